@@ -1,0 +1,105 @@
+//! A backend as the datapath sees it.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::Address;
+
+/// How a packet is brought to its backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Delivery {
+    /// Rewrite the MAC addresses only; the backend owns the service's address and answers the client itself.
+    L2 = 1,
+    /// Put an IP header in front (RFC 2003, RFC 2473); the backend takes it off and answers the client itself.
+    Ipip = 2,
+    /// Rewrite the destination address and port; the backend's replies pass the node.
+    Nat = 3,
+}
+
+impl Delivery {
+    /// The delivery that a map value names, if it names one.
+    #[inline(always)]
+    pub const fn from_wire(value: u8) -> Option<Self> {
+        match value {
+            1 => Some(Self::L2),
+            2 => Some(Self::Ipip),
+            3 => Some(Self::Nat),
+            _ => None,
+        }
+    }
+
+    /// The word for it in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::L2 => "l2",
+            Self::Ipip => "ipip",
+            Self::Nat => "nat",
+        }
+    }
+}
+
+/// A MAC address as three 16-bit words in the order and byte order of the wire, so that it is written to a 2-aligned
+/// frame with three stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct Mac(pub [u16; 3]);
+
+impl Mac {
+    /// The address with these six bytes.
+    pub const fn new(bytes: [u8; 6]) -> Self {
+        Self([
+            u16::from_ne_bytes([bytes[0], bytes[1]]),
+            u16::from_ne_bytes([bytes[2], bytes[3]]),
+            u16::from_ne_bytes([bytes[4], bytes[5]]),
+        ])
+    }
+
+    /// The six bytes in the order of the wire.
+    pub const fn bytes(self) -> [u8; 6] {
+        let (a, b, c) = (self.0[0].to_ne_bytes(), self.0[1].to_ne_bytes(), self.0[2].to_ne_bytes());
+        [a[0], a[1], b[0], b[1], c[0], c[1]]
+    }
+}
+
+/// Bits of [`BackendValue::flags`].
+pub struct BackendFlags;
+
+impl BackendFlags {
+    /// The next hop is known: `mac`, `source_mac`, `ifindex` and `mtu` are valid.
+    pub const RESOLVED: u8 = 1;
+    /// The backend may be given new flows. The datapath does not look at it (the ring says so already); a daemon
+    /// that takes the maps over starts its health checks from it.
+    pub const ELIGIBLE: u8 = 2;
+}
+
+/// The element of the `backends` array: one cache line that holds all that forwarding to a backend needs.
+///
+/// A backend that stands behind two services has two slots, so a slot also tells the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct BackendValue {
+    /// The backend's address.
+    pub address: Address,
+    /// The source address of an encapsulation's outer header: the node's address towards this backend.
+    pub source: Address,
+    /// The next hop's MAC address.
+    pub mac: Mac,
+    /// The MAC address of the interface that leads to the next hop.
+    pub source_mac: Mac,
+    /// The index of that interface.
+    pub ifindex: u32,
+    /// The port that `nat` writes, host byte order; 0 keeps the client's.
+    pub port: u16,
+    /// The largest IP packet, in bytes, that the way to the backend carries.
+    pub mtu: u16,
+    /// A [`Delivery`]; 0 in a slot that nobody uses.
+    pub delivery: u8,
+    /// [`BackendFlags`].
+    pub flags: u8,
+    /// The service's id, the index of its counters.
+    pub service: u16,
+    /// The backend's stable identity (a hash of its name), for the daemon that takes the maps over.
+    pub identity: u64,
+}
+
+const _: () = assert!(size_of::<BackendValue>() == 64, "a backend is one cache line");

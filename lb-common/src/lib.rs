@@ -1,0 +1,37 @@
+//! The contract between Sluice's datapath (`lb-ebpf`) and its control plane (`lb-userspace`).
+//!
+//! Everything that both sides of the kernel boundary must agree on stands here, once: the shapes of the BPF maps'
+//! keys and values, the flow hash, the names of the drops and the limits. A type that crosses the boundary has no
+//! padding and no invalid bit pattern, which zerocopy's derives check at compile time: a padded key would load
+//! silently, and the garbage in its padding would become part of the key.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod address;
+mod backend;
+mod counter;
+mod drop_reason;
+mod event;
+mod flow;
+mod limits;
+mod list;
+mod ring;
+mod service;
+mod settings;
+
+pub use address::Address;
+pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
+pub use counter::{Hits, Traffic};
+pub use drop_reason::DropReason;
+pub use event::{Event, EventKind};
+pub use flow::{Flow, HashKey};
+pub use limits::*;
+pub use list::{ListKind, ListValue};
+pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
+pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
+pub use settings::{Features, Settings};
+
+/// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
+/// over maps of another shape.
+pub const LAYOUT_VERSION: u32 = 1;

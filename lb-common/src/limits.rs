@@ -1,0 +1,33 @@
+//! Sizes of the maps, with the arithmetic that chose them.
+
+/// Entries of the `services` map: each service has one, and each service address one more.
+pub const MAX_SERVICE_ENTRIES: u32 = 4096;
+
+/// Service ids: the counters of all of them take 1024 × 24 bytes a CPU.
+pub const MAX_SERVICES: u32 = 1024;
+
+/// Backend slots. A row has 15 bits for a slot and its last value means nobody; half of that is 1 MiB of array
+/// and 384 KiB of counters a CPU.
+pub const MAX_BACKENDS: u32 = 16384;
+
+/// Rows of all rings together: 4 MiB. That is 128 services with the default ring while every one of them is being
+/// switched to a new one, 256 otherwise.
+pub const MAX_ROWS: u32 = 1 << 20;
+
+/// The smallest and largest ring, as powers of two.
+pub const RING_BITS: core::ops::RangeInclusive<u32> = 10..=16;
+
+/// Endpoints that `nat` replies may come from: one for each backend slot.
+pub const MAX_REPLIES: u32 = MAX_BACKENDS;
+
+/// Prefixes of one family in one list.
+pub const MAX_PREFIXES: u32 = 1 << 20;
+
+/// Interfaces that packets may leave by.
+pub const MAX_DEVICES: u32 = 64;
+
+/// Bytes of the `events` ring buffer.
+pub const EVENT_BYTES: u32 = 64 * 1024;
+
+const _: () = assert!(MAX_BACKENDS < crate::Row::NOBODY as u32);
+const _: () = assert!(MAX_ROWS.is_multiple_of(crate::ROWS_PER_ELEMENT));

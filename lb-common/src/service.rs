@@ -1,0 +1,78 @@
+//! Services, and the replies that `nat` maps back to them.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::Address;
+
+/// A transport endpoint: the key of the `services` and `replies` maps.
+///
+/// Port 0 means any port. An address that belongs to any service also has a key with port 0 and the protocol number
+/// of ICMP (1) or ICMPv6 (58): it says that the address is ours and that echo requests to it are answered.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct EndpointKey {
+    /// The address.
+    pub address: Address,
+    /// The port, host byte order, and the IP protocol number: `port << 16 | protocol`.
+    pub port_protocol: u32,
+    /// Always 0: a key's size is a multiple of 8.
+    pub zero: u32,
+}
+
+impl EndpointKey {
+    /// The key of an endpoint.
+    #[inline(always)]
+    pub const fn new(address: Address, port: u16, protocol: u8) -> Self {
+        Self { address, port_protocol: (port as u32) << 16 | protocol as u32, zero: 0 }
+    }
+
+    /// The port, host byte order; 0 is any port.
+    #[inline(always)]
+    pub const fn port(&self) -> u16 {
+        (self.port_protocol >> 16) as u16
+    }
+
+    /// The IP protocol number.
+    #[inline(always)]
+    pub const fn protocol(&self) -> u8 {
+        self.port_protocol as u8
+    }
+}
+
+/// Bits of [`ServiceValue::flags`].
+pub struct ServiceFlags;
+
+impl ServiceFlags {
+    /// The entry stands for an address, not for a service: echo requests are answered, nothing is forwarded.
+    pub const ADDRESS: u32 = 1;
+}
+
+/// The value of the `services` map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ServiceValue {
+    /// The index of the service's counters.
+    pub id: u32,
+    /// The first element of the service's ring in the `rings` array, in elements of [`crate::ROWS_PER_ELEMENT`] rows.
+    pub ring: u32,
+    /// The ring has `1 << ring_bits` rows.
+    pub ring_bits: u32,
+    /// [`ServiceFlags`].
+    pub flags: u32,
+}
+
+/// The value of the `replies` map: what the source of a backend's reply becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ReplyValue {
+    /// The service's address.
+    pub address: Address,
+    /// The service's port, host byte order; 0 keeps the backend's.
+    pub port: u16,
+    /// The backend's slot.
+    pub backend: u16,
+    /// The service's id.
+    pub service: u32,
+}

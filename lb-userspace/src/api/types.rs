@@ -1,0 +1,265 @@
+//! What the API says: the JSON shapes that the daemon and the command line share.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AdminState, Protocol};
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// The daemon's process id.
+    pub pid: u32,
+    /// Seconds since the daemon started.
+    pub uptime_seconds: u64,
+    /// The configuration file.
+    pub config: String,
+    /// Whether the running configuration differs from the file (after `--ephemeral`).
+    pub ephemeral_changes: bool,
+    /// Where the program is attached.
+    pub interfaces: Vec<Interface>,
+    /// How many services there are.
+    pub services: usize,
+    /// How many backends there are.
+    pub backends: usize,
+    /// How many of them take traffic.
+    pub backends_up: usize,
+    /// Things the operator should know, in words.
+    pub warnings: Vec<String>,
+}
+
+/// An interface that the program is attached to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// `native` or `generic`.
+    pub mode: String,
+}
+
+/// `GET /v1/services`: an element.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port; none is any port.
+    pub port: Option<u16>,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// `l2`, `ipip` or `nat`.
+    pub delivery: String,
+    /// Rows of its ring.
+    pub rows: u32,
+    /// Its counters.
+    pub traffic: TrafficStatus,
+    /// Its backends.
+    pub backends: Vec<BackendStatus>,
+}
+
+/// A backend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BackendStatus {
+    /// Its name.
+    pub name: String,
+    /// The service that it stands behind.
+    pub service: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port, where it has one of its own.
+    pub port: Option<u16>,
+    /// Its weight.
+    pub weight: u32,
+    /// What the operator wants.
+    pub admin: AdminState,
+    /// What is the case.
+    pub state: BackendState,
+    /// The reason of the state, in words: the last failed check, or nothing.
+    pub reason: String,
+    /// Its rows' share of the ring, 0 to 1.
+    pub share: f64,
+    /// Whether the way to it is known.
+    pub resolved: bool,
+    /// Its counters.
+    pub traffic: TrafficStatus,
+}
+
+/// What is the case with a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendState {
+    /// Not yet checked often enough to be up.
+    Starting,
+    /// Takes traffic.
+    Up,
+    /// Takes no new flows, because the operator said so.
+    Draining,
+    /// Its checks fail.
+    Down,
+    /// Takes nothing, because the operator said so.
+    Disabled,
+}
+
+impl BackendState {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Up => "up",
+            Self::Draining => "draining",
+            Self::Down => "down",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// Counters of a service or a backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficStatus {
+    /// Packets forwarded.
+    pub packets: u64,
+    /// Their bytes as received.
+    pub bytes: u64,
+    /// TCP connections opened.
+    pub flows: u64,
+}
+
+/// `GET /v1/drops`: drops by the reason's name, with every reason present.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drops {
+    /// Packets dropped.
+    pub reasons: BTreeMap<String, DropCount>,
+}
+
+/// One reason's drops.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DropCount {
+    /// Packets.
+    pub packets: u64,
+    /// What happened and what to do.
+    pub explanation: String,
+}
+
+/// `GET /v1/lists/{allow|deny}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// The prefixes, sorted.
+    pub prefixes: Vec<String>,
+    /// Packets that the list has matched.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// `GET /v1/lists/{allow|deny}/test?address=A`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListTest {
+    /// The address that was asked about.
+    pub address: IpAddr,
+    /// The longest prefix in the list that covers it.
+    pub matched: Option<String>,
+    /// What happens to a packet from the address, over all lists, in words: `allowed by 192.0.2.0/24`.
+    pub outcome: String,
+}
+
+/// A change that a command asks for: the body of `POST /v1/change`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeRequest {
+    /// What to change.
+    pub edit: Edit,
+    /// Leave the configuration file alone.
+    #[serde(default)]
+    pub ephemeral: bool,
+}
+
+/// One edit of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Edit {
+    /// Add a backend to a service.
+    BackendAdd {
+        /// The service's name.
+        service: String,
+        /// The new backend's name; the address if it is not given.
+        name: Option<String>,
+        /// The address.
+        address: IpAddr,
+        /// The port, for `nat`.
+        port: Option<u16>,
+        /// The weight.
+        weight: Option<u32>,
+    },
+    /// Remove a backend.
+    BackendRemove {
+        /// The service's name.
+        service: String,
+        /// The backend's name or address.
+        backend: String,
+    },
+    /// Change what the operator wants of a backend.
+    BackendState {
+        /// The service's name.
+        service: String,
+        /// The backend's name or address.
+        backend: String,
+        /// The new state.
+        state: AdminState,
+    },
+    /// Change a backend's weight.
+    BackendWeight {
+        /// The service's name.
+        service: String,
+        /// The backend's name or address.
+        backend: String,
+        /// The new weight.
+        weight: u32,
+    },
+    /// Add prefixes to a list.
+    ListAdd {
+        /// `allow` or `deny`.
+        list: String,
+        /// Addresses or prefixes.
+        prefixes: Vec<String>,
+    },
+    /// Remove prefixes from a list.
+    ListRemove {
+        /// `allow` or `deny`.
+        list: String,
+        /// Addresses or prefixes.
+        prefixes: Vec<String>,
+    },
+    /// Attach the program to one more interface.
+    Attach {
+        /// The interface.
+        interface: String,
+    },
+    /// Detach the program from an interface.
+    Detach {
+        /// The interface.
+        interface: String,
+    },
+}
+
+/// The answer to a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// What was done, a sentence each; empty if there was nothing to do.
+    pub changes: Vec<String>,
+    /// Microseconds from the request to the last write into the kernel.
+    pub microseconds: u64,
+    /// Things the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// The body of an answer that is not 2xx.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// What went wrong, where, and what to do: text for a person, several lines for a configuration with several errors.
+    pub error: String,
+    /// Whether the request or the configuration is at fault (exit code 2) rather than the machine (exit code 1).
+    pub usage: bool,
+}
