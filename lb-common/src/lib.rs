@@ -10,6 +10,7 @@
 
 mod address;
 mod backend;
+mod bench;
 mod counter;
 mod drop_reason;
 mod event;
@@ -22,6 +23,7 @@ mod settings;
 
 pub use address::Address;
 pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
+pub use bench::{BENCH_RESTORED_BYTES, BenchPacket};
 pub use counter::{Hits, Traffic};
 pub use drop_reason::DropReason;
 pub use event::{Event, EventKind};

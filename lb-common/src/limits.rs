@@ -26,6 +26,9 @@ pub const MAX_PREFIXES: u32 = 1 << 20;
 /// Interfaces that packets may leave by.
 pub const MAX_DEVICES: u32 = 64;
 
+/// Nodes that an agent takes encapsulated packets from.
+pub const MAX_NODES: u32 = 256;
+
 /// Bytes of the `events` ring buffer.
 pub const EVENT_BYTES: u32 = 64 * 1024;
 

@@ -1,2 +1,36 @@
-//! skeleton
-fn main() {}
+//! The load balancer's XDP program.
+
+#![no_std]
+#![no_main]
+#![allow(linker_messages, reason = "bpf-linker warns of an LLVM library that it does not need")]
+
+mod maps;
+mod xdp_frame;
+
+use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use lb_ebpf::verdict::Verdict;
+
+use crate::{maps::KernelTables, xdp_frame::XdpFrame};
+
+/// Entry point: one call for each frame.
+#[xdp]
+fn sluice_lb(context: XdpContext) -> u32 {
+    // SAFETY: the kernel made the context for this run.
+    let (mut frame, tables) = unsafe { (XdpFrame::new(context.ctx), KernelTables::new(context.ctx)) };
+    match lb_ebpf::process(&mut frame, &tables) {
+        Verdict::Pass => xdp_action::XDP_PASS,
+        Verdict::Transmit => xdp_action::XDP_TX,
+        Verdict::Redirect(ifindex) => maps::redirect(ifindex),
+        Verdict::Drop => xdp_action::XDP_DROP,
+    }
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // Never reached: the verifier would refuse a program in which it could be.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 4] = *b"GPL\0";

@@ -1,1 +1,14 @@
-//! To be written.
+//! What must change in the kernel: pure data, computed without any I/O.
+//!
+//! [`Planner::desired`] turns what the operator wants, which backends are alive and where they are into a [`Snapshot`]: what
+//! the kernel's tables should hold. [`difference`] of two snapshots is a list of [`Change`]s, ordered so that a packet never
+//! meets a reference to something that is not there yet: what is pointed at is written before the pointer, and removed after it.
+
+mod allocate;
+mod change;
+mod desired;
+mod snapshot;
+
+pub use change::{Change, difference};
+pub use desired::{Desired, Inputs, PlanError, Planner};
+pub use snapshot::Snapshot;

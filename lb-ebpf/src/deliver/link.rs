@@ -1,0 +1,121 @@
+//! The link layer of a packet that leaves: addresses, tags, and room for an outer header.
+
+use lb_common::{DropReason, Mac};
+
+use crate::{
+    frame::Frame,
+    parse::Packet,
+    verdict::Verdict,
+    wire::ethernet::{ADDRESSES_BYTES, Ethernet, HEADER_BYTES, TAG_BYTES, Tag},
+};
+
+/// The next hop of a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Hop {
+    /// The interface that leads there.
+    pub ifindex: u32,
+    /// Its MAC address.
+    pub mac: Mac,
+    /// The MAC address of that interface.
+    pub source_mac: Mac,
+}
+
+/// Sends the packet on as it is, but for the link header.
+#[inline(always)]
+pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: &Hop) -> Result<Verdict, DropReason> {
+    let tags = Tags::kept(frame, packet, hop)?;
+    let header_bytes = tags.header_bytes();
+    if header_bytes != packet.network_offset {
+        let ether_type = ether_type(frame, packet)?;
+        let grow = header_bytes as i32 - packet.network_offset as i32;
+        frame.resize_front(grow).ok_or(DropReason::NoHeadroom)?;
+        return write(frame, hop, tags, ether_type);
+    }
+    let header = frame.header_mut::<Ethernet>(0).ok_or(DropReason::Inconsistent)?;
+    header.destination = hop.mac;
+    header.source = hop.source_mac;
+    Ok(Verdict::leave_by(hop.ifindex, frame.ingress()))
+}
+
+/// Makes room for an outer header of `outer_bytes` in front of the IP header and writes the link header before it.
+/// Returns where the outer header goes, and the verdict for when it stands there.
+#[inline(always)]
+pub(super) fn wrap(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    hop: &Hop,
+    outer_bytes: u32,
+    ether_type: u16,
+) -> Result<(u32, Verdict), DropReason> {
+    let tags = Tags::kept(frame, packet, hop)?;
+    let outer_offset = tags.header_bytes();
+    let grow = (outer_offset + outer_bytes) as i32 - packet.network_offset as i32;
+    frame.resize_front(grow).ok_or(DropReason::NoHeadroom)?;
+    Ok((outer_offset, write(frame, hop, tags, ether_type)?))
+}
+
+/// Writes a link header at the front of the frame.
+#[inline(always)]
+fn write(frame: &mut impl Frame, hop: &Hop, tags: Tags, ether_type: u16) -> Result<Verdict, DropReason> {
+    let mut at = ADDRESSES_BYTES;
+    let mut first = ether_type;
+    if let Some(outer) = tags.outer {
+        first = outer.protocol;
+        // A tag's second half and the EtherType behind it have the shape of a tag.
+        let behind = tags.inner.map_or(ether_type, |inner| inner.protocol);
+        at = at.wrapping_add(2);
+        put(frame, at, Tag { protocol: outer.control, control: behind })?;
+        if let Some(inner) = tags.inner {
+            put(frame, at.wrapping_add(TAG_BYTES), Tag { protocol: inner.control, control: ether_type })?;
+        }
+    }
+    put(frame, 0, Ethernet { destination: hop.mac, source: hop.source_mac, ether_type: first })?;
+    Ok(Verdict::leave_by(hop.ifindex, frame.ingress()))
+}
+
+#[inline(always)]
+fn put<T: crate::frame::Header>(frame: &mut impl Frame, offset: u32, value: T) -> Result<(), DropReason> {
+    *frame.header_mut::<T>(offset).ok_or(DropReason::Inconsistent)? = value;
+    Ok(())
+}
+
+/// The EtherType of the packet's own IP header.
+#[inline(always)]
+fn ether_type(frame: &impl Frame, packet: &Packet) -> Result<u16, DropReason> {
+    let behind = frame.header::<Tag>(packet.network_offset.wrapping_sub(TAG_BYTES)).ok_or(DropReason::Inconsistent)?;
+    Ok(behind.control)
+}
+
+/// The VLAN tags that a packet leaves with.
+#[derive(Clone, Copy)]
+struct Tags {
+    outer: Option<Tag>,
+    inner: Option<Tag>,
+}
+
+impl Tags {
+    /// The tags that the packet came with, if it leaves by the interface that it came in by; none otherwise, because
+    /// another interface is another network.
+    #[inline(always)]
+    fn kept(frame: &impl Frame, packet: &Packet, hop: &Hop) -> Result<Self, DropReason> {
+        let mut tags = Self { outer: None, inner: None };
+        if packet.network_offset == HEADER_BYTES || hop.ifindex != frame.ingress() {
+            return Ok(tags);
+        }
+        tags.outer = Some(*frame.header::<Tag>(ADDRESSES_BYTES).ok_or(DropReason::Inconsistent)?);
+        if packet.network_offset > HEADER_BYTES + TAG_BYTES {
+            tags.inner = Some(*frame.header::<Tag>(ADDRESSES_BYTES + TAG_BYTES).ok_or(DropReason::Inconsistent)?);
+        }
+        Ok(tags)
+    }
+
+    /// The length of a link header with these tags, in bytes.
+    #[inline(always)]
+    fn header_bytes(&self) -> u32 {
+        match (self.outer, self.inner) {
+            (None, _) => HEADER_BYTES,
+            (Some(_), None) => HEADER_BYTES + TAG_BYTES,
+            (Some(_), Some(_)) => HEADER_BYTES + 2 * TAG_BYTES,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `nat`: destination address translation without per-flow state. Requests get the backend's address and port,
+//! replies get the service's back.
+
+use lb_common::{Address, BackendValue, DropReason, ReplyValue};
+
+use crate::{
+    frame::Frame,
+    parse::{Packet, Transport},
+    wire::{checksum::Update, ipv4::Ipv4, ipv6::Ipv6, tcp::Tcp, udp::Udp},
+};
+
+/// The two ends of a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Source,
+    Destination,
+}
+
+/// Addresses a client's packet to the backend.
+#[inline(always)]
+pub(super) fn request(frame: &mut impl Frame, packet: &Packet, backend: &BackendValue) -> Result<(), DropReason> {
+    let port = if backend.port == 0 { packet.destination_port } else { backend.port };
+    rewrite(frame, packet, End::Destination, &backend.address, port)
+}
+
+/// Makes a backend's packet come from the service.
+#[inline(always)]
+pub(super) fn reply(frame: &mut impl Frame, packet: &Packet, reply: &ReplyValue) -> Result<(), DropReason> {
+    let port = if reply.port == 0 { packet.source_port } else { reply.port };
+    rewrite(frame, packet, End::Source, &reply.address, port)
+}
+
+/// Replaces address and port at one end of the packet, and corrects the checksums.
+#[inline(always)]
+fn rewrite(frame: &mut impl Frame, packet: &Packet, end: End, address: &Address, port: u16) -> Result<(), DropReason> {
+    let update = rewrite_address(frame, packet, end, address).ok_or(DropReason::Inconsistent)?;
+    rewrite_port(frame, packet, end, port.to_be(), update).ok_or(DropReason::Inconsistent)
+}
+
+/// Replaces the address; returns what the transport's checksum must take account of (its pseudo header).
+#[inline(always)]
+fn rewrite_address(frame: &mut impl Frame, packet: &Packet, end: End, address: &Address) -> Option<Update> {
+    if packet.is_v4() {
+        let header = frame.header_mut::<Ipv4>(packet.network_offset)?;
+        return Some(match end {
+            End::Source => header.set_source(address.low()),
+            End::Destination => header.set_destination(address.low()),
+        });
+    }
+    let header = frame.header_mut::<Ipv6>(packet.network_offset)?;
+    Some(match end {
+        End::Source => header.set_source(address.0),
+        End::Destination => header.set_destination(address.0),
+    })
+}
+
+/// Replaces the port, given as it stands on the wire, and corrects the checksum.
+#[inline(always)]
+fn rewrite_port(frame: &mut impl Frame, packet: &Packet, end: End, port: u16, update: Update) -> Option<()> {
+    match packet.transport {
+        Transport::Tcp { .. } => {
+            let header = frame.header_mut::<Tcp>(packet.transport_offset)?;
+            let old = if end == End::Source { header.source_port } else { header.destination_port };
+            header.checksum = update.word(old, port).apply(header.checksum);
+            if end == End::Source { header.source_port = port } else { header.destination_port = port }
+        }
+        Transport::Udp => {
+            let header = frame.header_mut::<Udp>(packet.transport_offset)?;
+            let old = if end == End::Source { header.source_port } else { header.destination_port };
+            header.checksum = update.word(old, port).apply_udp(header.checksum);
+            if end == End::Source { header.source_port = port } else { header.destination_port = port }
+        }
+        Transport::EchoRequest | Transport::Other => return None,
+    }
+    Some(())
+}

@@ -1,0 +1,232 @@
+//! The pinned maps of the load balancer, and [`Tables`] over them.
+
+use aya_ebpf::{
+    bindings::{bpf_fib_lookup as FibLookup, xdp_md},
+    helpers::bpf_fib_lookup,
+    macros::map,
+    maps::{Array, DevMapHash, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
+};
+use lb_common::{
+    Address, BackendValue, DropReason, EndpointKey, Event, EventKind, Hits, ListKind, ListValue, Mac, ReplyValue,
+    RingElement, Row, ServiceValue, Settings, Traffic,
+};
+use lb_ebpf::{
+    parse::Packet,
+    tables::{Route, Tables},
+};
+
+#[map(name = "settings")]
+static SETTINGS: Array<Settings> = Array::pinned(1, 0);
+#[map(name = "services")]
+static SERVICES: HashMap<EndpointKey, ServiceValue> = HashMap::pinned(lb_common::MAX_SERVICE_ENTRIES, 0);
+#[map(name = "rings")]
+static RINGS: Array<RingElement> = Array::pinned(lb_common::MAX_ROWS / lb_common::ROWS_PER_ELEMENT, 0);
+#[map(name = "backends")]
+static BACKENDS: Array<BackendValue> = Array::pinned(lb_common::MAX_BACKENDS, 0);
+#[map(name = "replies")]
+static REPLIES: HashMap<EndpointKey, ReplyValue> = HashMap::pinned(lb_common::MAX_REPLIES, 0);
+#[map(name = "devices")]
+static DEVICES: DevMapHash = DevMapHash::pinned(lb_common::MAX_DEVICES, 0);
+#[map(name = "allow_v4")]
+static ALLOW_V4: LpmTrie<[u8; 4], ListValue> = LpmTrie::pinned(lb_common::MAX_PREFIXES, 0);
+#[map(name = "allow_v6")]
+static ALLOW_V6: LpmTrie<[u8; 16], ListValue> = LpmTrie::pinned(lb_common::MAX_PREFIXES, 0);
+#[map(name = "deny_v4")]
+static DENY_V4: LpmTrie<[u8; 4], ListValue> = LpmTrie::pinned(lb_common::MAX_PREFIXES, 0);
+#[map(name = "deny_v6")]
+static DENY_V6: LpmTrie<[u8; 16], ListValue> = LpmTrie::pinned(lb_common::MAX_PREFIXES, 0);
+#[map(name = "service_traffic")]
+static SERVICE_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(lb_common::MAX_SERVICES, 0);
+#[map(name = "backend_traffic")]
+static BACKEND_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(lb_common::MAX_BACKENDS, 0);
+#[map(name = "list_hits")]
+static LIST_HITS: PerCpuArray<Hits> = PerCpuArray::pinned(ListKind::ALL.len() as u32, 0);
+#[map(name = "drops")]
+static DROPS: PerCpuArray<u64> = PerCpuArray::pinned(DropReason::ALL.len() as u32, 0);
+#[map(name = "events")]
+static EVENTS: RingBuf = RingBuf::pinned(lb_common::EVENT_BYTES, 0);
+
+/// AF_INET, as the kernel's FIB look-up wants it.
+const FAMILY_V4: u8 = 2;
+/// AF_INET6.
+const FAMILY_V6: u8 = 10;
+
+/// The maps, and the context that the kernel's route look-up wants.
+pub(crate) struct KernelTables {
+    context: *mut xdp_md,
+}
+
+impl KernelTables {
+    /// # Safety
+    ///
+    /// `context` is what the kernel handed to the running XDP program.
+    #[inline(always)]
+    pub(crate) const unsafe fn new(context: *mut xdp_md) -> Self {
+        Self { context }
+    }
+}
+
+/// The action that sends a frame out of an interface; drops it if the daemon has not put the interface into the map.
+#[inline(always)]
+pub(crate) fn redirect(ifindex: u32) -> u32 {
+    let drop = u64::from(aya_ebpf::bindings::xdp_action::XDP_DROP);
+    DEVICES.redirect(ifindex, drop).unwrap_or_else(|action| action)
+}
+
+#[inline(always)]
+fn add(map: &PerCpuArray<Traffic>, index: u32, bytes: u64, flows: u64) {
+    if let Some(counter) = map.get_ptr_mut(index) {
+        // SAFETY: the slot belongs to this CPU, and an XDP program is not interrupted by another on the same CPU.
+        let counter = unsafe { &mut *counter };
+        counter.packets += 1;
+        counter.bytes += bytes;
+        counter.flows += flows;
+    }
+}
+
+#[inline(always)]
+fn covers<const N: usize>(map: &LpmTrie<[u8; N], ListValue>, octets: [u8; N]) -> bool {
+    map.get(&Key::new(N as u32 * 8, octets)).is_some()
+}
+
+impl Tables for KernelTables {
+    #[inline(always)]
+    fn settings(&self) -> Option<&Settings> {
+        SETTINGS.get(0)
+    }
+
+    #[inline(always)]
+    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
+        // SAFETY: an entry that is removed and reused while it is read can send one packet astray, never out of bounds:
+        // what its words are used for is checked again.
+        unsafe { SERVICES.get(key) }
+    }
+
+    #[inline(always)]
+    fn row(&self, ring: u32, row: u32) -> Option<Row> {
+        let element = RINGS.get(ring.wrapping_add(row / lb_common::ROWS_PER_ELEMENT))?;
+        element.0.get((row % lb_common::ROWS_PER_ELEMENT) as usize).copied().map(Row::from_word)
+    }
+
+    #[inline(always)]
+    fn backend(&self, slot: u16) -> Option<&BackendValue> {
+        BACKENDS.get(u32::from(slot))
+    }
+
+    #[inline(always)]
+    fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {
+        // SAFETY: as for `service`.
+        unsafe { REPLIES.get(key) }
+    }
+
+    #[inline(always)]
+    fn listed(&self, list: ListKind, address: &Address) -> bool {
+        match (list, address.is_v4()) {
+            (ListKind::Allow, true) => covers(&ALLOW_V4, address.low().to_be_bytes()),
+            (ListKind::Allow, false) => covers(&ALLOW_V6, address.octets()),
+            (ListKind::Deny, true) => covers(&DENY_V4, address.low().to_be_bytes()),
+            (ListKind::Deny, false) => covers(&DENY_V6, address.octets()),
+        }
+    }
+
+    #[inline(always)]
+    fn route(&self, packet: &Packet) -> Route {
+        let mut query = question(packet);
+        // SAFETY: the context is the running program's; the ingress interface is where forwarding is decided.
+        let answer = unsafe {
+            query.ifindex = (*self.context).ingress_ifindex;
+            bpf_fib_lookup(self.context.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0)
+        };
+        route(packet, &query, answer)
+    }
+
+    #[inline(always)]
+    fn want_neighbour(&self, ifindex: u32, address: &Address) {
+        let event = Event { kind: EventKind::NeighbourWanted as u32, ifindex, address: *address };
+        // A full buffer means that the daemon has been asked often enough.
+        let _ = EVENTS.output(&event, 0);
+    }
+
+    #[inline(always)]
+    fn count_service(&self, id: u32, bytes: u64, flows: u64) {
+        add(&SERVICE_TRAFFIC, id, bytes, flows);
+    }
+
+    #[inline(always)]
+    fn count_backend(&self, slot: u16, bytes: u64, flows: u64) {
+        add(&BACKEND_TRAFFIC, u32::from(slot), bytes, flows);
+    }
+
+    #[inline(always)]
+    fn count_list(&self, list: ListKind, bytes: u64) {
+        if let Some(hits) = LIST_HITS.get_ptr_mut(list as u32) {
+            // SAFETY: as in `add`.
+            let hits = unsafe { &mut *hits };
+            hits.packets += 1;
+            hits.bytes += bytes;
+        }
+    }
+
+    #[inline(always)]
+    fn count_drop(&self, reason: DropReason) {
+        if let Some(count) = DROPS.get_ptr_mut(reason as u32) {
+            // SAFETY: as in `add`.
+            unsafe { *count += 1 };
+        }
+    }
+}
+
+/// What the kernel is asked about the packet's destination.
+#[inline(always)]
+fn question(packet: &Packet) -> FibLookup {
+    // SAFETY: the structure is plain integers, for which all zeros is a value.
+    let mut query: FibLookup = unsafe { core::mem::zeroed() };
+    query.l4_protocol = packet.protocol;
+    query.sport = packet.source_port.to_be();
+    query.dport = packet.destination_port.to_be();
+    query.__bindgen_anon_1.tot_len = packet.ip_bytes as u16;
+    if packet.is_v4() {
+        query.family = FAMILY_V4;
+        query.__bindgen_anon_2.tos = packet.traffic_class;
+        query.__bindgen_anon_3.ipv4_src = packet.source.low().to_be();
+        query.__bindgen_anon_4.ipv4_dst = packet.destination.low().to_be();
+    } else {
+        query.family = FAMILY_V6;
+        query.__bindgen_anon_3.ipv6_src = packet.source.0.map(u32::to_be);
+        query.__bindgen_anon_4.ipv6_dst = packet.destination.0.map(u32::to_be);
+    }
+    query
+}
+
+/// What the kernel answered.
+#[inline(always)]
+fn route(packet: &Packet, answer: &FibLookup, code: i64) -> Route {
+    use aya_ebpf::bindings::{
+        BPF_FIB_LKUP_RET_FRAG_NEEDED as FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH as NO_NEIGHBOUR,
+        BPF_FIB_LKUP_RET_NOT_FWDED as NOT_FORWARDED, BPF_FIB_LKUP_RET_SUCCESS as SUCCESS,
+    };
+    if code < 0 {
+        return Route::Unreachable;
+    }
+    match code as u32 {
+        SUCCESS => {
+            // SAFETY: on success the helper has filled in the MAC addresses.
+            let macs = unsafe { answer.__bindgen_anon_6.__bindgen_anon_2 };
+            Route::Neighbour { ifindex: answer.ifindex, mac: Mac::new(macs.dmac), source_mac: Mac::new(macs.smac) }
+        }
+        NOT_FORWARDED => Route::Local,
+        NO_NEIGHBOUR => {
+            // SAFETY: the helper has put the next hop's address where the destination was.
+            let address = unsafe {
+                if packet.is_v4() {
+                    Address::v4(u32::from_be(answer.__bindgen_anon_4.ipv4_dst))
+                } else {
+                    Address::v6(answer.__bindgen_anon_4.ipv6_dst.map(u32::from_be))
+                }
+            };
+            Route::Unresolved { ifindex: answer.ifindex, address }
+        }
+        FRAG_NEEDED => Route::TooBig,
+        _ => Route::Unreachable,
+    }
+}

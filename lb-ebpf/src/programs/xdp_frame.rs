@@ -1,0 +1,67 @@
+//! A [`Frame`] over an XDP context.
+
+use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head};
+use lb_ebpf::frame::{Frame, Header};
+
+/// The packet of the running XDP program.
+pub(crate) struct XdpFrame {
+    context: *mut xdp_md,
+}
+
+impl XdpFrame {
+    /// # Safety
+    ///
+    /// `context` is what the kernel handed to the running XDP program.
+    #[inline(always)]
+    pub(crate) const unsafe fn new(context: *mut xdp_md) -> Self {
+        Self { context }
+    }
+
+    /// Where the packet begins and ends.
+    #[inline(always)]
+    fn bounds(&self) -> (usize, usize) {
+        // SAFETY: the context is valid for as long as the program runs (see `new`).
+        unsafe { ((*self.context).data as usize, (*self.context).data_end as usize) }
+    }
+
+    /// The address of a `T` at an offset, if it lies within the packet. This comparison is what the verifier looks for.
+    #[inline(always)]
+    fn address_of<T>(&self, offset: u32) -> Option<*mut T> {
+        let (start, end) = self.bounds();
+        let address = start + offset as usize;
+        if address + size_of::<T>() > end { None } else { Some(address as *mut T) }
+    }
+}
+
+impl Frame for XdpFrame {
+    #[inline(always)]
+    fn length(&self) -> u32 {
+        let (start, end) = self.bounds();
+        (end - start) as u32
+    }
+
+    #[inline(always)]
+    fn ingress(&self) -> u32 {
+        // SAFETY: see `bounds`.
+        unsafe { (*self.context).ingress_ifindex }
+    }
+
+    #[inline(always)]
+    fn header<T: Header>(&self, offset: u32) -> Option<&T> {
+        // SAFETY: in bounds, any bytes are a `T`, and resizing needs the exclusive borrow that this one forbids.
+        // The kernel tolerates misaligned access on every machine that BPF's JIT supports.
+        self.address_of(offset).map(|address| unsafe { &*address })
+    }
+
+    #[inline(always)]
+    fn header_mut<T: Header>(&mut self, offset: u32) -> Option<&mut T> {
+        // SAFETY: as in `header`; the borrow is exclusive.
+        self.address_of(offset).map(|address| unsafe { &mut *address })
+    }
+
+    #[inline(always)]
+    fn resize_front(&mut self, bytes: i32) -> Option<()> {
+        // SAFETY: the helper checks the room; no reference into the packet outlives the exclusive borrow.
+        (unsafe { bpf_xdp_adjust_head(self.context, -bytes) } == 0).then_some(())
+    }
+}

@@ -1,0 +1,75 @@
+//! All that the datapath knows and all that it may ask: BPF maps in the kernel, plain collections in tests.
+
+use lb_common::{
+    Address, BackendValue, DropReason, EndpointKey, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
+};
+
+use crate::parse::Packet;
+
+/// The datapath's view of the maps and of the kernel's routes.
+///
+/// Counting cannot fail as far as the datapath is concerned: no telemetry changes a verdict.
+pub trait Tables {
+    /// The settings; `None` only before the daemon has written them.
+    fn settings(&self) -> Option<&Settings>;
+
+    /// The service with exactly this key.
+    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue>;
+
+    /// Row number `row` of the ring whose first element is `ring`.
+    fn row(&self, ring: u32, row: u32) -> Option<Row>;
+
+    /// The backend in a slot.
+    fn backend(&self, slot: u16) -> Option<&BackendValue>;
+
+    /// The service that a `nat` backend's reply belongs to.
+    fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue>;
+
+    /// Whether a list covers an address.
+    fn listed(&self, list: ListKind, address: &Address) -> bool;
+
+    /// The kernel's way to the packet's destination.
+    fn route(&self, packet: &Packet) -> Route;
+
+    /// Asks user space to find the MAC address of a neighbour.
+    fn want_neighbour(&self, ifindex: u32, address: &Address);
+
+    /// Counts a packet for a service; `flows` is 1 if it opens a flow.
+    fn count_service(&self, id: u32, bytes: u64, flows: u64);
+
+    /// Counts a packet for a backend; `flows` is 1 if it opens a flow.
+    fn count_backend(&self, slot: u16, bytes: u64, flows: u64);
+
+    /// Counts a packet that a list has matched.
+    fn count_list(&self, list: ListKind, bytes: u64);
+
+    /// Counts a drop.
+    fn count_drop(&self, reason: DropReason);
+}
+
+/// The kernel's answer to the question where a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To this machine itself: not ours to forward.
+    Local,
+    /// To a neighbour.
+    Neighbour {
+        /// The interface that leads to it.
+        ifindex: u32,
+        /// Its MAC address.
+        mac: Mac,
+        /// That interface's MAC address.
+        source_mac: Mac,
+    },
+    /// To a neighbour whose MAC address the kernel does not know.
+    Unresolved {
+        /// The interface that leads to it.
+        ifindex: u32,
+        /// Its address.
+        address: Address,
+    },
+    /// It is larger than the way's MTU.
+    TooBig,
+    /// Nowhere: there is no route, or forwarding is off.
+    Unreachable,
+}

@@ -1,0 +1,163 @@
+//! The IPv4 header (RFC 791).
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::checksum::{Update, fold};
+
+/// The fixed part of the header; options may follow.
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, packed(2))]
+pub struct Ipv4 {
+    version_length: u8,
+    traffic_class: u8,
+    total_length: u16,
+    identification: u16,
+    fragment: u16,
+    ttl: u8,
+    protocol: u8,
+    checksum: u16,
+    source: u32,
+    destination: u32,
+}
+
+/// The length of a header without options, in bytes.
+pub const HEADER_BYTES: u32 = size_of::<Ipv4>() as u32;
+
+const MORE_FRAGMENTS: u16 = 0x2000;
+const DONT_FRAGMENT: u16 = 0x4000;
+const OFFSET: u16 = 0x1fff;
+
+impl Ipv4 {
+    /// The header of an encapsulation: no options, not to be fragmented, so that identification may be 0 (RFC 6864).
+    #[inline(always)]
+    pub const fn encapsulation(
+        source: u32,
+        destination: u32,
+        protocol: u8,
+        payload_bytes: u16,
+        traffic_class: u8,
+    ) -> Self {
+        let mut header = Self {
+            version_length: 0x45,
+            traffic_class,
+            total_length: payload_bytes.wrapping_add(HEADER_BYTES as u16).to_be(),
+            identification: 0,
+            fragment: DONT_FRAGMENT.to_be(),
+            ttl: 64,
+            protocol,
+            checksum: 0,
+            source: source.to_be(),
+            destination: destination.to_be(),
+        };
+        header.checksum = header.computed_checksum();
+        header
+    }
+
+    /// The checksum that a header without options ought to carry, taking the present one for 0.
+    #[inline(always)]
+    const fn computed_checksum(&self) -> u16 {
+        let sum = u16::from_ne_bytes([self.version_length, self.traffic_class]) as u64
+            + self.total_length as u64
+            + self.identification as u64
+            + self.fragment as u64
+            + u16::from_ne_bytes([self.ttl, self.protocol]) as u64
+            + self.source as u64
+            + self.destination as u64;
+        !fold(sum)
+    }
+
+    /// The version: 4.
+    #[inline(always)]
+    pub const fn version(&self) -> u8 {
+        self.version_length >> 4
+    }
+
+    /// The length of the header with its options, in bytes.
+    #[inline(always)]
+    pub const fn header_bytes(&self) -> u32 {
+        (self.version_length as u32 & 0xf) * 4
+    }
+
+    /// The length of the packet, in bytes.
+    #[inline(always)]
+    pub const fn total_bytes(&self) -> u16 {
+        u16::from_be(self.total_length)
+    }
+
+    /// DSCP and ECN.
+    #[inline(always)]
+    pub const fn traffic_class(&self) -> u8 {
+        self.traffic_class
+    }
+
+    /// The time to live.
+    #[inline(always)]
+    pub const fn ttl(&self) -> u8 {
+        self.ttl
+    }
+
+    /// The protocol of the payload.
+    #[inline(always)]
+    pub const fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
+    /// The source address in host byte order.
+    #[inline(always)]
+    pub const fn source(&self) -> u32 {
+        u32::from_be(self.source)
+    }
+
+    /// The destination address in host byte order.
+    #[inline(always)]
+    pub const fn destination(&self) -> u32 {
+        u32::from_be(self.destination)
+    }
+
+    /// Whether this is a fragment other than the first.
+    #[inline(always)]
+    pub const fn is_later_fragment(&self) -> bool {
+        u16::from_be(self.fragment) & OFFSET != 0
+    }
+
+    /// Whether this is a fragment.
+    #[inline(always)]
+    pub const fn is_fragment(&self) -> bool {
+        u16::from_be(self.fragment) & (OFFSET | MORE_FRAGMENTS) != 0
+    }
+
+    /// Sets the time to live and corrects the checksum.
+    #[inline(always)]
+    pub const fn set_ttl(&mut self, ttl: u8) {
+        let old = u16::from_ne_bytes([self.ttl, self.protocol]);
+        self.ttl = ttl;
+        let new = u16::from_ne_bytes([ttl, self.protocol]);
+        self.checksum = Update::new().word(old, new).apply(self.checksum);
+    }
+
+    /// Exchanges source and destination, which no checksum notices.
+    #[inline(always)]
+    pub const fn swap_addresses(&mut self) {
+        let source = self.source;
+        self.source = self.destination;
+        self.destination = source;
+    }
+
+    /// Replaces the source address and corrects the checksum; returns what changed, for the transport's checksum.
+    #[inline(always)]
+    pub const fn set_source(&mut self, address: u32) -> Update {
+        let update = Update::new().double_word(self.source, address.to_be());
+        self.source = address.to_be();
+        self.checksum = update.apply(self.checksum);
+        update
+    }
+
+    /// Replaces the destination address and corrects the checksum; returns what changed, for the transport's checksum.
+    #[inline(always)]
+    pub const fn set_destination(&mut self, address: u32) -> Update {
+        let update = Update::new().double_word(self.destination, address.to_be());
+        self.destination = address.to_be();
+        self.checksum = update.apply(self.checksum);
+        update
+    }
+}

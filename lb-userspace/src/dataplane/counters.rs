@@ -1,0 +1,73 @@
+//! Counters, summed over the CPUs.
+
+use aya::{
+    Pod,
+    maps::{MapData, MapError, PerCpuArray},
+};
+use lb_common::{DropReason, Hits, ListKind, Traffic};
+
+use super::{
+    DataplaneError, Plain,
+    tables::{Tables, failed},
+};
+
+/// Reads the datapath's counters.
+pub struct Counters<'a> {
+    pub(super) tables: &'a Tables,
+}
+
+impl Counters<'_> {
+    /// What was forwarded for a service.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn service(&self, id: u32) -> Result<Traffic, DataplaneError> {
+        let sum = sum(&self.tables.service_traffic, id, |total: Traffic, Plain(cpu)| add(total, cpu));
+        sum.map_err(|source| failed("read", "service_traffic", source))
+    }
+
+    /// What was forwarded to a backend.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn backend(&self, slot: u16) -> Result<Traffic, DataplaneError> {
+        let sum = sum(&self.tables.backend_traffic, slot.into(), |total: Traffic, Plain(cpu)| add(total, cpu));
+        sum.map_err(|source| failed("read", "backend_traffic", source))
+    }
+
+    /// What a list has matched.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn list(&self, kind: ListKind) -> Result<Hits, DataplaneError> {
+        let add = |total: Hits, Plain(cpu): Plain<Hits>| Hits {
+            packets: total.packets.wrapping_add(cpu.packets),
+            bytes: total.bytes.wrapping_add(cpu.bytes),
+        };
+        sum(&self.tables.list_hits, kind as u32, add).map_err(|source| failed("read", "list_hits", source))
+    }
+
+    /// How many packets were dropped for a reason.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn drops(&self, reason: DropReason) -> Result<u64, DataplaneError> {
+        sum(&self.tables.drops, reason as u32, u64::wrapping_add).map_err(|source| failed("read", "drops", source))
+    }
+}
+
+fn add(total: Traffic, cpu: Traffic) -> Traffic {
+    Traffic {
+        packets: total.packets.wrapping_add(cpu.packets),
+        bytes: total.bytes.wrapping_add(cpu.bytes),
+        flows: total.flows.wrapping_add(cpu.flows),
+    }
+}
+
+fn sum<V: Pod, T: Default>(map: &PerCpuArray<MapData, V>, index: u32, add: impl Fn(T, V) -> T) -> Result<T, MapError> {
+    Ok(map.get(&index, 0)?.iter().fold(T::default(), |total, cpu| add(total, *cpu)))
+}

@@ -1,0 +1,232 @@
+//! The kernel as a [`Dataplane`].
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{MapData, MapError, PerCpuArray, PerCpuValues},
+    programs::{ProgramError, Xdp},
+    util::nr_cpus,
+};
+use lb_common::{ROWS_PER_ELEMENT, RingElement, Row, ServiceFlags, ServiceValue};
+
+use super::{
+    Attached, Counters, Dataplane, DataplaneError, LB_OBJECT, LB_PROGRAM, Plain, links, pin,
+    tables::{Events, Tables, failed},
+};
+use crate::plan::{Change, Snapshot};
+
+/// The loaded program and its maps. Dropping it leaves everything that is pinned as it is.
+pub struct Kernel {
+    ebpf: Ebpf,
+    tables: Tables,
+    events: Option<Events>,
+    pins: PathBuf,
+}
+
+impl Kernel {
+    /// Loads the program. Maps that a former daemon has pinned are taken over with all that they hold.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the program or a map.
+    pub fn open(pins: &Path) -> Result<Self, DataplaneError> {
+        let load = |source| DataplaneError::Load { source: Box::new(source), log: None };
+        let mut ebpf =
+            EbpfLoader::new().default_map_pin_directory(pin::directory(pins)).load(LB_OBJECT).map_err(load)?;
+        xdp(&mut ebpf).and_then(Xdp::load).map_err(|error| refused_by_verifier(error))?;
+        let (tables, events) = Tables::take(&mut ebpf)?;
+        Ok(Self { ebpf, tables, events: Some(events), pins: pins.to_owned() })
+    }
+
+    /// The program, for test runs.
+    ///
+    /// # Errors
+    ///
+    /// The object has no such program, which is a fault of the build.
+    pub fn program(&mut self) -> Result<&mut Xdp, ProgramError> {
+        xdp(&mut self.ebpf)
+    }
+
+    /// Attaches the program to an interface. Where a former daemon's program is attached, it is replaced atomically.
+    ///
+    /// # Errors
+    ///
+    /// There is no such interface, it does not take the program, or another program is there.
+    pub fn attach(&mut self, ifindex: u32, name: &str) -> Result<Attached, DataplaneError> {
+        let program = xdp(&mut self.ebpf)
+            .map_err(|error| DataplaneError::Attach { interface: name.to_owned(), reason: error.to_string() })?;
+        links::attach(program, &self.pins, ifindex, name)
+    }
+
+    /// Detaches the program from an interface.
+    ///
+    /// # Errors
+    ///
+    /// The link's pin could not be removed.
+    pub fn detach(&mut self, ifindex: u32) -> Result<(), DataplaneError> {
+        links::detach(&self.pins, ifindex)
+    }
+
+    /// The interfaces that a program is attached to, by this daemon or a former one.
+    ///
+    /// # Errors
+    ///
+    /// The pins could not be read.
+    pub fn attached(&self) -> Result<Vec<Attached>, DataplaneError> {
+        links::attached(&self.pins).map_err(|error| pin::error("read", &self.pins, error))
+    }
+
+    /// The records that the datapath writes; can be taken once.
+    pub fn take_events(&mut self) -> Option<aya::maps::RingBuf<MapData>> {
+        self.events.take()
+    }
+
+    /// The counters.
+    pub const fn counters(&self) -> Counters<'_> {
+        Counters { tables: &self.tables }
+    }
+
+    /// What the tables hold.
+    ///
+    /// # Errors
+    ///
+    /// A map cannot be read.
+    pub fn snapshot(&self) -> Result<Snapshot, DataplaneError> {
+        let read = |map| move |source| failed("read", map, source);
+        let tables = &self.tables;
+        let mut snapshot =
+            Snapshot { settings: tables.settings.get(&0, 0).map_err(read("settings"))?.0, ..Snapshot::default() };
+        for entry in tables.services.iter() {
+            let (Plain(key), Plain(value)) = entry.map_err(read("services"))?;
+            snapshot.services.insert(key, value);
+        }
+        snapshot.rings = self.rings(&snapshot).map_err(read("rings"))?;
+        for (slot, entry) in (0..).zip(tables.backends.iter()) {
+            let Plain(value) = entry.map_err(read("backends"))?;
+            if value.delivery != 0 {
+                snapshot.backends.insert(slot, value);
+            }
+        }
+        for entry in tables.replies.iter() {
+            let (Plain(key), Plain(value)) = entry.map_err(read("replies"))?;
+            snapshot.replies.insert(key, value);
+        }
+        for (kind, lists) in [(lb_common::ListKind::Allow, &tables.allow), (lb_common::ListKind::Deny, &tables.deny)] {
+            let prefixes = lists.prefixes().map_err(read(kind.name()))?;
+            snapshot.prefixes.extend(prefixes.into_iter().map(|prefix| (kind, prefix)));
+        }
+        snapshot.devices = tables.devices.keys().collect::<Result<_, MapError>>().map_err(read("devices"))?;
+        Ok(snapshot)
+    }
+
+    /// The rings that the snapshot's services refer to.
+    fn rings(&self, snapshot: &Snapshot) -> Result<BTreeMap<u32, Arc<[Row]>>, MapError> {
+        let services = snapshot.services.values().filter(|service| service.flags & ServiceFlags::ADDRESS == 0);
+        services.map(|service| Ok((service.ring, self.ring(service)?))).collect()
+    }
+
+    fn ring(&self, service: &ServiceValue) -> Result<Arc<[Row]>, MapError> {
+        let elements = (1u32 << service.ring_bits) / ROWS_PER_ELEMENT;
+        let mut rows = Vec::with_capacity(1 << service.ring_bits);
+        for element in service.ring..service.ring + elements {
+            let Plain(RingElement(words)) = self.tables.rings.get(&element, 0)?;
+            rows.extend(words.map(Row::from_word));
+        }
+        Ok(rows.into())
+    }
+
+    fn put_ring(&mut self, first: u32, rows: &[Row]) -> Result<(), MapError> {
+        for (element, rows) in (first..).zip(rows.chunks(ROWS_PER_ELEMENT as usize)) {
+            let mut words = [0; ROWS_PER_ELEMENT as usize];
+            for (word, row) in words.iter_mut().zip(rows) {
+                *word = row.word();
+            }
+            self.tables.rings.set(element, &Plain(RingElement(words)), 0)?;
+        }
+        Ok(())
+    }
+}
+
+fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, ProgramError> {
+    ebpf.program_mut(LB_PROGRAM).ok_or(ProgramError::NotLoaded)?.try_into()
+}
+
+/// Puts the verifier's log, which may have thousands of lines, into a file.
+fn refused_by_verifier(error: ProgramError) -> DataplaneError {
+    let mut log = None;
+    if let ProgramError::LoadError { verifier_log, .. } = &error {
+        let path = std::env::temp_dir().join(format!("sluice-verifier-{}.log", std::process::id()));
+        log = fs::write(&path, verifier_log.to_string()).is_ok().then_some(path);
+    }
+    DataplaneError::Load { source: Box::new(error.into()), log }
+}
+
+fn reset<T: Default + Copy>(map: &mut PerCpuArray<MapData, Plain<T>>, index: u32) -> Result<(), MapError>
+where
+    Plain<T>: aya::Pod + Default,
+{
+    let cpus = nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
+    let zeros = PerCpuValues::try_from(vec![Plain(T::default()); cpus.get() as usize]).map_err(MapError::IoError)?;
+    map.set(index, zeros, 0)
+}
+
+impl Dataplane for Kernel {
+    fn perform(&mut self, change: &Change) -> Result<(), DataplaneError> {
+        let tables = &mut self.tables;
+        let (map, result) = match change {
+            Change::AddDevice(ifindex) => {
+                ("devices", tables.devices.insert(*ifindex, *ifindex, None, 0).map_err(xdp_map))
+            }
+            Change::RemoveDevice(ifindex) => ("devices", tables.devices.remove(*ifindex)),
+            Change::ResetBackendTraffic(slot) => {
+                ("backend_traffic", reset(&mut tables.backend_traffic, (*slot).into()))
+            }
+            Change::ResetServiceTraffic(id) => ("service_traffic", reset(&mut tables.service_traffic, *id)),
+            Change::PutBackend(slot, value) => ("backends", tables.backends.set((*slot).into(), &Plain(*value), 0)),
+            Change::RemoveBackend(slot) => ("backends", tables.backends.set((*slot).into(), &Plain::default(), 0)),
+            Change::PutRing(first, rows) => ("rings", self.put_ring(*first, rows)),
+            Change::ForgetRing(_) => return Ok(()),
+            Change::PutService(key, value) => ("services", tables.services.insert(&Plain(*key), &Plain(*value), 0)),
+            Change::RemoveService(key) => ("services", tables.services.remove(&Plain(*key))),
+            Change::PutReply(key, value) => ("replies", tables.replies.insert(&Plain(*key), &Plain(*value), 0)),
+            Change::RemoveReply(key) => ("replies", tables.replies.remove(&Plain(*key))),
+            Change::AddPrefix(list, prefix) => (list.name(), tables.list(*list).add(*prefix)),
+            Change::RemovePrefix(list, prefix) => (list.name(), tables.list(*list).remove(*prefix)),
+            Change::PutSettings(settings) => ("settings", tables.settings.set(0, &Plain(**settings), 0)),
+        };
+        result.map_err(|source| failed("write", map, source))
+    }
+}
+
+/// What a device map's refusal means.
+fn xdp_map(error: aya::maps::xdp::XdpMapError) -> MapError {
+    match error {
+        aya::maps::xdp::XdpMapError::MapError(error) => error,
+        aya::maps::xdp::XdpMapError::ChainedProgramNotSupported => {
+            MapError::IoError(std::io::Error::other("chained programs are not supported"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn load() {
+        let pins = PathBuf::from(format!("/sys/fs/bpf/sluice-unit-{}", std::process::id()));
+        super::super::preflight(&pins).unwrap();
+        let kernel = Kernel::open(&pins).unwrap();
+        let snap = kernel.snapshot().unwrap();
+        println!("{snap:?}");
+        super::super::detach_all(&pins).unwrap();
+    }
+}

@@ -1,0 +1,113 @@
+//! The maps, typed.
+
+use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, RingBuf, lpm_trie::Key};
+use ipnet::IpNet;
+use lb_common::{
+    BackendValue, EndpointKey, Hits, ListKind, ListValue, ReplyValue, RingElement, ServiceValue, Settings, Traffic,
+};
+
+use super::{DataplaneError, Plain};
+
+/// A list's maps, one for each family.
+pub(super) struct Lists {
+    pub(super) v4: LpmTrie<MapData, [u8; 4], Plain<ListValue>>,
+    pub(super) v6: LpmTrie<MapData, [u8; 16], Plain<ListValue>>,
+}
+
+/// Every map of the load balancer.
+pub(super) struct Tables {
+    pub(super) settings: Array<MapData, Plain<Settings>>,
+    pub(super) services: HashMap<MapData, Plain<EndpointKey>, Plain<ServiceValue>>,
+    pub(super) rings: Array<MapData, Plain<RingElement>>,
+    pub(super) backends: Array<MapData, Plain<BackendValue>>,
+    pub(super) replies: HashMap<MapData, Plain<EndpointKey>, Plain<ReplyValue>>,
+    pub(super) devices: DevMapHash<MapData>,
+    pub(super) allow: Lists,
+    pub(super) deny: Lists,
+    pub(super) service_traffic: PerCpuArray<MapData, Plain<Traffic>>,
+    pub(super) backend_traffic: PerCpuArray<MapData, Plain<Traffic>>,
+    pub(super) list_hits: PerCpuArray<MapData, Plain<Hits>>,
+    pub(super) drops: PerCpuArray<MapData, u64>,
+}
+
+/// The ring buffer that the datapath writes its records into.
+pub(super) type Events = RingBuf<MapData>;
+
+/// Takes a map out of the loaded object.
+fn take<T>(ebpf: &mut aya::Ebpf, name: &'static str) -> Result<T, DataplaneError>
+where
+    T: TryFrom<Map, Error = MapError>,
+{
+    let missing = || MapError::InvalidName { name: name.to_owned() };
+    let map = ebpf.take_map(name).ok_or_else(missing).and_then(T::try_from);
+    map.map_err(|source| failed("open", name, source))
+}
+
+/// An error about a map.
+pub(super) fn failed(action: &'static str, map: &'static str, source: MapError) -> DataplaneError {
+    DataplaneError::Map { action, map, source: Box::new(source) }
+}
+
+impl Tables {
+    /// Takes the maps out of the loaded object.
+    pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<(Self, Events), DataplaneError> {
+        let tables = Self {
+            settings: take(ebpf, "settings")?,
+            services: take(ebpf, "services")?,
+            rings: take(ebpf, "rings")?,
+            backends: take(ebpf, "backends")?,
+            replies: take(ebpf, "replies")?,
+            devices: take(ebpf, "devices")?,
+            allow: Lists { v4: take(ebpf, "allow_v4")?, v6: take(ebpf, "allow_v6")? },
+            deny: Lists { v4: take(ebpf, "deny_v4")?, v6: take(ebpf, "deny_v6")? },
+            service_traffic: take(ebpf, "service_traffic")?,
+            backend_traffic: take(ebpf, "backend_traffic")?,
+            list_hits: take(ebpf, "list_hits")?,
+            drops: take(ebpf, "drops")?,
+        };
+        Ok((tables, take(ebpf, "events")?))
+    }
+
+    /// A list's maps.
+    pub(super) const fn list(&mut self, kind: ListKind) -> &mut Lists {
+        match kind {
+            ListKind::Allow => &mut self.allow,
+            ListKind::Deny => &mut self.deny,
+        }
+    }
+}
+
+impl Lists {
+    pub(super) fn add(&mut self, prefix: IpNet) -> Result<(), MapError> {
+        let value = Plain(ListValue::default());
+        match prefix {
+            IpNet::V4(net) => self.v4.insert(&Key::new(net.prefix_len().into(), net.network().octets()), &value, 0),
+            IpNet::V6(net) => self.v6.insert(&Key::new(net.prefix_len().into(), net.network().octets()), &value, 0),
+        }
+    }
+
+    pub(super) fn remove(&mut self, prefix: IpNet) -> Result<(), MapError> {
+        match prefix {
+            IpNet::V4(net) => self.v4.remove(&Key::new(net.prefix_len().into(), net.network().octets())),
+            IpNet::V6(net) => self.v6.remove(&Key::new(net.prefix_len().into(), net.network().octets())),
+        }
+    }
+
+    /// The prefixes that are in the maps.
+    pub(super) fn prefixes(&self) -> Result<Vec<IpNet>, MapError> {
+        let mut prefixes = Vec::new();
+        for key in self.v4.keys() {
+            let key = key?;
+            prefixes.extend(prefix(key.data().into(), key.prefix_len()));
+        }
+        for key in self.v6.keys() {
+            let key = key?;
+            prefixes.extend(prefix(key.data().into(), key.prefix_len()));
+        }
+        Ok(prefixes)
+    }
+}
+
+fn prefix(address: std::net::IpAddr, length: u32) -> Option<IpNet> {
+    u8::try_from(length).ok().and_then(|length| IpNet::new(address, length).ok())
+}

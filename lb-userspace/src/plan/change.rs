@@ -1,0 +1,93 @@
+//! One step of a change of the kernel's tables, and the steps from one snapshot to another.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ipnet::IpNet;
+use lb_common::{BackendValue, EndpointKey, ListKind, ReplyValue, Row, ServiceFlags, ServiceValue, Settings};
+
+use super::Snapshot;
+
+/// One write into the kernel's tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Let packets be redirected to an interface.
+    AddDevice(u32),
+    /// No longer redirect packets to an interface.
+    RemoveDevice(u32),
+    /// Start the counters of a slot from zero: it gets a new backend.
+    ResetBackendTraffic(u16),
+    /// Start the counters of a service id from zero: it gets a new service.
+    ResetServiceTraffic(u32),
+    /// Write a backend into its slot.
+    PutBackend(u16, BackendValue),
+    /// Empty a slot.
+    RemoveBackend(u16),
+    /// Write a ring's rows, from an element on that no service refers to.
+    PutRing(u32, Arc<[Row]>),
+    /// No service refers to this ring any more. The rows stay as they are until another ring takes their place.
+    ForgetRing(u32),
+    /// Write a service: from here on packets see it, and its ring.
+    PutService(EndpointKey, ServiceValue),
+    /// Remove a service.
+    RemoveService(EndpointKey),
+    /// Write the source of replies.
+    PutReply(EndpointKey, ReplyValue),
+    /// Remove a source of replies.
+    RemoveReply(EndpointKey),
+    /// Add a prefix to a list.
+    AddPrefix(ListKind, IpNet),
+    /// Remove a prefix from a list.
+    RemovePrefix(ListKind, IpNet),
+    /// Write the settings.
+    PutSettings(Box<Settings>),
+}
+
+/// The steps that lead from one snapshot to another.
+pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
+    let mut changes = Vec::new();
+    changes.extend(to.devices.difference(&from.devices).map(|&ifindex| Change::AddDevice(ifindex)));
+    for (&slot, value) in put(&from.backends, &to.backends) {
+        if is_other_backend(from.backends.get(&slot), value) {
+            changes.push(Change::ResetBackendTraffic(slot));
+        }
+        changes.push(Change::PutBackend(slot, *value));
+    }
+    changes.extend(put(&from.replies, &to.replies).map(|(&key, &value)| Change::PutReply(key, value)));
+    changes.extend(to.prefixes.difference(&from.prefixes).map(|&(list, prefix)| Change::AddPrefix(list, prefix)));
+    changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
+    if from.settings != to.settings {
+        changes.push(Change::PutSettings(Box::new(to.settings)));
+    }
+    for (&key, &value) in put(&from.services, &to.services) {
+        let is_new = !from.services.contains_key(&key) && value.flags & ServiceFlags::ADDRESS == 0;
+        if is_new {
+            changes.push(Change::ResetServiceTraffic(value.id));
+        }
+        changes.push(Change::PutService(key, value));
+    }
+
+    changes.extend(gone(&from.services, &to.services).map(Change::RemoveService));
+    changes.extend(gone(&from.rings, &to.rings).map(Change::ForgetRing));
+    changes.extend(from.prefixes.difference(&to.prefixes).map(|&(list, prefix)| Change::RemovePrefix(list, prefix)));
+    changes.extend(gone(&from.replies, &to.replies).map(Change::RemoveReply));
+    changes.extend(gone(&from.backends, &to.backends).map(Change::RemoveBackend));
+    changes.extend(from.devices.difference(&to.devices).map(|&ifindex| Change::RemoveDevice(ifindex)));
+    changes
+}
+
+/// The entries of `to` that `from` lacks or has with another value.
+fn put<'a, K: Ord, V: PartialEq>(
+    from: &'a BTreeMap<K, V>,
+    to: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = (&'a K, &'a V)> {
+    to.iter().filter(|(key, value)| from.get(key) != Some(value))
+}
+
+/// The keys of `from` that `to` lacks.
+fn gone<'a, K: Ord + Copy, V>(from: &'a BTreeMap<K, V>, to: &'a BTreeMap<K, V>) -> impl Iterator<Item = K> + 'a {
+    from.keys().filter(|key| !to.contains_key(key)).copied()
+}
+
+fn is_other_backend(old: Option<&BackendValue>, new: &BackendValue) -> bool {
+    old.is_none_or(|old| (old.service, old.identity) != (new.service, new.identity))
+}

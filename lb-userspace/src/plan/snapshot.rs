@@ -1,0 +1,52 @@
+//! What the kernel's tables hold.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use ipnet::IpNet;
+use lb_common::{BackendValue, EndpointKey, ListKind, ReplyValue, Row, ServiceValue, Settings};
+
+use super::Change;
+
+/// The contents of every table that the control plane writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The settings.
+    pub settings: Settings,
+    /// The services and the service addresses.
+    pub services: BTreeMap<EndpointKey, ServiceValue>,
+    /// The rings that services refer to, by their first element.
+    pub rings: BTreeMap<u32, Arc<[Row]>>,
+    /// The backends, by slot.
+    pub backends: BTreeMap<u16, BackendValue>,
+    /// The sources of `nat` replies.
+    pub replies: BTreeMap<EndpointKey, ReplyValue>,
+    /// The prefixes of the lists.
+    pub prefixes: BTreeSet<(ListKind, IpNet)>,
+    /// The interfaces that packets may be redirected to.
+    pub devices: BTreeSet<u32>,
+}
+
+impl Snapshot {
+    /// Does in memory what the kernel does when it performs a change.
+    pub fn perform(&mut self, change: &Change) {
+        match change {
+            Change::AddDevice(ifindex) => drop(self.devices.insert(*ifindex)),
+            Change::RemoveDevice(ifindex) => drop(self.devices.remove(ifindex)),
+            Change::ResetBackendTraffic(_) | Change::ResetServiceTraffic(_) => {}
+            Change::PutBackend(slot, value) => drop(self.backends.insert(*slot, *value)),
+            Change::RemoveBackend(slot) => drop(self.backends.remove(slot)),
+            Change::PutRing(first, rows) => drop(self.rings.insert(*first, Arc::clone(rows))),
+            Change::ForgetRing(first) => drop(self.rings.remove(first)),
+            Change::PutService(key, value) => drop(self.services.insert(*key, *value)),
+            Change::RemoveService(key) => drop(self.services.remove(key)),
+            Change::PutReply(key, value) => drop(self.replies.insert(*key, *value)),
+            Change::RemoveReply(key) => drop(self.replies.remove(key)),
+            Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),
+            Change::RemovePrefix(list, prefix) => drop(self.prefixes.remove(&(*list, *prefix))),
+            Change::PutSettings(settings) => self.settings = **settings,
+        }
+    }
+}
