@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use tokio::{net::UnixStream, time::timeout};
 
 use super::{
-    ClientError,
+    ClientError, MAX_BODY_BYTES,
     types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
 };
 use crate::model::ListKind;
@@ -100,6 +100,10 @@ impl Client {
     async fn post<T: DeserializeOwned>(&self, path: &str, body: serde_json::Result<Vec<u8>>) -> Result<T, ClientError> {
         let body =
             body.map_err(|error| ApiError::failure(format!("the request cannot be written as JSON: {error}")))?;
+        // The server closes the connection on what is too large, and then the answer may be lost.
+        if body.len() > MAX_BODY_BYTES {
+            return Err(ApiError::too_large().into());
+        }
         self.request(Method::POST, path, body.into()).await
     }
 

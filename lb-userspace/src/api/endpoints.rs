@@ -14,14 +14,11 @@ use axum::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    Control,
+    Control, MAX_BODY_BYTES,
     problem::Problem,
-    types::{ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
 };
 use crate::model::ListKind;
-
-/// The largest body: a configuration with half a million list prefixes.
-const MAX_BODY_BYTES: usize = 16 << 20;
 
 type Answer<T> = Result<Json<T>, Problem>;
 
@@ -142,10 +139,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
         match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Self::request(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body is larger than {} MiB", MAX_BODY_BYTES >> 20),
-            ),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::request(StatusCode::PAYLOAD_TOO_LARGE, ApiError::too_large().error),
             _ => Self::request(StatusCode::BAD_REQUEST, rejection.body_text()),
         }
     }

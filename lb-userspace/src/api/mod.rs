@@ -9,8 +9,12 @@ mod client;
 mod client_error;
 mod endpoints;
 mod listener;
+#[cfg(test)]
+pub(crate) mod memory;
 mod problem;
 mod server;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 use std::{fmt, future::Future, net::IpAddr};
@@ -22,6 +26,9 @@ pub use server::serve;
 
 use crate::model::ListKind;
 use types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status};
+
+/// The largest body of a request: a configuration with half a million list prefixes.
+const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// What the API needs of the daemon: a method for each endpoint.
 pub trait Control: Clone + Send + Sync + 'static {
@@ -48,6 +55,11 @@ pub trait Control: Clone + Send + Sync + 'static {
 }
 
 impl ApiError {
+    /// The request's body is larger than the server takes.
+    fn too_large() -> Self {
+        Self::usage(format_args!("the request is larger than {} MiB", MAX_BODY_BYTES >> 20))
+    }
+
     /// The request or the configuration is at fault.
     pub fn usage(error: impl fmt::Display) -> Self {
         Self { error: error.to_string(), usage: true }

@@ -17,10 +17,10 @@ const MAX_WEIGHT: i64 = Backend::MAX_WEIGHT as i64;
 
 const EXAMPLES: &str = "\
 Examples:
-  sluice backend add web 10.0.0.14                    with the default weight, named after its address
+  sluice backend add web 10.0.0.14                  default weight, named after its address
   sluice backend add web 10.0.0.14 --name web4 --weight 50
-  sluice backend drain web web4                       no new flows; those that there are stay
-  sluice backend weight web web4 200 --ephemeral      try it; the configuration file stays as it is";
+  sluice backend drain web web4                     no new flows; those that there are stay
+  sluice backend weight web web4 200 --ephemeral    a trial: the configuration file stays";
 
 /// Change a service's backends: add, remove, drain, undrain, weight.
 ///

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, builder::NonEmptyStringValueParser};
+use clap::{ArgGroup, Args, builder::NonEmptyStringValueParser};
 use serde::Serialize;
 
 use super::{
@@ -22,14 +22,14 @@ Examples:
 /// the kernel, so that packets go their way as if Sluice were not there. The configuration stays as it is: the next
 /// daemon attaches again.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("what").required(true).args(["interface", "all"]))]
 pub(super) struct Detach {
     /// The interface.
-    #[arg(value_name = "IFACE", value_parser = NonEmptyStringValueParser::new(), required_unless_present = "all")]
+    #[arg(value_name = "IFACE", value_parser = NonEmptyStringValueParser::new())]
     interface: Option<String>,
 
     /// Detach from all interfaces.
-    #[arg(long, conflicts_with_all = ["interface", "ephemeral"])]
+    #[arg(long, conflicts_with = "ephemeral")]
     all: bool,
 
     /// The directory on a BPF file system where the daemon pins its program.

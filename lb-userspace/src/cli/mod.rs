@@ -25,6 +25,8 @@ mod session;
 mod status;
 mod style;
 mod table;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use std::{
@@ -44,6 +46,8 @@ use failure::Failure;
 use session::Session;
 pub use style::Style;
 
+const GLOBAL: &str = "Global options";
+
 const EXAMPLES: &str = "\
 Examples:
   sluice check /etc/sluice/sluice.toml           is the configuration right?
@@ -53,21 +57,21 @@ Examples:
   sluice deny add 203.0.113.0/24                 drop all packets from there
   sluice --json backends | jq                    anything, for scripts
 
-Exit codes: 0 done; 1 the machine or the daemon failed; 2 the command line or the configuration is wrong.";
+Exit codes: 0 done; 1 the machine failed; 2 the command line or the configuration is wrong.";
 
 /// Sluice: an XDP load balancer and firewall.
 ///
 /// One program is the daemon (`run`), the commands that talk to it over a Unix socket (most of the others) and the
 /// backends' side of ipip delivery (`agent`).
 #[derive(Debug, Parser)]
-#[command(name = "sluice", version, after_help = EXAMPLES, max_term_width = 100, propagate_version = true)]
+#[command(name = "sluice", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
     /// The Unix socket on which the daemon answers.
-    #[arg(long, global = true, value_name = "PATH", default_value_os_t = Paths::default().socket)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "PATH", default_value_os_t = Paths::default().socket)]
     socket: PathBuf,
 
     /// Print JSON for scripts, errors included.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
 
     #[command(subcommand)]
@@ -76,31 +80,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run the daemon in the foreground.
     Run(run::Run),
-    /// Check a configuration file and say what it means, or everything that is wrong with it.
     Check(check::Check),
-    /// Put a configuration into effect: all of it, or nothing if anything is wrong with it.
     Apply(apply::Apply),
-    /// Show what the daemon does and what it has to complain about.
     Status(status::StatusVerb),
-    /// Show the services, or one of them with its backends.
     Services(services::Services),
-    /// Show the backends, their health and their share of the traffic.
     Backends(backends::Backends),
-    /// Show which packets were dropped and why.
     Drops(drops::DropsVerb),
-    /// Change a service's backends: add, remove, drain, undrain, weight.
     Backend(backend::BackendVerb),
-    /// The deny list: sources whose packets are dropped.
+    /// Change or show the deny list: sources whose packets are dropped.
+    ///
+    /// Of several prefixes that cover an address none is special: one is enough. The allow list is asked first.
     Deny(list::ListVerb),
-    /// The allow list: sources that skip the rest of the firewall, the deny list included.
+    /// Change or show the allow list: sources that skip the rest of the firewall, the deny list included.
     Allow(list::ListVerb),
-    /// Begin to handle the packets of one more interface.
     Attach(attach::Attach),
-    /// Stop handling the packets of an interface, or of all of them.
     Detach(detach::Detach),
-    /// Run on a backend of an ipip service: unwrap what Sluice sends and own the services' addresses.
     Agent(agent::Agent),
 }
 
@@ -132,9 +127,11 @@ fn refuse(
     errors: &mut dyn Write,
 ) -> u8 {
     let text = error.render();
+    let complaint = text.to_string();
+    let complaint = complaint.strip_prefix("error: ").unwrap_or(&complaint).trim_end();
     let json = arguments.iter().any(|argument| argument == "--json");
     let printed = match (error.use_stderr(), json, style.colour) {
-        (true, true, _) => return Failure::usage(text.to_string().trim_end()).report(true, errors),
+        (true, true, _) => return Failure::usage(complaint).report(true, errors),
         (true, false, true) => write!(errors, "{}", text.ansi()),
         (true, false, false) => write!(errors, "{text}"),
         (false, _, true) => write!(out, "{}", text.ansi()),
