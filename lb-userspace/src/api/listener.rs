@@ -33,14 +33,14 @@ pub struct Listener {
 pub enum BindError {
     /// Another daemon answers there.
     #[error(
-        "{} is in use by process {pid}: a Sluice daemon already runs there. Stop it first (`kill {pid}`), or give this \
-         one a socket of its own with --socket", socket.display()
+        "{} is in use by {}: a Sluice daemon already runs there. Stop it first, or give this one a socket of its own \
+         with --socket", socket.display(), process(*pid)
     )]
     InUse {
         /// The socket.
         socket: PathBuf,
-        /// The process that listens; 0 if it runs in a container that hides its processes.
-        pid: i32,
+        /// The process that listens; `None` if it runs in a container that hides its processes.
+        pid: Option<i32>,
     },
     /// There is a file in the way.
     #[error(
@@ -61,6 +61,10 @@ pub enum BindError {
         /// The operating system's answer.
         source: io::Error,
     },
+}
+
+fn process(pid: Option<i32>) -> String {
+    pid.map_or("a process of another container".to_owned(), |pid| format!("process {pid}"))
 }
 
 /// Makes the daemon's socket, for its owner and group (mode 0660), and its directory if there is none.
@@ -95,7 +99,7 @@ fn remove_stale(socket: &Path) -> Result<(), BindError> {
     }
     match UnixStream::connect(socket) {
         Ok(stream) => {
-            let pid = getsockopt(&stream, PeerCredentials).map_or(0, |peer| peer.pid());
+            let pid = getsockopt(&stream, PeerCredentials).map(|peer| peer.pid()).ok().filter(|pid| *pid > 0);
             Err(BindError::InUse { socket: socket.to_owned(), pid })
         }
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {

@@ -1,10 +1,12 @@
 //! The server and the client against each other, and against peers that misbehave.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
     os::unix::{fs::PermissionsExt, net::UnixListener, net::UnixStream},
     path::Path,
+    sync::{Arc, Barrier},
+    thread,
     time::Duration,
 };
 
@@ -186,8 +188,8 @@ fn a_second_daemon_is_refused() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{socket} is in use by process {pid}: a Sluice daemon already runs there. Stop it first (`kill {pid}`), or \
-             give this one a socket of its own with --socket"
+            "{socket} is in use by process {pid}: a Sluice daemon already runs there. Stop it first, or give this one \
+             a socket of its own with --socket"
         )
     );
     daemon.runtime.block_on(daemon.client().status()).unwrap();
@@ -197,14 +199,16 @@ fn a_second_daemon_is_refused() {
 fn of_many_daemons_that_start_at_once_one_wins() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("sluice.sock");
+    let runtime = Runtime::new().unwrap();
     for _ in 0..20 {
         drop(UnixListener::bind(&socket).unwrap());
-        let runtime = Runtime::new().unwrap();
+        let barrier = Arc::new(Barrier::new(8));
         let starts: Vec<_> = (0..8)
             .map(|_| {
-                let (handle, socket) = (runtime.handle().clone(), socket.clone());
-                std::thread::spawn(move || {
+                let (handle, socket, barrier) = (runtime.handle().clone(), socket.clone(), barrier.clone());
+                thread::spawn(move || {
                     let _context = handle.enter();
+                    barrier.wait();
                     bind(&socket)
                 })
             })
@@ -212,6 +216,37 @@ fn of_many_daemons_that_start_at_once_one_wins() {
         let results: Vec<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
     }
+}
+
+#[test]
+fn the_socket_changes_hands_only_under_the_directory_s_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("sluice.sock");
+    let lock = File::open(directory.path()).unwrap();
+    lock.lock().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let (handle, path) = (runtime.handle().clone(), socket.clone());
+    let start = thread::spawn(move || {
+        let _context = handle.enter();
+        bind(&path)
+    });
+    thread::sleep(Duration::from_millis(100));
+    assert!(!socket.exists());
+    drop(lock);
+    start.join().unwrap().unwrap();
+}
+
+#[test]
+fn another_s_socket_is_not_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("sluice.sock");
+    let runtime = Runtime::new().unwrap();
+    let _context = runtime.enter();
+    let listener = bind(&socket).unwrap();
+    fs::remove_file(&socket).unwrap();
+    let _other = UnixListener::bind(&socket).unwrap();
+    drop(listener);
+    assert!(socket.exists());
 }
 
 #[test]
@@ -313,7 +348,7 @@ fn answered_with(bytes: &'static [u8]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("sluice.sock");
     let listener = UnixListener::bind(&socket).unwrap();
-    let peer = std::thread::spawn(move || {
+    let peer = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut request = BufReader::new(&stream).lines().map(Result::unwrap);
         assert!(request.any(|line| line.is_empty()));

@@ -1,6 +1,10 @@
 //! `sluice detach`: the only thing that stops forwarding.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{ArgGroup, Args, builder::NonEmptyStringValueParser};
 use serde::Serialize;
@@ -40,6 +44,9 @@ pub(super) struct Detach {
     lasting: Lasting,
 }
 
+/// How long a daemon may take to say that it is there: `--all` is for emergencies, in which it may hang.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What `--all` did.
 #[derive(Debug, Serialize)]
 struct Detached {
@@ -58,19 +65,16 @@ impl Detach {
 
 async fn detach_all(pins: &Path, session: &mut Session<'_>) -> Result<(), Failure> {
     let interfaces = dataplane::detach_all(pins).map_err(|error| {
-        let pins = pins.display();
-        Failure::machine(format_args!("cannot remove the links pinned below {pins}: {error}. Are you root?"))
+        let advice = if error.kind() == io::ErrorKind::PermissionDenied { ": this takes root" } else { "" };
+        Failure::machine(format_args!("cannot remove the links pinned below {}: {error}{advice}", pins.display()))
     })?;
-    let warnings = session.client.status().await.map_or_else(
-        |_| Vec::new(),
-        |status| {
-            vec![format!(
-                "a daemon is running (pid {}) and attaches again when it reloads or restarts: stop it, too",
-                status.pid
-            )]
-        },
-    );
+    let client = session.client.clone().with_timeout(PATIENCE);
+    let warnings = client.status().await.map(|status| daemon_remains(status.pid)).into_iter().collect();
     session.show(&Detached { interfaces, warnings }, |detached, _| text(detached))
+}
+
+fn daemon_remains(pid: u32) -> String {
+    format!("a daemon is running (pid {pid}) and attaches again when it reloads or restarts: stop it, too")
 }
 
 fn text(Detached { interfaces, warnings }: &Detached) -> String {
@@ -80,4 +84,23 @@ fn text(Detached { interfaces, warnings }: &Detached) -> String {
     };
     let warnings: String = warnings.iter().map(|warning| format!("\nwarning: {warning}")).collect();
     done + &warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_no_longer_forwards() {
+        let detached = |interfaces: &[&str], warnings| Detached {
+            interfaces: interfaces.iter().map(ToString::to_string).collect(),
+            warnings,
+        };
+        assert_eq!(text(&detached(&[], vec![])), "Nothing to do: Sluice was attached to no interface.");
+        assert_eq!(
+            text(&detached(&["eth0", "eth1"], vec![daemon_remains(7)])),
+            "Detached from eth0, eth1: Sluice forwards nothing any more.\nwarning: a daemon is running (pid 7) and attaches \
+             again when it reloads or restarts: stop it, too"
+        );
+    }
 }

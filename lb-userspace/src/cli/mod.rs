@@ -90,7 +90,7 @@ enum Verb {
     Backend(backend::BackendVerb),
     /// Change or show the deny list: sources whose packets are dropped.
     ///
-    /// Of several prefixes that cover an address none is special: one is enough. The allow list is asked first.
+    /// Prefixes may overlap: one that covers the source is enough. The allow list is asked first.
     Deny(list::ListVerb),
     /// Change or show the allow list: sources that skip the rest of the firewall, the deny list included.
     Allow(list::ListVerb),
@@ -132,8 +132,7 @@ fn refuse(
     let json = arguments.iter().any(|argument| argument == "--json");
     let printed = match (error.use_stderr(), json, style.colour) {
         (true, true, _) => return Failure::usage(complaint).report(true, errors),
-        (true, false, true) => write!(errors, "{}", text.ansi()),
-        (true, false, false) => write!(errors, "{text}"),
+        (true, false, _) => write!(errors, "{text}"),
         (false, _, true) => write!(out, "{}", text.ansi()),
         (false, _, false) => write!(out, "{text}"),
     };

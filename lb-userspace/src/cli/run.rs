@@ -15,8 +15,9 @@ Examples:
   sluice run --config /etc/sluice/sluice.toml
   SLUICE_LOG=debug sluice run --config sluice.toml --socket /tmp/sluice.sock
 
-SIGHUP reads the configuration again. SIGTERM and SIGINT end the daemon; packets are forwarded all the same, with the
-backends as they were, and the next daemon takes over. `sluice detach --all` is what stops forwarding.";
+SIGHUP reads the configuration again. SIGTERM and SIGINT end the daemon; packets are forwarded
+all the same, with the backends as they were, and the next daemon takes over. What stops forwarding
+is `sluice detach --all`.";
 
 /// Run the daemon in the foreground.
 ///

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 
 use super::{Cli, Style, execute};
 use crate::api::{
@@ -58,6 +58,14 @@ fn every_verb_and_option_has_a_help_text() {
         command.get_subcommands().for_each(assert_helpful);
     }
     assert_helpful(&Cli::command());
+}
+
+#[test]
+fn the_agent_takes_several_addresses_and_nodes() {
+    let arguments = "sluice agent --interface eth0 --address 192.0.2.80 ::80 --from 10.0.0.1 10.0.0.2 --from ::1";
+    let parsed = format!("{:?}", Cli::try_parse_from(arguments.split(' ')).unwrap().verb);
+    assert!(parsed.contains("addresses: [192.0.2.80, ::80], from: [10.0.0.1, 10.0.0.2, ::1]"), "{parsed}");
+    assert!(Cli::try_parse_from(["sluice", "agent", "--interface", "eth0"]).is_err());
 }
 
 #[test]
