@@ -1,3 +1,80 @@
 //! The API: HTTP/JSON over a Unix socket.
+//!
+//! Everything that an operator can ask of a running daemon goes through here, so that whatever the command line can do,
+//! a script can do as well. The [`server`](serve) turns requests into calls of [`Control`], which the daemon
+//! implements, and a [`Client`] turns the same calls into requests; both speak the shapes of [`types`]. A Unix socket
+//! needs no secret: the file's permissions decide who may ask, and the kernel checks them.
 
+mod client;
+mod client_error;
+mod endpoints;
+mod listener;
+#[cfg(test)]
+pub(crate) mod memory;
+mod problem;
+mod server;
+#[cfg(test)]
+mod tests;
 pub mod types;
+
+use std::{fmt, future::Future, net::IpAddr};
+
+pub use client::Client;
+pub use client_error::ClientError;
+pub use listener::{BindError, Listener, bind};
+pub use server::serve;
+
+use crate::model::ListKind;
+use types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status};
+
+/// The largest body of a request: a configuration with half a million list prefixes.
+const MAX_BODY_BYTES: usize = 16 << 20;
+
+/// What the API needs of the daemon: a method for each endpoint.
+pub trait Control: Clone + Send + Sync + 'static {
+    /// The daemon as a whole.
+    fn status(&self) -> impl Future<Output = Result<Status, ApiError>> + Send;
+
+    /// The services with their backends, in the order of the configuration.
+    fn services(&self) -> impl Future<Output = Result<Vec<ServiceStatus>, ApiError>> + Send;
+
+    /// The packets dropped, with every reason present.
+    fn drops(&self) -> impl Future<Output = Result<Drops, ApiError>> + Send;
+
+    /// A list's prefixes and counters.
+    fn list(&self, kind: ListKind) -> impl Future<Output = Result<List, ApiError>> + Send;
+
+    /// What a list says about an address, and what that leads to.
+    fn list_test(&self, kind: ListKind, address: IpAddr) -> impl Future<Output = Result<ListTest, ApiError>> + Send;
+
+    /// Makes one edit of the configuration and puts it into effect, or does nothing at all.
+    fn change(&self, request: ChangeRequest) -> impl Future<Output = Result<Changed, ApiError>> + Send;
+
+    /// Puts a whole configuration into effect, or does nothing at all; without one, the daemon's own file is read again.
+    fn apply(&self, document: Option<ApplyRequest>) -> impl Future<Output = Result<Changed, ApiError>> + Send;
+}
+
+impl ApiError {
+    /// The request's body is larger than the server takes.
+    fn too_large() -> Self {
+        Self::usage(format_args!("the request is larger than {} MiB", MAX_BODY_BYTES >> 20))
+    }
+
+    /// The request or the configuration is at fault.
+    pub fn usage(error: impl fmt::Display) -> Self {
+        Self { error: error.to_string(), usage: true }
+    }
+
+    /// The machine is at fault.
+    pub fn failure(error: impl fmt::Display) -> Self {
+        Self { error: error.to_string(), usage: false }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl std::error::Error for ApiError {}

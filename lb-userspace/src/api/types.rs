@@ -168,6 +168,7 @@ pub struct ListTest {
 
 /// A change that a command asks for: the body of `POST /v1/change`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ChangeRequest {
     /// What to change.
     pub edit: Edit,
@@ -178,7 +179,7 @@ pub struct ChangeRequest {
 
 /// One edit of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Edit {
     /// Add a backend to a service.
     BackendAdd {
@@ -242,6 +243,16 @@ pub enum Edit {
         /// The interface.
         interface: String,
     },
+}
+
+/// A whole new configuration: the body of `POST /v1/apply`. Without a body the daemon reloads its own file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// What errors call the text: the path that the operator gave.
+    pub origin: String,
+    /// The configuration, as TOML.
+    pub text: String,
 }
 
 /// The answer to a change.

@@ -1,0 +1,77 @@
+//! The services' addresses on the loopback interface.
+
+use std::net::IpAddr;
+
+use futures_util::TryStreamExt;
+use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec};
+
+/// Addresses that were added to the loopback interface.
+pub(super) struct Loopback {
+    handle: Handle,
+    added: Vec<IpAddr>,
+}
+
+impl Loopback {
+    /// The loopback interface of this network namespace.
+    pub(super) fn connect() -> anyhow::Result<Self> {
+        let (connection, handle, _) = rtnetlink::new_connection()?;
+        tokio::spawn(connection);
+        Ok(Self { handle, added: Vec::new() })
+    }
+
+    /// Adds an address as a host route; one that is there already is left alone, then and at the end.
+    pub(super) async fn add(&mut self, address: IpAddr) -> anyhow::Result<()> {
+        let index = self.index().await?;
+        match self.handle.address().add(index, address, host_bits(address)).execute().await {
+            Ok(()) => self.added.push(address),
+            Err(error) if errno(&error) == Some(libc::EEXIST) => {
+                tracing::warn!(%address, "the address is on the loopback interface already; it stays there at the end");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Brings the interface up, without which its addresses are not used, and returns its index.
+    async fn index(&self) -> anyhow::Result<u32> {
+        let mut links = self.handle.link().get().match_name("lo".to_owned()).execute();
+        let link = links.try_next().await?.ok_or_else(|| anyhow::anyhow!("there is no loopback interface"))?;
+        let index = link.header.index;
+        let up = LinkMessageBuilder::<LinkUnspec>::default().index(index).up().build();
+        self.handle.link().set(up).execute().await?;
+        Ok(index)
+    }
+
+    /// Removes what was added.
+    pub(super) async fn remove_added(&mut self) {
+        for address in std::mem::take(&mut self.added) {
+            if let Err(error) = self.remove(address).await {
+                tracing::error!(%address, %error, "could not remove an address from the loopback interface");
+            }
+        }
+    }
+
+    async fn remove(&self, address: IpAddr) -> anyhow::Result<()> {
+        let index = self.index().await?;
+        let filter = self.handle.address().get().set_link_index_filter(index).set_address_filter(address);
+        let mut found = filter.execute();
+        while let Some(message) = found.try_next().await? {
+            self.handle.address().del(message).execute().await?;
+        }
+        Ok(())
+    }
+}
+
+const fn host_bits(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(_) => 32,
+        IpAddr::V6(_) => 128,
+    }
+}
+
+fn errno(error: &rtnetlink::Error) -> Option<i32> {
+    match error {
+        rtnetlink::Error::NetlinkError(message) => message.code.map(|code| code.get().abs()),
+        _ => None,
+    }
+}

@@ -1,0 +1,55 @@
+//! The agent's XDP program.
+
+use anyhow::Context;
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap},
+    programs::{ProgramError, Xdp, XdpMode},
+};
+use lb_common::Address;
+use nix::net::if_::if_nametoindex;
+
+use super::Options;
+use crate::dataplane::{AGENT_OBJECT, Plain};
+
+/// The name of the program in the agent's object.
+const NAME: &str = "sluice_agent";
+
+/// The loaded and attached program. Dropping it detaches it.
+pub(super) struct Program {
+    _ebpf: Ebpf,
+}
+
+impl Program {
+    /// Loads the program, tells it the addresses, and attaches it.
+    pub(super) fn attach(options: &Options) -> anyhow::Result<Self> {
+        let index = if_nametoindex(options.interface.as_str())
+            .with_context(|| format!("there is no interface {}", options.interface))?;
+        let mut ebpf = Ebpf::load(AGENT_OBJECT)?;
+        fill(&mut ebpf, "addresses", &options.addresses)?;
+        fill(&mut ebpf, "nodes", &options.from)?;
+        let mut restricted: Array<_, u32> = ebpf.map_mut("restricted").context("no map `restricted`")?.try_into()?;
+        restricted.set(0, &u32::from(!options.from.is_empty()), 0)?;
+        let program: &mut Xdp = ebpf.program_mut(NAME).context("the object has no program")?.try_into()?;
+        program.load()?;
+        attach(program, index, &options.interface)?;
+        Ok(Self { _ebpf: ebpf })
+    }
+}
+
+fn fill(ebpf: &mut Ebpf, name: &str, addresses: &[std::net::IpAddr]) -> anyhow::Result<()> {
+    let map = ebpf.map_mut(name).with_context(|| format!("no map `{name}`"))?;
+    let mut map: HashMap<_, Plain<Address>, u32> = map.try_into()?;
+    for address in addresses {
+        map.insert(&Plain(Address::from(*address)), &1, 0)?;
+    }
+    Ok(())
+}
+
+fn attach(program: &mut Xdp, index: u32, interface: &str) -> Result<(), ProgramError> {
+    if let Err(error) = program.attach(index, XdpMode::Driver) {
+        tracing::warn!(interface, %error, "no native XDP here; using the generic mode");
+        program.attach(index, XdpMode::Skb)?;
+    }
+    Ok(())
+}

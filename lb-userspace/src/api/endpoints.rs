@@ -1,0 +1,167 @@
+//! The endpoints: which path calls what.
+
+use std::net::IpAddr;
+
+use axum::{
+    Json, Router,
+    extract::{
+        DefaultBodyLimit, FromRequest, Path, Query, Request, State,
+        rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
+    },
+    http::{Method, StatusCode, Uri},
+    routing::{MethodRouter, get, post},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{
+    Control, MAX_BODY_BYTES,
+    problem::Problem,
+    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+};
+use crate::model::ListKind;
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+/// Every endpoint, with its method and path for people who ask for one that there is not.
+fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 8] {
+    [
+        ("GET", "/v1/status", get(status::<C>)),
+        ("GET", "/v1/services", get(services::<C>)),
+        ("GET", "/v1/services/{name}", get(service::<C>)),
+        ("GET", "/v1/drops", get(drops::<C>)),
+        ("GET", "/v1/lists/{kind}", get(list::<C>)),
+        ("GET", "/v1/lists/{kind}/test", get(list_test::<C>)),
+        ("POST", "/v1/change", post(change::<C>)),
+        ("POST", "/v1/apply", post(apply::<C>)),
+    ]
+}
+
+/// The API of a daemon.
+pub(super) fn router<C: Control>(control: C) -> Router {
+    let endpoints = endpoints::<C>();
+    let known = endpoints.each_ref().map(|(method, path, _)| format!("{method} {path}")).join(", ");
+    let unknown = move |method: Method, uri: Uri| {
+        let error = format!("there is no {method} {}: there are {known}", uri.path());
+        async move { Problem::not_found(error) }
+    };
+    let mut router = Router::new();
+    for (allowed, path, handler) in endpoints {
+        let refuse = async move |method: Method, uri: Uri| {
+            let error = format!("{} takes {allowed}, not {method}", uri.path());
+            Problem::request(StatusCode::METHOD_NOT_ALLOWED, error)
+        };
+        router = router.route(path, handler.fallback(refuse));
+    }
+    router.fallback(unknown).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(control)
+}
+
+async fn status<C: Control>(State(control): State<C>) -> Answer<Status> {
+    Ok(Json(control.status().await?))
+}
+
+async fn services<C: Control>(State(control): State<C>) -> Answer<Vec<ServiceStatus>> {
+    Ok(Json(control.services().await?))
+}
+
+async fn service<C: Control>(
+    State(control): State<C>,
+    name: Result<Path<String>, PathRejection>,
+) -> Answer<ServiceStatus> {
+    let Path(name) = name?;
+    let services = control.services().await?;
+    let names: Vec<_> = services.iter().map(|service| service.name.clone()).collect();
+    match services.into_iter().find(|service| service.name == name) {
+        Some(service) => Ok(Json(service)),
+        None if names.is_empty() => Err(Problem::not_found(format!("no service `{name}`: there are none"))),
+        None => Err(Problem::not_found(format!("no service `{name}`: there are {}", names.join(", ")))),
+    }
+}
+
+async fn drops<C: Control>(State(control): State<C>) -> Answer<Drops> {
+    Ok(Json(control.drops().await?))
+}
+
+async fn list<C: Control>(State(control): State<C>, kind: Result<Path<String>, PathRejection>) -> Answer<List> {
+    let kind = list_kind(kind)?;
+    Ok(Json(control.list(kind).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestQuery {
+    address: IpAddr,
+}
+
+async fn list_test<C: Control>(
+    State(control): State<C>,
+    kind: Result<Path<String>, PathRejection>,
+    query: Result<Query<TestQuery>, QueryRejection>,
+) -> Answer<ListTest> {
+    let kind = list_kind(kind)?;
+    let Query(TestQuery { address }) = query?;
+    Ok(Json(control.list_test(kind, address).await?))
+}
+
+fn list_kind(path: Result<Path<String>, PathRejection>) -> Result<ListKind, Problem> {
+    let Path(name) = path?;
+    let named = ListKind::ALL.into_iter().find(|kind| kind.name() == name);
+    named.ok_or_else(|| {
+        let known = ListKind::ALL.map(ListKind::name).join(", ");
+        Problem::not_found(format!("no list `{name}`: there are {known}"))
+    })
+}
+
+async fn change<C: Control>(State(control): State<C>, Body(request): Body<ChangeRequest>) -> Answer<Changed> {
+    let request = request.ok_or_else(|| Problem::request(StatusCode::BAD_REQUEST, "the request has no body"))?;
+    Ok(Json(control.change(request).await?))
+}
+
+async fn apply<C: Control>(State(control): State<C>, Body(document): Body<ApplyRequest>) -> Answer<Changed> {
+    Ok(Json(control.apply(document).await?))
+}
+
+/// A JSON body, if there is one. Unlike axum's own extractor it asks for no content type: curl sends another by default.
+struct Body<T>(Option<T>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = axum::body::Bytes::from_request(request, state).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        let Json(value) = Json::from_bytes(&bytes)?;
+        Ok(Self(Some(value)))
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::request(StatusCode::PAYLOAD_TOO_LARGE, ApiError::too_large().error),
+            _ => Self::request(StatusCode::BAD_REQUEST, rejection.body_text()),
+        }
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        use std::error::Error;
+        let detail = rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string);
+        Self::request(StatusCode::BAD_REQUEST, format!("the body is not what this path takes: {detail}"))
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::request(StatusCode::BAD_REQUEST, rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        let error = format!("{}; the query is ?address=ADDRESS", rejection.body_text());
+        Self::request(StatusCode::BAD_REQUEST, error)
+    }
+}

@@ -1,0 +1,222 @@
+//! A daemon without a kernel: fixed answers behind the real server, for the tests of both ends of the socket.
+
+use std::{
+    future::pending,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use lb_common::DropReason;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::{
+    Client, Control, bind, serve,
+    types::{
+        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DropCount, Drops, Edit, Interface,
+        List, ListTest, ServiceStatus, Status, TrafficStatus,
+    },
+};
+use crate::model::{AdminState, ListKind, Protocol};
+
+/// What was asked of a [`Memory`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A change.
+    Change(ChangeRequest),
+    /// A new configuration.
+    Apply(Option<ApplyRequest>),
+}
+
+/// The fixed answers, and what was asked.
+#[derive(Clone, Default)]
+pub(crate) struct Memory {
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl Memory {
+    /// Everything that was asked so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, asked: Asked) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+    }
+}
+
+/// A [`Memory`] that answers on a socket of its own until it is dropped.
+pub(crate) struct Daemon {
+    pub(crate) memory: Memory,
+    pub(crate) runtime: Runtime,
+    directory: TempDir,
+}
+
+impl Daemon {
+    pub(crate) fn start() -> Self {
+        let memory = Memory::default();
+        let daemon =
+            Self { memory: memory.clone(), runtime: Runtime::new().unwrap(), directory: tempfile::tempdir().unwrap() };
+        let context = daemon.runtime.enter();
+        let listener = bind(&daemon.socket()).unwrap();
+        daemon.runtime.spawn(serve(listener, memory, pending()));
+        drop(context);
+        daemon
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("run/sluice.sock")
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.socket())
+    }
+}
+
+pub(crate) fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub(crate) fn backend(service: &str, name: &str, ip: &str, state: BackendState) -> BackendStatus {
+    BackendStatus {
+        name: name.to_owned(),
+        service: service.to_owned(),
+        address: address(ip),
+        port: None,
+        weight: 100,
+        admin: AdminState::Up,
+        state,
+        reason: String::new(),
+        share: 0.5,
+        resolved: true,
+        traffic: TrafficStatus { packets: 600, bytes: 750_000, flows: 12 },
+    }
+}
+
+pub(crate) fn services() -> Vec<ServiceStatus> {
+    let down = BackendStatus {
+        reason: "connection refused".to_owned(),
+        share: 0.0,
+        resolved: false,
+        ..backend("web", "web2", "10.0.0.12", BackendState::Down)
+    };
+    let six = BackendStatus {
+        port: Some(5353),
+        weight: 7,
+        ..backend("dns", "2001:db8::53", "2001:db8::53", BackendState::Draining)
+    };
+    vec![
+        ServiceStatus {
+            name: "web".to_owned(),
+            address: address("192.0.2.80"),
+            port: Some(80),
+            protocol: Protocol::Tcp,
+            delivery: "l2".to_owned(),
+            rows: 4096,
+            traffic: TrafficStatus { packets: 1200, bytes: 1_500_000, flows: 24 },
+            backends: vec![backend("web", "web1", "10.0.0.11", BackendState::Up), down],
+        },
+        ServiceStatus {
+            name: "dns".to_owned(),
+            address: address("2001:db8::1"),
+            port: None,
+            protocol: Protocol::Udp,
+            delivery: "nat".to_owned(),
+            rows: 1024,
+            traffic: TrafficStatus::default(),
+            backends: vec![six],
+        },
+    ]
+}
+
+pub(crate) fn status() -> Status {
+    Status {
+        version: "0.1.0".to_owned(),
+        pid: 4711,
+        uptime_seconds: 93_784,
+        config: "/etc/sluice/sluice.toml".to_owned(),
+        ephemeral_changes: true,
+        interfaces: vec![Interface { name: "eth0".to_owned(), mode: "native".to_owned() }],
+        services: 2,
+        backends: 3,
+        backends_up: 1,
+        warnings: vec!["service dns has no backend that takes new flows".to_owned()],
+    }
+}
+
+pub(crate) fn drops() -> Drops {
+    let count = |reason: &DropReason| match reason {
+        DropReason::Denied => 12,
+        DropReason::NoBackend => 3400,
+        _ => 0,
+    };
+    let entry = |reason: &DropReason| {
+        let explanation = reason.explanation().to_owned();
+        (reason.name().to_owned(), DropCount { packets: count(reason), explanation })
+    };
+    Drops { reasons: DropReason::ALL.iter().map(entry).collect() }
+}
+
+pub(crate) fn list(kind: ListKind) -> List {
+    match kind {
+        ListKind::Allow => List { prefixes: vec![], packets: 0, bytes: 0 },
+        ListKind::Deny => {
+            List { prefixes: vec!["192.0.2.0/24".to_owned(), "2001:db8::/32".to_owned()], packets: 12, bytes: 720 }
+        }
+    }
+}
+
+impl Control for Memory {
+    async fn status(&self) -> Result<Status, ApiError> {
+        Ok(status())
+    }
+
+    async fn services(&self) -> Result<Vec<ServiceStatus>, ApiError> {
+        Ok(services())
+    }
+
+    async fn drops(&self) -> Result<Drops, ApiError> {
+        Ok(drops())
+    }
+
+    async fn list(&self, kind: ListKind) -> Result<List, ApiError> {
+        Ok(list(kind))
+    }
+
+    async fn list_test(&self, kind: ListKind, address: IpAddr) -> Result<ListTest, ApiError> {
+        let denied = kind == ListKind::Deny && address.is_ipv4();
+        let matched = denied.then(|| "192.0.2.0/24".to_owned());
+        let outcome = if denied { "denied by 192.0.2.0/24" } else { "not filtered by any list" }.to_owned();
+        Ok(ListTest { address, matched, outcome })
+    }
+
+    /// Knows the service `web` and no interface that could be attached to.
+    async fn change(&self, request: ChangeRequest) -> Result<Changed, ApiError> {
+        self.note(Asked::Change(request.clone()));
+        let changes = match request.edit {
+            Edit::BackendRemove { service, .. } if service != "web" => {
+                return Err(ApiError::usage(format!("no service `{service}`: there is web")));
+            }
+            Edit::Attach { interface } => return Err(ApiError::failure(format!("cannot attach to {interface}"))),
+            Edit::ListRemove { .. } => vec![],
+            edit => vec![format!("{edit:?}")],
+        };
+        Ok(Changed { changes, microseconds: 3_200, warnings: vec![] })
+    }
+
+    async fn apply(&self, document: Option<ApplyRequest>) -> Result<Changed, ApiError> {
+        self.note(Asked::Apply(document.clone()));
+        match document {
+            Some(document) if document.text.is_empty() => {
+                let origin = document.origin;
+                Err(ApiError::usage(format!("{origin}:1:1: no interface\n{origin}:1:1: no service")))
+            }
+            _ => Ok(Changed {
+                changes: vec!["backend web3 added to web".to_owned(), "192.0.2.0/24 removed from deny".to_owned()],
+                microseconds: 850,
+                warnings: vec!["eth1 has no native mode: generic".to_owned()],
+            }),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `sluice agent`.
+
+use std::net::IpAddr;
+
+use clap::Args;
+
+use super::{Failure, log};
+use crate::agent::{self, Options};
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice agent --interface eth0 --address 192.0.2.80
+  sluice agent --interface eth0 --address 192.0.2.80 2001:db8::80 --from 10.0.0.1 10.0.0.2";
+
+/// Run on a backend of an ipip service: unwrap what Sluice sends and own the services' addresses.
+///
+/// Attaches an XDP program that takes the outer header off, and puts the addresses on the loopback interface without
+/// announcing them. All of that is undone when the agent ends.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Agent {
+    /// The interface on which the encapsulated packets arrive.
+    #[arg(long, value_name = "IFACE")]
+    interface: String,
+
+    /// The addresses of the services that this backend stands behind.
+    #[arg(long = "address", value_name = "ADDRESS", required = true, num_args = 1..)]
+    addresses: Vec<IpAddr>,
+
+    /// Unwrap only packets from these nodes (their addresses as this backend sees them); without it, from anywhere.
+    #[arg(long, value_name = "NODE", num_args = 1..)]
+    from: Vec<IpAddr>,
+}
+
+impl Agent {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        log::start()?;
+        let options = Options { interface: self.interface, addresses: self.addresses, from: self.from };
+        agent::run(options).await.map_err(|error| Failure::machine(format_args!("{error:#}")))
+    }
+}

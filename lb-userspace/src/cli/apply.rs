@@ -1,0 +1,44 @@
+//! `sluice apply`.
+
+use std::{fs, io, io::Read, path::PathBuf};
+
+use clap::Args;
+
+use super::{Failure, Session, change};
+use crate::api::types::ApplyRequest;
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice apply                 reload the daemon's own file
+  sluice apply new.toml        the daemon's configuration becomes what new.toml says
+  generate | sluice apply -    the same with standard input";
+
+/// Put a configuration into effect: all of it, or nothing if anything is wrong with it.
+///
+/// Connections stay where they are as far as their backends do.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Apply {
+    /// The file whose contents become the daemon's configuration, `-` for standard input. Without it the daemon reads
+    /// its own file again.
+    file: Option<PathBuf>,
+}
+
+impl Apply {
+    pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let document = self.file.map(read).transpose()?;
+        let changed = session.client.apply(document.as_ref()).await?;
+        session.show(&changed, |changed, _| change::text(changed, false))
+    }
+}
+
+fn read(file: PathBuf) -> Result<ApplyRequest, Failure> {
+    let (origin, text) = if file.as_os_str() == "-" {
+        let mut text = String::new();
+        ("standard input".to_owned(), io::stdin().read_to_string(&mut text).map(|_| text))
+    } else {
+        (file.display().to_string(), fs::read_to_string(&file))
+    };
+    let text = text.map_err(|error| Failure::usage(format_args!("cannot read {origin}: {error}")))?;
+    Ok(ApplyRequest { origin, text })
+}

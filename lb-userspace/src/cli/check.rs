@@ -1,0 +1,98 @@
+//! `sluice check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, Session, units::count};
+use crate::{config, model::Model};
+
+const EXAMPLES: &str = "\
+Examples:
+  sluice check /etc/sluice/sluice.toml
+  sluice check sluice.toml && sluice apply sluice.toml
+
+Exit code 2 if the file has errors. No daemon and no privileges are needed.";
+
+/// Check a configuration file and say what it means, or everything that is wrong with it.
+///
+/// All errors are printed at once, each with its line, its column and what to do.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Check {
+    /// The configuration file.
+    file: PathBuf,
+}
+
+/// What a configuration amounts to.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Summary {
+    file: String,
+    interfaces: Vec<String>,
+    services: usize,
+    backends: usize,
+    allow_prefixes: usize,
+    deny_prefixes: usize,
+}
+
+impl Check {
+    pub(super) fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let (_, model) = config::read(&self.file).map_err(Failure::usage)?;
+        session.show(&Summary::of(self.file.display().to_string(), &model), |summary, _| summary.text())
+    }
+}
+
+impl Summary {
+    fn of(file: String, model: &Model) -> Self {
+        Self {
+            file,
+            interfaces: model.node.interfaces.clone(),
+            services: model.services.len(),
+            backends: model.services.iter().map(|service| service.backends.len()).sum(),
+            allow_prefixes: model.firewall.allow.len(),
+            deny_prefixes: model.firewall.deny.len(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let interfaces = match self.interfaces.as_slice() {
+            [] => "no interface".to_owned(),
+            interfaces => interfaces.join(", "),
+        };
+        format!(
+            "{} is valid: {} with {} on {interfaces}; {} allowed, {} denied.",
+            self.file,
+            count(self.services, "service", "services"),
+            count(self.backends, "backend", "backends"),
+            count(self.allow_prefixes, "prefix", "prefixes"),
+            count(self.deny_prefixes, "prefix", "prefixes"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Firewall, Node};
+
+    fn model(interfaces: &[&str]) -> Model {
+        let interfaces = interfaces.iter().map(ToString::to_string).collect();
+        let deny = ["192.0.2.0/24", "2001:db8::/32"].iter().filter_map(|prefix| prefix.parse().ok()).collect();
+        Model {
+            node: Node { interfaces, secret: None, source_v4: None, source_v6: None },
+            services: vec![],
+            firewall: Firewall { allow: vec![], deny },
+        }
+    }
+
+    #[test]
+    fn the_summary_counts_what_the_file_has() {
+        let text = Summary::of("a.toml".to_owned(), &model(&["eth0", "eth1"])).text();
+        assert_eq!(
+            text,
+            "a.toml is valid: 0 services with 0 backends on eth0, eth1; 0 prefixes allowed, 2 prefixes denied."
+        );
+        assert!(Summary::of("a.toml".to_owned(), &model(&[])).text().contains("on no interface;"));
+    }
+}

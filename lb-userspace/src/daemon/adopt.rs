@@ -1,0 +1,133 @@
+//! Taking a new configuration: all of it, or nothing.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
+
+use super::{
+    DaemonError, interfaces,
+    state::{State, destinations},
+};
+use crate::{
+    api::types::{ApiError, ApplyRequest, ChangeRequest, Changed},
+    config::{self, Document},
+    health::Target,
+    model::{AdminState, Backend, Model, Service},
+};
+
+impl State {
+    /// Makes one edit of the configuration.
+    pub(super) async fn change(&mut self, request: ChangeRequest) -> Result<Changed, ApiError> {
+        let started = Instant::now();
+        let edited = self.document.edit(&request.edit).map_err(ApiError::usage)?;
+        let Some(done) = edited.done else { return Ok(nothing()) };
+        self.adopt(edited.document, edited.model, !request.ephemeral).await.map_err(to_api)?;
+        Ok(self.changed(vec![done], started))
+    }
+
+    /// Takes a whole configuration, or its own file again.
+    pub(super) async fn apply(&mut self, request: Option<ApplyRequest>) -> Result<Changed, ApiError> {
+        let started = Instant::now();
+        let (document, model) = match &request {
+            Some(request) => Document::parse(&request.origin, &request.text).map_err(ApiError::usage)?,
+            None => config::read(&self.config).map_err(ApiError::usage)?,
+        };
+        let is_new = model != self.model;
+        let sentences = if is_new { super::report::differences(&self.model, &model) } else { Vec::new() };
+        self.adopt(document, model, request.is_some()).await.map_err(to_api)?;
+        if request.is_none() {
+            self.is_ephemeral = false;
+        }
+        Ok(if is_new { self.changed(sentences, started) } else { nothing() })
+    }
+
+    /// Makes a configuration the running one. After an error everything is as it was.
+    async fn adopt(&mut self, document: Document, model: Model, write: bool) -> Result<(), DaemonError> {
+        let interfaces_before = self.interfaces.clone();
+        let wanted = self.wanted_interfaces(&model).await?;
+        let new = interfaces::attach(&mut self.kernel, &wanted, false)?;
+        let model_before = std::mem::replace(&mut self.model, model);
+        self.interfaces = wanted;
+        let result = self.adopt_model(&document, write).await;
+        if let Err(error) = result {
+            self.model = model_before;
+            self.interfaces = interfaces_before;
+            interfaces::detach(&mut self.kernel, &new);
+            self.take_back().await;
+            return Err(error);
+        }
+        self.document = document;
+        self.is_ephemeral = !write;
+        interfaces::detach_others(&mut self.kernel, &self.interfaces)?;
+        self.set_targets();
+        Ok(())
+    }
+
+    /// The interfaces of a model; asks the kernel only if they have changed.
+    async fn wanted_interfaces(&self, model: &Model) -> Result<BTreeMap<String, u32>, DaemonError> {
+        if model.node.interfaces == self.model.node.interfaces {
+            return Ok(self.interfaces.clone());
+        }
+        interfaces::wanted(model).await
+    }
+
+    /// Brings the kernel to the new model, and then writes the file: a change that the kernel refuses is not written.
+    async fn adopt_model(&mut self, document: &Document, write: bool) -> Result<(), DaemonError> {
+        self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
+        self.liveness.follow(&self.model, |_, _| false);
+        self.synchronise()?;
+        if write && document.text() != self.document.text() {
+            config::write(&self.config, document)
+                .map_err(|source| DaemonError::Write { path: self.config.clone(), source })?;
+        }
+        Ok(())
+    }
+
+    /// Brings the kernel back to the model from before a change that failed.
+    async fn take_back(&mut self) {
+        match self.routes.set_destinations(destinations(&self.model)).await {
+            Ok(next_hops) => self.next_hops = next_hops,
+            Err(error) => tracing::error!(%error, "could not read the next hops again"),
+        }
+        self.liveness.follow(&self.model, |_, _| false);
+        if let Err(error) = self.synchronise() {
+            tracing::error!(%error, "could not take a failed change back");
+        }
+    }
+
+    /// Tells the checker what to check.
+    pub(super) fn set_targets(&mut self) {
+        let targets = self.model.services.iter().flat_map(|service| {
+            let checked = service.backends.iter().filter(|backend| backend.state != AdminState::Disabled);
+            checked.filter_map(|backend| self.target(service, backend))
+        });
+        let targets = targets.collect();
+        self.checker.set_targets(targets);
+    }
+
+    fn target(&self, service: &Service, backend: &Backend) -> Option<Target> {
+        let check = service.health.clone()?;
+        // The document has made sure that one of them names a port.
+        let port = check.port.or(backend.port).or(service.port)?;
+        Some(Target {
+            service: service.name.clone(),
+            backend: backend.name.clone(),
+            address: SocketAddr::new(backend.address, port),
+            check,
+            initially_up: self.liveness.is_alive(&service.name, &backend.name),
+        })
+    }
+
+    fn changed(&self, changes: Vec<String>, started: Instant) -> Changed {
+        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Changed { changes, microseconds, warnings: self.warnings() }
+    }
+}
+
+const fn nothing() -> Changed {
+    Changed { changes: Vec::new(), microseconds: 0, warnings: Vec::new() }
+}
+
+fn to_api(error: DaemonError) -> ApiError {
+    let is_usage = error.is_usage();
+    let text = format!("{:#}", anyhow::Error::from(error));
+    if is_usage { ApiError::usage(text) } else { ApiError::failure(text) }
+}

@@ -1,0 +1,270 @@
+//! What the daemon tells of itself.
+
+use std::{collections::BTreeMap, fs, net::IpAddr};
+
+use ipnet::IpNet;
+use lb_common::{BackendFlags, DropReason, Row, Traffic};
+
+use super::state::State;
+use crate::{
+    api::types::{
+        ApiError, BackendState, BackendStatus, DropCount, Drops, Interface, List, ListTest, ServiceStatus, Status,
+        TrafficStatus,
+    },
+    dataplane::DataplaneError,
+    model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Service},
+    routes,
+};
+
+impl State {
+    pub(super) async fn status(&self) -> Result<Status, ApiError> {
+        let backends = || self.model.services.iter().flat_map(|service| service.backends.iter().map(move |b| (service, b)));
+        let up = backends().filter(|(service, backend)| self.state_of(service, backend).0 == BackendState::Up).count();
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            config: self.config.display().to_string(),
+            ephemeral_changes: self.is_ephemeral,
+            interfaces: self.interfaces_with_mode().await?,
+            services: self.model.services.len(),
+            backends: backends().count(),
+            backends_up: up,
+            warnings: self.warnings(),
+        })
+    }
+
+    async fn interfaces_with_mode(&self) -> Result<Vec<Interface>, ApiError> {
+        let present = routes::interfaces().await.map_err(ApiError::failure)?;
+        let mode = |ifindex: &u32| match present.get(ifindex).and_then(|interface| interface.xdp) {
+            Some(mode) => mode.name().to_owned(),
+            None => "lost".to_owned(),
+        };
+        Ok(self.interfaces.iter().map(|(name, ifindex)| Interface { name: name.clone(), mode: mode(ifindex) }).collect())
+    }
+
+    pub(super) fn services(&self) -> Result<Vec<ServiceStatus>, ApiError> {
+        let services: Result<_, DataplaneError> =
+            self.model.services.iter().map(|service| self.service_status(service)).collect();
+        services.map_err(ApiError::failure)
+    }
+
+    fn service_status(&self, service: &Service) -> Result<ServiceStatus, DataplaneError> {
+        let id = self.places.service_ids.get(&service.name).copied();
+        let traffic = id.map(|id| self.kernel.counters().service(id)).transpose()?.unwrap_or_default();
+        let rows = self.rows_by_slot(service);
+        let total = 1u32 << service.ring.bits;
+        let backends = service.backends.iter().map(|backend| {
+            let slot = self.places.slots.get(&(service.name.clone(), backend.name.clone())).copied();
+            let owned = slot.and_then(|slot| rows.get(&slot)).copied().unwrap_or(0);
+            self.backend_status(service, backend, slot, f64::from(owned) / f64::from(total))
+        });
+        Ok(ServiceStatus {
+            name: service.name.clone(),
+            address: service.address,
+            port: service.port,
+            protocol: service.protocol,
+            delivery: service.delivery.name().to_owned(),
+            rows: total,
+            traffic: traffic_status(traffic),
+            backends: backends.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// How many rows of a service's ring each slot owns.
+    fn rows_by_slot(&self, service: &Service) -> BTreeMap<u16, u32> {
+        let value = self.snapshot.services.get(&crate::plan::service_key(service));
+        let rows = value.and_then(|value| self.snapshot.rings.get(&value.ring));
+        let mut counts = BTreeMap::new();
+        for row in rows.into_iter().flat_map(|rows| rows.iter()).filter(|row| row.current() != Row::NOBODY) {
+            *counts.entry(row.current()).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    fn backend_status(
+        &self,
+        service: &Service,
+        backend: &Backend,
+        slot: Option<u16>,
+        share: f64,
+    ) -> Result<BackendStatus, DataplaneError> {
+        let (state, reason) = self.state_of(service, backend);
+        let value = slot.and_then(|slot| self.snapshot.backends.get(&slot));
+        let traffic = slot.map(|slot| self.kernel.counters().backend(slot)).transpose()?.unwrap_or_default();
+        Ok(BackendStatus {
+            name: backend.name.clone(),
+            service: service.name.clone(),
+            address: backend.address,
+            port: backend.port,
+            weight: backend.weight,
+            admin: backend.state,
+            state,
+            reason,
+            share,
+            resolved: value.is_some_and(|value| value.flags & BackendFlags::RESOLVED != 0),
+            traffic: traffic_status(traffic),
+        })
+    }
+
+    /// What is the case with a backend, and why.
+    fn state_of(&self, service: &Service, backend: &Backend) -> (BackendState, String) {
+        let finding = self.liveness.of(&service.name, &backend.name);
+        match (backend.state, finding) {
+            (AdminState::Disabled, _) => (BackendState::Disabled, String::new()),
+            (_, Some(finding)) if finding.state != BackendState::Up => (finding.state, finding.reason.clone()),
+            (AdminState::Drain, _) => (BackendState::Draining, String::new()),
+            (AdminState::Up, Some(finding)) => (BackendState::Up, finding.reason.clone()),
+            (AdminState::Up, None) => (BackendState::Up, "not checked".to_owned()),
+        }
+    }
+
+    pub(super) fn drops(&self) -> Result<Drops, ApiError> {
+        let counters = self.kernel.counters();
+        let mut reasons = BTreeMap::new();
+        for reason in DropReason::ALL {
+            let packets = counters.drops(*reason).map_err(ApiError::failure)?;
+            let count = DropCount { packets, explanation: reason.explanation().to_owned() };
+            reasons.insert(reason.name().to_owned(), count);
+        }
+        Ok(Drops { reasons })
+    }
+
+    pub(super) fn list(&self, kind: ListKind) -> Result<List, ApiError> {
+        let hits = self.kernel.counters().list(kind).map_err(ApiError::failure)?;
+        let mut prefixes = prefixes(&self.model.firewall, kind).to_vec();
+        prefixes.sort_unstable();
+        let prefixes = prefixes.iter().map(ToString::to_string).collect();
+        Ok(List { prefixes, packets: hits.packets, bytes: hits.bytes })
+    }
+
+    pub(super) fn list_test(&self, kind: ListKind, address: IpAddr) -> ListTest {
+        let longest = |kind| longest_match(prefixes(&self.model.firewall, kind), address);
+        let outcome = match (longest(ListKind::Allow), longest(ListKind::Deny)) {
+            (Some(allow), _) => format!("allowed by {allow}"),
+            (None, Some(deny)) => format!("denied by {deny}"),
+            (None, None) => "not listed: goes on".to_owned(),
+        };
+        ListTest { address, matched: longest(kind).map(|prefix| prefix.to_string()), outcome }
+    }
+
+    /// Things the operator should know.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.interfaces.is_empty() {
+            warnings.push("the program is attached to no interface: `sluice attach IFACE`".to_owned());
+        }
+        for service in &self.model.services {
+            self.warn_of(service, &mut warnings);
+        }
+        warnings.extend(forwarding_warnings(&self.model, |path| fs::read_to_string(path).unwrap_or_default()));
+        warnings
+    }
+
+    fn warn_of(&self, service: &Service, warnings: &mut Vec<String>) {
+        let takes_traffic = |backend: &&Backend| {
+            backend.weight > 0 && self.state_of(service, backend).0 == BackendState::Up
+        };
+        if !service.backends.iter().any(|backend| takes_traffic(&backend)) {
+            warnings.push(format!("service {} has no backend that takes traffic", service.name));
+        }
+        for backend in service.backends.iter().filter(takes_traffic) {
+            if !self.next_hops.contains_key(&backend.address) {
+                warnings.push(format!(
+                    "the way to backend {} of service {} ({}) is not known: no route, or no answer to ARP or ND",
+                    backend.name, service.name, backend.address
+                ));
+            }
+        }
+    }
+}
+
+fn traffic_status(traffic: Traffic) -> TrafficStatus {
+    TrafficStatus { packets: traffic.packets, bytes: traffic.bytes, flows: traffic.flows }
+}
+
+fn prefixes(firewall: &Firewall, kind: ListKind) -> &[IpNet] {
+    match kind {
+        ListKind::Allow => &firewall.allow,
+        ListKind::Deny => &firewall.deny,
+    }
+}
+
+fn longest_match(prefixes: &[IpNet], address: IpAddr) -> Option<IpNet> {
+    prefixes.iter().filter(|prefix| prefix.contains(&address)).max_by_key(|prefix| prefix.prefix_len()).copied()
+}
+
+/// `nat` replies are routed by the kernel's tables, which it allows only where forwarding is on.
+fn forwarding_warnings(model: &Model, read: impl Fn(&str) -> String) -> Vec<String> {
+    let families = [
+        (true, "IPv4", "net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
+        (false, "IPv6", "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
+    ];
+    let has_nat = |is_v4| {
+        model.services.iter().any(|service| service.delivery == Delivery::Nat && service.address.is_ipv4() == is_v4)
+    };
+    let off = families.into_iter().filter(|&(is_v4, _, _, path)| has_nat(is_v4) && read(path).trim() == "0");
+    off.map(|(_, family, name, _)| {
+        format!("replies of {family} `nat` services are dropped, because forwarding is off: sysctl -w {name}=1")
+    })
+    .collect()
+}
+
+/// What differs between two models, a sentence each.
+pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for service in &to.services {
+        match from.services.iter().find(|old| old.name == service.name) {
+            None => sentences.push(format!("added service {}", service.name)),
+            Some(old) if old != service => sentences.extend(service_differences(old, service)),
+            Some(_) => {}
+        }
+    }
+    let gone = from.services.iter().filter(|old| !to.services.iter().any(|service| service.name == old.name));
+    sentences.extend(gone.map(|service| format!("removed service {}", service.name)));
+    for kind in ListKind::ALL {
+        let (old, new) = (prefixes(&from.firewall, kind), prefixes(&to.firewall, kind));
+        let added = new.iter().filter(|prefix| !old.contains(prefix)).count();
+        let removed = old.iter().filter(|prefix| !new.contains(prefix)).count();
+        if added + removed > 0 {
+            sentences.push(format!("{} list: {added} added, {removed} removed", kind.name()));
+        }
+    }
+    if from.node != to.node {
+        sentences.push("changed the node's settings".to_owned());
+    }
+    sentences
+}
+
+fn service_differences(old: &Service, new: &Service) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for backend in &new.backends {
+        match old.backends.iter().find(|before| before.name == backend.name) {
+            None => sentences.push(format!("added backend {} to service {}", backend.name, new.name)),
+            Some(before) if before != backend => {
+                sentences.push(format!("changed backend {} of service {}", backend.name, new.name));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = old.backends.iter().filter(|before| !new.backends.iter().any(|backend| backend.name == before.name));
+    sentences.extend(gone.map(|backend| format!("removed backend {} from service {}", backend.name, new.name)));
+    if sentences.is_empty() {
+        sentences.push(format!("changed service {}", new.name));
+    }
+    sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let prefixes: Vec<IpNet> = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"].map(|p| p.parse().unwrap()).into();
+        let longest = |address: &str| longest_match(&prefixes, address.parse().unwrap()).map(|p| p.to_string());
+        assert_eq!(longest("10.1.2.3").as_deref(), Some("10.1.0.0/16"));
+        assert_eq!(longest("10.2.2.3").as_deref(), Some("10.0.0.0/8"));
+        assert_eq!(longest("11.0.0.1"), None);
+    }
+}

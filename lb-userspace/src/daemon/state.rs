@@ -1,0 +1,205 @@
+//! Everything that can change, and the loop that changes it.
+
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
+
+use lb_common::{BackendFlags, HashKey};
+use tokio::{
+    signal::unix::Signal,
+    sync::{mpsc, watch},
+};
+
+use super::{
+    DaemonError, Options, events,
+    handle::Request,
+    interfaces,
+    liveness::Liveness,
+    secret,
+};
+use crate::{
+    config::Document,
+    dataplane::{self, Kernel},
+    health::{Checker, Report},
+    model::Model,
+    plan::{Desired, Inputs, Planner, Snapshot},
+    ring,
+    routes::{NextHops, Routes},
+};
+
+/// The daemon's state.
+pub(super) struct State {
+    pub(super) started: Instant,
+    pub(super) config: PathBuf,
+    pub(super) document: Document,
+    pub(super) model: Model,
+    /// Whether the model differs from the file.
+    pub(super) is_ephemeral: bool,
+    pub(super) kernel: Kernel,
+    /// What the kernel's tables hold.
+    pub(super) snapshot: Snapshot,
+    /// Where services and backends stand in the tables.
+    pub(super) places: Places,
+    pub(super) liveness: Liveness,
+    pub(super) next_hops: Arc<NextHops>,
+    /// The interfaces that the program is attached to, by name.
+    pub(super) interfaces: BTreeMap<String, u32>,
+    pub(super) routes: Arc<Routes>,
+    pub(super) checker: Checker,
+    generated_secret: [u64; 2],
+    planner: Planner,
+    reports: mpsc::UnboundedReceiver<Report>,
+    hops_changed: watch::Receiver<Arc<NextHops>>,
+}
+
+/// Where services and backends stand in the tables.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pub(super) service_ids: BTreeMap<String, u32>,
+    pub(super) slots: BTreeMap<(String, String), u16>,
+}
+
+impl State {
+    /// Loads the program, takes over what a former daemon has left, and brings it to the model.
+    pub(super) async fn start(options: Options, document: Document, model: Model) -> Result<Self, DaemonError> {
+        let generated_secret = secret::keep(&options.paths.state)
+            .map_err(|source| DaemonError::State { path: options.paths.state.clone(), source })?;
+        let wanted = interfaces::wanted(&model).await?;
+        let mut kernel = Kernel::open(&options.paths.pins)?;
+        let snapshot = kernel.snapshot()?;
+        let (routes, hops_changed) = Routes::start()?;
+        let routes = Arc::new(routes);
+        if let Some(ring) = kernel.take_events() {
+            tokio::spawn(events::follow(ring, Arc::clone(&routes)));
+        }
+        let (report, reports) = mpsc::unbounded_channel();
+        let mut state = Self {
+            started: Instant::now(),
+            config: options.config,
+            document,
+            model,
+            is_ephemeral: false,
+            kernel,
+            snapshot,
+            places: Places::default(),
+            liveness: Liveness::default(),
+            next_hops: Arc::default(),
+            interfaces: BTreeMap::new(),
+            routes,
+            checker: Checker::new(report),
+            generated_secret,
+            planner: Planner::default(),
+            reports,
+            hops_changed,
+        };
+        state.take_over(wanted).await?;
+        Ok(state)
+    }
+
+    /// Brings the kernel from what a former daemon left, if there was one, to the model.
+    async fn take_over(&mut self, wanted: BTreeMap<String, u32>) -> Result<(), DaemonError> {
+        let was_up = self.backends_that_were_up();
+        self.liveness.follow(&self.model, |service, backend| {
+            was_up.contains(&(service.to_owned(), backend.to_owned()))
+        });
+        self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
+        self.interfaces = wanted;
+        // The tables first: a new program must never see half of them.
+        self.synchronise()?;
+        interfaces::attach(&mut self.kernel, &self.interfaces, true)?;
+        interfaces::detach_others(&mut self.kernel, &self.interfaces)?;
+        self.set_targets();
+        Ok(())
+    }
+
+    /// The backends that the tables say may take traffic, by service and name.
+    fn backends_that_were_up(&self) -> Vec<(String, String)> {
+        let eligible: std::collections::BTreeSet<(Option<u32>, u64)> = self
+            .snapshot
+            .backends
+            .values()
+            .filter(|value| value.flags & BackendFlags::ELIGIBLE != 0)
+            .map(|value| (Some(u32::from(value.service)), value.identity))
+            .collect();
+        let mut up = Vec::new();
+        for service in &self.model.services {
+            let id = self.snapshot.services.get(&crate::plan::service_key(service)).map(|value| value.id);
+            for backend in &service.backends {
+                if eligible.contains(&(id, ring::identity(&backend.name))) {
+                    up.push((service.name.clone(), backend.name.clone()));
+                }
+            }
+        }
+        up
+    }
+
+    /// Serves requests and follows the world, until nobody can ask any more.
+    pub(super) async fn run(&mut self, mut requests: mpsc::Receiver<Request>, mut hangup: Signal) {
+        loop {
+            tokio::select! {
+                request = requests.recv() => match request {
+                    Some(request) => self.answer(request).await,
+                    None => return,
+                },
+                Some(report) = self.reports.recv() => self.note(report),
+                Ok(()) = self.hops_changed.changed() => {
+                    self.next_hops = Arc::clone(&self.hops_changed.borrow_and_update());
+                    self.follow_world();
+                }
+                Some(()) = hangup.recv() => self.reload().await,
+            }
+        }
+    }
+
+    async fn reload(&mut self) {
+        match self.apply(None).await {
+            Ok(changed) if changed.changes.is_empty() => tracing::info!("reloaded; nothing has changed"),
+            Ok(changed) => tracing::info!("reloaded: {}", changed.changes.join("; ")),
+            Err(error) => tracing::error!("not reloaded, everything stays as it was: {}", error.error),
+        }
+    }
+
+    fn note(&mut self, report: Report) {
+        let (service, backend) = (report.service.clone(), report.backend.clone());
+        let (is_up, reason) = (report.up, report.reason.clone());
+        if !self.liveness.note(report) {
+            return;
+        }
+        let word = if is_up { "up" } else { "down" };
+        tracing::info!(service, backend, reason, "backend is {word}");
+        self.follow_world();
+    }
+
+    /// Brings the kernel to what health and routes say; a failure is logged and tried again at the next change.
+    fn follow_world(&mut self) {
+        if let Err(error) = self.synchronise() {
+            tracing::error!("the kernel's tables could not be brought up to date: {:#}", anyhow::Error::from(error));
+        }
+    }
+
+    /// Writes the difference between what the tables hold and what they should hold.
+    pub(super) fn synchronise(&mut self) -> Result<(), DaemonError> {
+        let desired = self.desired()?;
+        dataplane::apply(&mut self.kernel, &self.snapshot, &desired.snapshot)?;
+        self.snapshot = desired.snapshot;
+        self.places = Places { service_ids: desired.service_ids, slots: desired.slots };
+        Ok(())
+    }
+
+    fn desired(&mut self) -> Result<Desired, DaemonError> {
+        let secret = self.model.node.secret.unwrap_or(self.generated_secret);
+        let devices = self.interfaces.values().copied().collect();
+        let liveness = &self.liveness;
+        let inputs = Inputs {
+            model: &self.model,
+            is_alive: &|service, backend| liveness.is_alive(service, backend),
+            next_hops: &self.next_hops,
+            hash_key: HashKey::expand(secret),
+            devices: &devices,
+        };
+        Ok(self.planner.desired(inputs, &self.snapshot)?)
+    }
+}
+
+/// The addresses that the ways to must be known.
+pub(super) fn destinations(model: &Model) -> std::collections::BTreeSet<IpAddr> {
+    model.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address).collect()
+}
