@@ -15,12 +15,18 @@ use nix::{
 pub(super) fn in_namespace(test: impl AsyncFnOnce() + Send + 'static) {
     let thread = thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).expect("these tests need root, to make network namespaces");
-        // No automatic addresses and no duplicate address detection: nothing here takes time or talks unasked.
-        run("sysctl -qw net.ipv6.conf.default.addr_gen_mode=1 net.ipv6.conf.default.accept_dad=0");
+        // No automatic addresses and no duplicate address detection: nothing here takes time or talks unasked. Neighbour
+        // solicitations come from a link-local address, so there is one.
+        set("ipv6/conf/default/addr_gen_mode", 1);
+        set("ipv6/conf/default/accept_dad", 0);
         run("ip link set lo up");
         run("ip link add node address 02:00:00:00:00:01 type veth peer name far address 02:00:00:00:00:02");
+        // The kernel gives a neighbour up after three of these.
+        set("ipv4/neigh/node/retrans_time_ms", 100);
+        set("ipv6/neigh/node/retrans_time_ms", 100);
         run("ip address add 10.0.0.1/24 dev node");
         run("ip address add 2001:db8::1/64 dev node nodad");
+        run("ip address add fe80::1/64 dev node nodad");
         run("ip link set node up");
         run("ip link set far up");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -29,6 +35,11 @@ pub(super) fn in_namespace(test: impl AsyncFnOnce() + Send + 'static) {
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Sets one of the `net` sysctls in the namespace of the calling thread.
+fn set(key: &str, value: u32) {
+    std::fs::write(format!("/proc/sys/net/{key}"), value.to_string()).unwrap();
 }
 
 /// Runs a command in the namespace of the calling thread.
@@ -64,6 +75,7 @@ impl Peer {
         let peer = Self { commands: Some(commands), thread: Some(thread) };
         peer.run("ip address add 10.0.0.2/24 dev far");
         peer.run("ip address add 2001:db8::2/64 dev far nodad");
+        peer.run("ip address add fe80::2/64 dev far nodad");
         peer.run("ip link set far up");
         peer
     }
