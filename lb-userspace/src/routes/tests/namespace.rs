@@ -4,6 +4,7 @@ use std::{
     process::Command,
     sync::mpsc::{Sender, channel},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use nix::{
@@ -29,6 +30,15 @@ pub(super) fn in_namespace(test: impl AsyncFnOnce() + Send + 'static) {
         run("ip address add fe80::1/64 dev node nodad");
         run("ip link set node up");
         run("ip link set far up");
+        // The kernel notices a carrier in a work queue.
+        let has_carrier = || print("ip link show node").contains("state UP");
+        let noticed = (0..1000).any(|_| {
+            has_carrier() || {
+                thread::sleep(Duration::from_millis(5));
+                false
+            }
+        });
+        assert!(noticed, "the link between the namespaces does not come up");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(test());
     });
