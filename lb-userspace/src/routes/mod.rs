@@ -1,10 +1,113 @@
-//! temp
+//! The way to a destination: next hops from the kernel's routes and neighbours.
+//!
+//! Problem: the datapath must know, for each backend, which interface and MAC address lead to it, without asking the
+//! kernel for every packet; and must hear at once when that changes. Mechanism: one task reads the route and the
+//! neighbour of each destination through rtnetlink and listens to the kernel's notifications. A notification is never
+//! believed, only taken as a hint of what to read again: so lost, repeated and reordered ones cannot lead to a wrong
+//! answer, and a burst of them costs one reading. Trade-off: two requests for each destination after a route changed,
+//! instead of a route table of our own that would have to agree with the kernel's on rules, metrics and multipath.
+
+mod error;
+mod follow;
+mod kernel;
+mod message;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+pub use error::RoutesError;
+use lb_common::Mac;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::{
+    follow::{Command, Follower},
+    kernel::Kernel,
+};
+
+/// The way to a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextHop {
+    /// The index of the interface that packets leave by.
     pub ifindex: u32,
+    /// The name of that interface.
     pub interface: String,
-    pub mac: lb_common::Mac,
-    pub source_mac: lb_common::Mac,
-    pub source: std::net::IpAddr,
+    /// The MAC address of the next hop: the destination itself, or the gateway to it.
+    pub mac: Mac,
+    /// The MAC address of the interface.
+    pub source_mac: Mac,
+    /// The kernel's preferred source address towards the destination; the unspecified address if the node has none of
+    /// the destination's family.
+    pub source: IpAddr,
+    /// The largest IP packet, in bytes, that the way carries: the route's MTU or the interface's, whichever is less.
     pub mtu: u16,
 }
-pub type NextHops = std::collections::BTreeMap<std::net::IpAddr, NextHop>;
+
+/// Next hops by destination. A destination without a complete next hop (no route, one's own address, interface down,
+/// MAC address unknown) is absent.
+pub type NextHops = BTreeMap<IpAddr, NextHop>;
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its MAC address; zero if it is not an Ethernet interface, and then nothing is delivered through it.
+    pub mac: Mac,
+    /// The largest IP packet, in bytes, that it carries.
+    pub mtu: u32,
+    /// Whether it is set up and has a carrier.
+    pub up: bool,
+}
+
+/// The interfaces of the caller's network namespace by index.
+pub async fn interfaces() -> Result<BTreeMap<u32, Interface>, RoutesError> {
+    Kernel::connect()?.interfaces().await
+}
+
+/// Follows the kernel's routes and neighbours until it is dropped.
+#[derive(Debug)]
+pub struct Routes {
+    commands: mpsc::Sender<Command>,
+}
+
+/// How many commands may wait for the task that performs them.
+const COMMAND_QUEUE: usize = 64;
+
+impl Routes {
+    /// Starts following the kernel in the caller's network namespace. Must be called inside a tokio runtime.
+    pub fn start() -> Result<(Self, watch::Receiver<Arc<NextHops>>), RoutesError> {
+        let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
+        let (publish, next_hops) = watch::channel(Arc::default());
+        let kernel = Kernel::follow()?;
+        tokio::spawn(Follower::new(publish).run(kernel, queue));
+        Ok((Self { commands }, next_hops))
+    }
+
+    /// Replaces the destinations and returns the next hops as the kernel knows them at this moment.
+    ///
+    /// Neighbours whose MAC address is unknown are asked for in the background, every second while they are unknown;
+    /// the watch channel changes when an answer comes.
+    pub async fn set_destinations(&self, destinations: BTreeSet<IpAddr>) -> Result<Arc<NextHops>, RoutesError> {
+        self.call(|reply| Command::SetDestinations(destinations, reply)).await
+    }
+
+    /// Asks the kernel to find a neighbour's MAC address.
+    pub async fn want_neighbour(&self, ifindex: u32, address: IpAddr) -> Result<(), RoutesError> {
+        self.call(|reply| Command::WantNeighbour(table::Neighbour { ifindex, address }, reply)).await
+    }
+
+    async fn call<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, RoutesError>>) -> Command,
+    ) -> Result<T, RoutesError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| RoutesError::Stopped)?;
+        answer.await.map_err(|_| RoutesError::Stopped)?
+    }
+}

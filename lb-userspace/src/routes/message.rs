@@ -1,0 +1,210 @@
+//! Netlink messages, translated to and from what [`super::table`] speaks of.
+
+use std::net::IpAddr;
+
+use lb_common::Mac;
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
+    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState},
+    route::{RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType, RouteVia},
+};
+
+use super::{
+    Interface,
+    table::{Neighbour, Resolved, Route},
+};
+
+/// What a notification says has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// A neighbour.
+    Neighbour(Neighbour),
+    /// An interface, an address, a rule or a route, or notifications were lost: any way may be another now.
+    Everything,
+}
+
+/// The hint in a notification; none in those that concern bridges and the like.
+pub(super) fn hint(message: &RouteNetlinkMessage) -> Option<Hint> {
+    match message {
+        RouteNetlinkMessage::NewNeighbour(message) | RouteNetlinkMessage::DelNeighbour(message) => {
+            Some(Hint::Neighbour(neighbour(message)?))
+        }
+        RouteNetlinkMessage::NewLink(message) | RouteNetlinkMessage::DelLink(message) => {
+            (message.header.interface_family == AddressFamily::Unspec).then_some(Hint::Everything)
+        }
+        _ => Some(Hint::Everything),
+    }
+}
+
+/// An interface and its index.
+pub(super) fn interface(message: &LinkMessage) -> (u32, Interface) {
+    let mut interface = Interface { name: String::new(), mac: Mac::default(), mtu: 0, up: is_up(message.header.flags) };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => interface.name.clone_from(name),
+            LinkAttribute::Mtu(mtu) => interface.mtu = *mtu,
+            LinkAttribute::Address(bytes) if message.header.link_layer_type == LinkLayerType::Ether => {
+                interface.mac = mac(bytes).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    (message.header.index, interface)
+}
+
+/// `Running` is the kernel's word for a carrier, and also holds where the driver cannot tell.
+fn is_up(flags: LinkFlags) -> bool {
+    flags.contains(LinkFlags::Up | LinkFlags::Running)
+}
+
+/// Asks for the route to one destination.
+pub(super) fn route_request(destination: IpAddr) -> RouteMessage {
+    let prefix_length = if destination.is_ipv4() { 32 } else { 128 };
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(destination);
+    message.header.destination_prefix_length = prefix_length;
+    message.attributes.push(RouteAttribute::Destination(destination.into()));
+    message
+}
+
+/// The way that an answer names; none if it leads nowhere that a packet could be sent: to this machine, to many
+/// machines, or into a black hole.
+pub(super) fn route(message: &RouteMessage) -> Option<Route> {
+    if message.header.kind != RouteType::Unicast {
+        return None;
+    }
+    let (mut ifindex, mut gateway, mut source, mut mtu) = (None, None, None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Oif(index) => ifindex = Some(*index),
+            RouteAttribute::Gateway(address) => gateway = route_address(address),
+            RouteAttribute::Via(RouteVia::Inet(address)) => gateway = Some((*address).into()),
+            RouteAttribute::Via(RouteVia::Inet6(address)) => gateway = Some((*address).into()),
+            RouteAttribute::PrefSource(address) => source = route_address(address),
+            RouteAttribute::Metrics(metrics) => mtu = metrics.iter().find_map(metric_mtu),
+            _ => {}
+        }
+    }
+    Some(Route { ifindex: ifindex?, gateway, source, mtu })
+}
+
+/// Asks for what is known of one neighbour. The kernel wants all other fields to be zero.
+pub(super) fn neighbour_request(neighbour: Neighbour) -> NeighbourMessage {
+    let address = match neighbour.address {
+        IpAddr::V4(address) => NeighbourAddress::Inet(address),
+        IpAddr::V6(address) => NeighbourAddress::Inet6(address),
+    };
+    let mut message = NeighbourMessage::default();
+    message.header.family = family(neighbour.address);
+    message.header.ifindex = neighbour.ifindex;
+    message.attributes.push(NeighbourAttribute::Destination(address));
+    message
+}
+
+/// Asks the kernel to behave as if a packet were waiting for the neighbour.
+pub(super) fn neighbour_use(neighbour: Neighbour) -> NeighbourMessage {
+    let mut message = neighbour_request(neighbour);
+    message.header.flags = NeighbourFlags::Use;
+    message
+}
+
+/// The neighbour that a message speaks of.
+pub(super) fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
+    message.attributes.iter().find_map(|attribute| {
+        let address = match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => (*address).into(),
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => (*address).into(),
+            _ => return None,
+        };
+        Some(Neighbour { ifindex: message.header.ifindex, address })
+    })
+}
+
+/// The neighbour's MAC address, if the kernel would send to it now.
+pub(super) fn resolved(message: &NeighbourMessage) -> Option<Resolved> {
+    let stale = match message.header.state {
+        NeighbourState::Stale => true,
+        NeighbourState::Reachable
+        | NeighbourState::Delay
+        | NeighbourState::Probe
+        | NeighbourState::Permanent
+        | NeighbourState::Noarp => false,
+        _ => return None,
+    };
+    message.attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::LinkLayerAddress(bytes) => Some(Resolved { mac: mac(bytes)?, stale }),
+        _ => None,
+    })
+}
+
+fn family(address: IpAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
+
+fn route_address(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some((*address).into()),
+        RouteAddress::Inet6(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
+fn metric_mtu(metric: &RouteMetric) -> Option<u32> {
+    match metric {
+        RouteMetric::Mtu(mtu) => Some(*mtu),
+        _ => None,
+    }
+}
+
+fn mac(bytes: &[u8]) -> Option<Mac> {
+    Some(Mac::new(bytes.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(state: NeighbourState, mac: &[u8]) -> NeighbourMessage {
+        let mut message = neighbour_request(Neighbour { ifindex: 3, address: "10.0.0.2".parse().unwrap() });
+        message.header.state = state;
+        message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.to_vec()));
+        message
+    }
+
+    #[test]
+    fn only_states_that_the_kernel_sends_in_are_known() {
+        use NeighbourState::*;
+        let mac = [2, 0, 0, 0, 0, 9];
+        for (state, stale) in
+            [(Reachable, false), (Stale, true), (Delay, false), (Probe, false), (Permanent, false), (Noarp, false)]
+        {
+            assert_eq!(resolved(&entry(state, &mac)), Some(Resolved { mac: Mac::new(mac), stale }), "{state}");
+        }
+        for state in [Failed, Incomplete, None] {
+            assert_eq!(resolved(&entry(state, &mac)), Option::None, "{state}");
+        }
+        assert_eq!(resolved(&entry(Reachable, &[1, 2, 3, 4])), Option::None, "not an Ethernet address");
+    }
+
+    #[test]
+    fn a_route_to_oneself_or_to_nowhere_is_no_way() {
+        let mut message = route_request("10.0.0.2".parse().unwrap());
+        message.attributes.push(RouteAttribute::Oif(3));
+        for kind in [RouteType::Local, RouteType::Broadcast, RouteType::Multicast, RouteType::BlackHole] {
+            message.header.kind = kind;
+            assert_eq!(route(&message), None, "{kind:?}");
+        }
+        message.header.kind = RouteType::Unicast;
+        assert_eq!(route(&message), Some(Route { ifindex: 3, gateway: None, source: None, mtu: None }));
+    }
+
+    #[test]
+    fn bridges_give_no_hints() {
+        let mut link = LinkMessage::default();
+        assert_eq!(hint(&RouteNetlinkMessage::NewLink(link.clone())), Some(Hint::Everything));
+        link.header.interface_family = AddressFamily::Bridge;
+        assert_eq!(hint(&RouteNetlinkMessage::DelLink(link)), None);
+        assert_eq!(hint(&RouteNetlinkMessage::NewNeighbour(NeighbourMessage::default())), None);
+    }
+}
