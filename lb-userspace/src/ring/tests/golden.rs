@@ -34,6 +34,8 @@ fn quota_rings() {
     assert_eq!(checksum(&owners(&even, 42, &equals(5))), 15_533_918_429_812_828_671);
     assert_eq!(first_owners(&build(&even, 42, &five())), [4, 4, 2, 4, 4, 0, 4, 4, 0, 1, 4, 1, 4, 4, 4, 0]);
     assert_eq!(checksum(&owners(&even, 42, &five())), 14_258_863_972_791_515_104);
+    // Loose quotas leave it to the weights' effect on the distances.
+    assert_eq!(checksum(&owners(&settings(14, RingAlgorithm::Quota, 1000), 44, &five())), 276_549_560_623_793_324);
     assert_eq!(checksum(&owners(&settings(16, RingAlgorithm::Quota, 0), 43, &equals(30))), 17_795_329_313_851_511_900);
 }
 
