@@ -1,9 +1,10 @@
 //! How far each member is from a row: weighted rendezvous hashing.
 //!
 //! A hash u of seed, row and member is uniform between 0 and 1, and −log₂(u) / weight is then exponentially distributed
-//! with a rate in proportion to the weight: of all members, each is the nearest with the probability of its share (Wang
-//! and Ravishankar, "Hash-Weighted Rendezvous"; the usual score weight / −log₂(u) is the inverse). No distance depends
-//! on which other members there are, which is why a change of one member leaves the others' order alone.
+//! with a rate in proportion to the weight: of all members, each is the nearest with the probability of its share
+//! (Thaler and Ravishankar, "A Name-Based Mapping Scheme for Rendezvous"; with weights, Resch, "New Hashing Algorithms
+//! for Data Storage", whose score weight / −log(u) is the inverse). No distance depends on which other members there
+//! are, which is why a change of one member leaves the others' order alone.
 
 use super::{
     Member,
@@ -38,8 +39,7 @@ struct Site {
 impl Distances {
     /// The distances of `members`, each of which has weight, from the rows of a ring of `1 << bits`.
     pub(super) fn new(bits: u32, seed: u64, members: &[Member]) -> Self {
-        let site =
-            |member: &Member| Site { key: mix(member.id), inverse_weight: u64::MAX / u64::from(member.weight.max(1)) };
+        let site = |member: &Member| Site { key: mix(member.id), inverse_weight: u64::MAX / u64::from(member.weight) };
         Self { bits, seed, members: members.iter().map(site).collect() }
     }
 

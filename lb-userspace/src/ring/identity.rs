@@ -1,6 +1,6 @@
 //! Stable 64-bit identities and the mixing that makes hashes of them.
 
-/// The stable identity of a name: 64-bit FNV-1a of its bytes, then [`mix`].
+/// The stable identity of a name: 64-bit FNV-1a of its bytes, then the output function of SplitMix64.
 ///
 /// FNV-1a alone would let names that differ in their last letter differ in few bits. The value is part of what nodes
 /// and versions must agree on, and it is kept in the kernel's maps; it never changes.

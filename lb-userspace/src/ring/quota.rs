@@ -1,12 +1,24 @@
 //! Rendezvous hashing with quotas: the default.
 //!
 //! Problem: rendezvous hashing moves no row without need, but with 100 backends leaves the luckiest 10 % above its
-//! share; Maglev balances, but moves five times as many rows beyond need. Mechanism: every row asks for its nearest
+//! share; Maglev balances, but moves many more rows beyond need. Mechanism: every row asks for its nearest
 //! member, and a member that is asked by more rows than its quota refuses the farthest, which then ask the next: the
 //! deferred acceptance of Gale and Shapley ("College Admissions and the Stability of Marriage"). Rows and members rank
-//! each other by the same distance, so there is exactly one stable outcome, whoever asks first. Trade-off: the quota
-//! is the only bound. Members below it are as far below as chance left them, and a larger tolerance buys fewer moved
-//! rows with more imbalance. At a tolerance of 0 the ring is exactly even and the last rows ask nearly everybody.
+//! each other by the same distance, so there is exactly one stable outcome, whoever asks first. Trade-off: the quota is
+//! the only bound, so a larger tolerance buys fewer moved rows with more imbalance, below the share even more than
+//! above it, because what some may have too much others lack. Measured over 20 to 100 seeds; the excess is of the
+//! removal of a member, in per cent of the rows:
+//!
+//! | rows | members | tolerance | least loaded, mean | least loaded, worst | excess |
+//! |---|---|---|---|---|---|
+//! | 4096 | 3 | 2 % | −2.0 % | −4.1 % | 0.09 |
+//! | 4096 | 3 | 1 % | −1.4 % | −2.0 % | 0.17 |
+//! | 4096 | 3 | 0 | −0.1 % | −0.1 % | 0.32 |
+//! | 65536 | 3 | 2 % | −0.5 % | −1.2 % | 0.00 |
+//! | 4096 | 10 | 2 % | −6 % | −14 % | 0.51 |
+//! | 4096 | 100 | 2 % | −28 % | −46 % | 1.48 |
+//! | 65536 | 100 | 2 % | −9 % | −13 % | 0.12 |
+//! | 65536 | 100 | 0 | −4 % | −7 % | 0.31 |
 
 use std::collections::BinaryHeap;
 

@@ -37,7 +37,7 @@ proptest! {
         prop_assume!(total > 0);
         for (member, quota) in members.iter().zip(quotas(1 << 16, tolerance_permille, &members)) {
             // quota − 1 < (1 + ε) · weight / total · rows ≤ quota, without the fractions.
-            let wanted = (1000 + u128::from(tolerance_permille)) * u128::from(member.weight) << 16;
+            let wanted = (1000 + u128::from(tolerance_permille)) * u128::from(member.weight) * 65_536;
             prop_assert!(quota as u128 * 1000 * total >= wanted);
             prop_assert!(quota == 0 || (quota as u128 - 1) * 1000 * total < wanted);
         }

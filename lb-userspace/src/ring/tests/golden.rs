@@ -1,5 +1,7 @@
-//! Golden values: two nodes with different versions of Sluice must build the same ring, so these never change. They were computed
-//! by a separate program in another language, with a stable matching by sorting all pairs and decimal logarithms.
+//! Golden values: two nodes with different versions of Sluice must build the same ring, so these never change.
+//!
+//! They were computed by a separate program in another language, which sorts all pairs to find the stable matching,
+//! takes its logarithms from decimal arithmetic and writes Maglev's permutations out.
 
 use super::*;
 
@@ -32,6 +34,8 @@ fn quota_rings() {
     assert_eq!(checksum(&owners(&even, 42, &equals(5))), 15_533_918_429_812_828_671);
     assert_eq!(first_owners(&build(&even, 42, &five())), [4, 4, 2, 4, 4, 0, 4, 4, 0, 1, 4, 1, 4, 4, 4, 0]);
     assert_eq!(checksum(&owners(&even, 42, &five())), 14_258_863_972_791_515_104);
+    // Loose quotas leave it to the weights' effect on the distances.
+    assert_eq!(checksum(&owners(&settings(14, RingAlgorithm::Quota, 1000), 44, &five())), 276_549_560_623_793_324);
     assert_eq!(checksum(&owners(&settings(16, RingAlgorithm::Quota, 0), 43, &equals(30))), 17_795_329_313_851_511_900);
 }
 

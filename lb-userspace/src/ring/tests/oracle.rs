@@ -35,7 +35,7 @@ fn greedy(settings: &RingSettings, seed: u64, members: &[Member]) -> Vec<Option<
     let total: u64 = members.iter().map(|member| u64::from(member.weight)).sum();
     let quota = |member: Member| {
         let parts = u64::from(1000 + settings.tolerance_permille) * u64::from(member.weight) * rows as u64;
-        (parts / (1000 * total) + u64::from(parts % (1000 * total) != 0)) as usize
+        (parts / (1000 * total) + u64::from(!parts.is_multiple_of(1000 * total))) as usize
     };
     let eligible = members.iter().copied().filter(|member| member.weight > 0);
     let mut pairs: Vec<Pair> =
