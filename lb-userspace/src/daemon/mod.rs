@@ -1,8 +1,31 @@
-//! The daemon.
+//! The daemon: one task that owns everything that can change, and does one thing at a time.
+//!
+//! Requests, health reports, next hops and signals arrive in one loop ([`state`]); each leads to a new desired
+//! snapshot of the kernel's tables, of which only the difference is written. So no lock and no order of events can
+//! make two parts of the daemon disagree about what the kernel holds. Health checks, netlink and the API run beside
+//! it and only send messages.
 
-use std::path::PathBuf;
+mod adopt;
+mod error;
+mod events;
+mod handle;
+mod interfaces;
+mod liveness;
+mod report;
+mod secret;
+mod state;
 
-use crate::model::Paths;
+use std::{fs, path::PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+pub use self::error::DaemonError;
+use self::{handle::Handle, state::State};
+use crate::{api, dataplane, model::Paths};
 
 /// What the daemon is started with.
 #[derive(Clone, Debug)]
@@ -13,19 +36,48 @@ pub struct Options {
     pub paths: Paths,
 }
 
-/// Why the daemon ended.
-#[derive(Debug, thiserror::Error)]
-#[error("this build has no daemon")]
-pub struct DaemonError;
+/// How many requests may wait.
+const REQUEST_QUEUE: usize = 64;
 
-impl DaemonError {
-    /// Whether the configuration is at fault (exit code 2) rather than the machine (exit code 1).
-    pub fn is_usage(&self) -> bool {
-        false
+/// Runs until SIGTERM or SIGINT. Forwarding goes on after that: only detaching ends it.
+///
+/// # Errors
+///
+/// The configuration is wrong, the machine lacks something, or another daemon is running.
+pub async fn run(options: Options) -> Result<(), DaemonError> {
+    // The configuration first: it is what people get wrong, and reading it changes nothing.
+    let (document, model) = crate::config::read(&options.config)?;
+    dataplane::preflight(&options.paths.pins)?;
+    let listener = api::bind(&options.paths.socket)?;
+    let _only_one = lock(&options)?;
+
+    let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut state = State::start(options, document, model).await?;
+    let server = tokio::spawn(api::serve(listener, Handle::new(requests), async {
+        // A dropped sender ends the server as well.
+        let _ = stopped.await;
+    }));
+    tracing::info!("ready");
+    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signal)?;
+    let hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signal)?;
+    tokio::select! {
+        () = state.run(queue, hangup) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
+    tracing::info!("stopping; forwarding goes on with what the kernel holds (`sluice detach --all` ends it)");
+    drop(stop);
+    server.await.map_err(|error| DaemonError::Api(std::io::Error::other(error)))?.map_err(DaemonError::Api)
 }
 
-/// Runs until it is told to stop.
-pub async fn run(_options: Options) -> Result<(), DaemonError> {
-    Err(DaemonError)
+/// Makes sure that no other daemon uses the same pins, until the lock is dropped.
+fn lock(options: &Options) -> Result<Flock<fs::File>, DaemonError> {
+    let path = &options.paths.state;
+    let refused = |source| DaemonError::State { path: path.clone(), source };
+    fs::create_dir_all(path).map_err(refused)?;
+    let pins = &options.paths.pins;
+    let file = fs::File::open(pins).map_err(|source| DaemonError::State { path: pins.clone(), source })?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| DaemonError::PinsInUse(pins.clone()))
 }

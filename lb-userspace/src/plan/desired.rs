@@ -225,7 +225,8 @@ fn is_address(service: &ServiceValue) -> bool {
     service.flags & ServiceFlags::ADDRESS != 0
 }
 
-fn service_key(service: &Service) -> EndpointKey {
+/// The key of a service in the `services` map.
+pub fn service_key(service: &Service) -> EndpointKey {
     EndpointKey::new(service.address.into(), service.port.unwrap_or(0), service.protocol.number())
 }
 

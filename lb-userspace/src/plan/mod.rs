@@ -10,5 +10,5 @@ mod desired;
 mod snapshot;
 
 pub use change::{Change, difference};
-pub use desired::{Desired, Inputs, PlanError, Planner};
+pub use desired::{Desired, Inputs, PlanError, Planner, service_key};
 pub use snapshot::Snapshot;
