@@ -1,19 +1,33 @@
-//! The configuration: from the file to the [`Model`].
+//! The configuration file: from text to [`Model`], and back into text when a command changes it.
+//!
+//! Problem: an operator who fixes a file at night must not learn of its errors one by one, and a daemon must not find
+//! out in the middle of a change that half of it makes no sense. Mechanism: the text is parsed once into a tree that
+//! knows where each value stands; `read` turns the tree into what was written, `check` looks at what only the whole
+//! can tell, and both put what they find into one report. Only an empty report yields a [`Model`], so nothing behind
+//! it checks again. An edit changes the text, keeps comments and layout, and goes the same way as any other text.
+//! Trade-off: an edit parses the document again, which costs milliseconds for a large one, and in return there is one
+//! set of rules.
 
-use std::path::Path;
+mod address;
+mod check;
+mod diagnostic;
+mod document;
+mod edit;
+mod fault;
+mod file;
+mod names;
+mod prefix;
+mod read;
+mod report;
+mod written;
 
+#[cfg(test)]
+mod tests;
+
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use document::Document;
+pub use edit::{EditError, Edited};
+pub use file::{ReadError, read, write};
+
+#[cfg(doc)]
 use crate::model::Model;
-
-/// The configuration as written.
-#[derive(Clone, Debug)]
-pub struct Document;
-
-/// Why a configuration could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ReadError(String);
-
-/// Reads a configuration file.
-pub fn read(path: &Path) -> Result<(Document, Model), ReadError> {
-    Err(ReadError(format!("{}: this build reads no configuration", path.display())))
-}

@@ -142,6 +142,17 @@ pub enum AdminState {
     Disabled,
 }
 
+impl AdminState {
+    /// The word for it in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Drain => "drain",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 /// How a service's backends are checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {

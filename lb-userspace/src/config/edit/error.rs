@@ -1,0 +1,100 @@
+//! Why an edit could not be made.
+
+use crate::config::{
+    diagnostic::Diagnostics,
+    fault::{Fault, quote},
+    names::{listed, nearest},
+};
+
+/// Why an edit could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// There is no such service.
+    #[error("there is no service {}; {}", quote(.service), candidates(.service, .known))]
+    UnknownService {
+        /// The name in the command.
+        service: String,
+        /// The services that there are.
+        known: Vec<String>,
+    },
+    /// The service has no such backend.
+    #[error("service `{service}` has no backend {}; {}", quote(.backend), candidates(.backend, .known))]
+    UnknownBackend {
+        /// The service.
+        service: String,
+        /// The name or address in the command.
+        backend: String,
+        /// The backends that the service has.
+        known: Vec<String>,
+    },
+    /// Several backends of the service have the address.
+    #[error("service `{service}` has several backends with the address {address}; name one of {}", listed(.names))]
+    AmbiguousBackend {
+        /// The service.
+        service: String,
+        /// The address in the command.
+        address: String,
+        /// The backends that have it.
+        names: Vec<String>,
+    },
+    /// The service has a backend with this name, or with this address and port, which is not the same.
+    #[error(
+        "service `{service}` has a backend `{name}` already: {what}; change it with `sluice backend weight`, or remove \
+         it first"
+    )]
+    BackendExists {
+        /// The service.
+        service: String,
+        /// The backend that is there.
+        name: String,
+        /// Its address, port and weight, in words.
+        what: String,
+    },
+    /// There is no such list.
+    #[error("there is no list {}; the lists are `allow` and `deny`", quote(.list))]
+    UnknownList {
+        /// The name in the command.
+        list: String,
+    },
+    /// Words of the command are not prefixes that can stand in the list.
+    #[error("{}; nothing was changed", joined(.0))]
+    Prefixes(Vec<Fault>),
+    /// Prefixes are not in the list.
+    #[error("not in the {list} list: {}; nothing was changed", .prefixes.join(", "))]
+    NotListed {
+        /// The list.
+        list: &'static str,
+        /// The prefixes, each with the entry that covers it if there is one.
+        prefixes: Vec<String>,
+    },
+    /// The interface is not in the document.
+    #[error("the configuration does not attach to {}; {}", quote(.interface), candidates(.interface, .known))]
+    UnknownInterface {
+        /// The name in the command.
+        interface: String,
+        /// The interfaces that there are.
+        known: Vec<String>,
+    },
+    /// The configuration would have errors.
+    #[error("this change would make the configuration invalid:\n{0}")]
+    Invalid(#[from] Diagnostics),
+    /// The document is written in a way that hides from the editor what the command is about.
+    #[error("the configuration is written in a way that commands cannot edit; change the file by hand and reload")]
+    ByHand,
+}
+
+fn candidates(written: &str, known: &[String]) -> String {
+    const SHOWN: usize = 20;
+    if let Some(meant) = nearest(written, known.iter().map(String::as_str)) {
+        return format!("did you mean `{meant}`?");
+    }
+    match known.len() {
+        0 => "there are none".into(),
+        1..=SHOWN => format!("there is {}", listed(known)),
+        more => format!("there is {} and {} more", listed(&known[..SHOWN]), more - SHOWN),
+    }
+}
+
+fn joined(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,122 @@
+//! Tables of a document, whichever of TOML's ways they are written in.
+
+use toml_edit::{
+    Decor, DocumentMut, InlineTable, Item, Key, RawString, Table, TableLike, Value,
+    visit_mut::{VisitMut, visit_table_mut},
+};
+
+/// The element of an array of tables.
+pub(super) fn element(tables: &mut Item, index: usize) -> Option<&mut dyn TableLike> {
+    match tables {
+        Item::ArrayOfTables(tables) => tables.get_mut(index).map(|table| table as &mut dyn TableLike),
+        Item::Value(Value::Array(array)) => {
+            array.get_mut(index)?.as_inline_table_mut().map(|table| table as &mut dyn TableLike)
+        }
+        _ => None,
+    }
+}
+
+/// Gives `key` a value. The comment behind the old value stays; a new key is indented like the others.
+pub(super) fn set(table: &mut dyn TableLike, key: &str, value: Value) {
+    if let Some(old) = table.get_mut(key).and_then(Item::as_value_mut) {
+        let decor = old.decor().clone();
+        *old = value;
+        *old.decor_mut() = decor;
+        return;
+    }
+    let indent = table.iter().next().map(|(first, _)| first.to_owned());
+    let indent = indent.and_then(|first| table.key(&first).map(|key| indentation(key.leaf_decor())));
+    table.insert(key, Item::Value(value));
+    if let (Some(indent), Some(mut key)) = (indent, table.key_mut(key)) {
+        key.leaf_decor_mut().set_prefix(indent);
+    }
+}
+
+/// Gives `key` a value in an inline table, in front of the space that the closing brace has before it.
+pub(super) fn set_inline(table: &mut InlineTable, key: &str, mut value: Value) {
+    if table.contains_key(key) {
+        return set(table, key, value);
+    }
+    let last = table.iter_mut().last().map(|(_, last)| last.decor_mut());
+    let before_brace = last.map(|decor| (text(decor.suffix()), decor.set_suffix(""))).map(|(space, ())| space);
+    value.decor_mut().set_prefix(" ");
+    value.decor_mut().set_suffix(before_brace.unwrap_or_default());
+    let mut key = Key::new(key);
+    key.leaf_decor_mut().set_prefix(" ");
+    key.leaf_decor_mut().set_suffix(" ");
+    table.insert_formatted(&key, value);
+}
+
+/// The white space in front of what `decor` decorates, within its line.
+pub(super) fn indentation(decor: &Decor) -> String {
+    let prefix = text(decor.prefix());
+    prefix.rsplit('\n').next().unwrap_or_default().to_owned()
+}
+
+/// The text of a part of the layout.
+pub(super) fn text(raw: Option<&RawString>) -> String {
+    raw.and_then(RawString::as_str).unwrap_or_default().to_owned()
+}
+
+/// Puts the comments that stood above a removed table, but were not about it, in front of the table that followed.
+/// A comment is about a table if no empty line parts them.
+pub(super) fn keep_comments_above(removed: &Table, tree: &mut DocumentMut) {
+    let prefix = text(removed.decor().prefix());
+    let kept = not_adjacent(&prefix);
+    let Some(position) = removed.position().filter(|_| kept.contains('#')) else { return };
+    let mut search = NextHeader { after: position, found: None };
+    search.visit_document_mut(tree);
+    match search.found {
+        Some(position) => Prepend { position, kept }.visit_document_mut(tree),
+        None => {
+            let trailing = text(Some(tree.trailing()));
+            tree.set_trailing(format!("{kept}{trailing}"));
+        }
+    }
+}
+
+/// The lines up to the last empty one.
+fn not_adjacent(prefix: &str) -> &str {
+    let mut end = 0;
+    let mut kept = 0;
+    for line in prefix.split_inclusive('\n') {
+        if line.ends_with('\n') && line.trim().is_empty() {
+            kept = end;
+        }
+        end += line.len();
+    }
+    &prefix[..kept]
+}
+
+struct NextHeader {
+    after: isize,
+    found: Option<isize>,
+}
+
+impl VisitMut for NextHeader {
+    fn visit_table_mut(&mut self, table: &mut Table) {
+        if let Some(position) = table.position().filter(|&position| position > self.after && has_header(table)) {
+            self.found = Some(self.found.map_or(position, |found| found.min(position)));
+        }
+        visit_table_mut(self, table);
+    }
+}
+
+struct Prepend<'a> {
+    position: isize,
+    kept: &'a str,
+}
+
+impl VisitMut for Prepend<'_> {
+    fn visit_table_mut(&mut self, table: &mut Table) {
+        if table.position() == Some(self.position) && has_header(table) {
+            let prefix = text(table.decor().prefix());
+            table.decor_mut().set_prefix(format!("{}{prefix}", self.kept));
+        }
+        visit_table_mut(self, table);
+    }
+}
+
+fn has_header(table: &Table) -> bool {
+    !table.is_implicit() && !table.is_dotted()
+}

@@ -1,0 +1,42 @@
+//! `[[service.backend]]`: a server behind a service.
+
+use super::{section::Section, value::Value};
+use crate::{
+    config::{address, names, report::Report, written::WrittenBackend},
+    model::{AdminState, Backend},
+};
+
+const KEYS: [&str; 5] = ["name", "address", "port", "weight", "state"];
+const STATES: [(&str, AdminState); 3] =
+    [("up", AdminState::Up), ("drain", AdminState::Drain), ("disabled", AdminState::Disabled)];
+
+/// Reads all backends of a service.
+pub(super) fn read_all(value: &Value<'_>, report: &mut Report<'_>) -> Vec<WrittenBackend> {
+    if value.inner.is_table() {
+        let help = "write `[[service.backend]]`, with double brackets, in front of each backend";
+        return value.wrong_type("an array of tables", help, report).unwrap_or_default();
+    }
+    value.elements(report).iter().filter_map(|element| read(element, report)).collect()
+}
+
+fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenBackend> {
+    let section = Section::open(value, "a backend", &KEYS, report)?;
+    let address = section
+        .required("address", "name the address of the server", report)
+        .and_then(|value| Some(value.at(value.parsed(address::host, report)?)));
+    let name = match section.get("name") {
+        Some(value) => value.parsed(names::name, report).map(|name| value.at(name)),
+        None => address.clone().map(|address| address.map(|address| address.to_string())),
+    };
+    Some(WrittenBackend {
+        span: section.span.clone(),
+        name,
+        address,
+        port: section.get("port").and_then(|value| Some(value.at(value.integer(1..=65535, report)?))),
+        weight: section
+            .get("weight")
+            .and_then(|value| value.integer(0..=Backend::MAX_WEIGHT.into(), report))
+            .unwrap_or(Backend::DEFAULT_WEIGHT),
+        state: section.get("state").and_then(|value| value.one_of(&STATES, report)).unwrap_or(AdminState::Up),
+    })
+}

@@ -1,0 +1,28 @@
+//! From text to what was written: each value by itself.
+
+mod backend;
+mod firewall;
+mod health;
+mod node;
+mod ring;
+mod section;
+mod service;
+mod syntax;
+mod value;
+
+use toml::de::DeTable;
+
+use super::{report::Report, written::Written};
+use section::Section;
+
+/// Reads all of a document that can be read.
+pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    syntax::report(text, &errors, report);
+    let root = Section::root(root.get_ref(), &["node", "service", "firewall"], report);
+    Written {
+        node: node::read(root.get("node"), report),
+        services: service::read_all(root.get("service"), report),
+        firewall: firewall::read(root.get("firewall"), report),
+    }
+}

@@ -1,0 +1,90 @@
+//! The document as written: what could be read of it, and where it stands.
+//!
+//! A value that is missing or wrong is `None` here, so that `check` can still compare the others. [`Written::mean`]
+//! makes the model of a document in which nothing was wrong.
+
+use std::net::IpAddr;
+
+use crate::model::{
+    AdminState, Backend, Delivery, Firewall, HealthCheck, Model, Node, Protocol, RingSettings, Service,
+};
+
+use super::report::{At, Span};
+
+/// A document.
+pub(super) struct Written {
+    pub(super) node: Node,
+    pub(super) services: Vec<WrittenService>,
+    pub(super) firewall: Firewall,
+}
+
+/// A service.
+pub(super) struct WrittenService {
+    /// The header.
+    pub(super) span: Span,
+    pub(super) name: Option<At<String>>,
+    pub(super) address: Option<At<IpAddr>>,
+    pub(super) port: Option<At<Option<u16>>>,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) delivery: Option<Delivery>,
+    pub(super) ring: At<RingSettings>,
+    pub(super) health: Option<At<HealthCheck>>,
+    pub(super) backends: Vec<WrittenBackend>,
+}
+
+/// A backend.
+pub(super) struct WrittenBackend {
+    /// The header.
+    pub(super) span: Span,
+    /// The name as written, or else the address.
+    pub(super) name: Option<At<String>>,
+    pub(super) address: Option<At<IpAddr>>,
+    pub(super) port: Option<At<u16>>,
+    pub(super) weight: u32,
+    pub(super) state: AdminState,
+}
+
+impl Written {
+    /// The model; there is one if nothing was wrong.
+    pub(super) fn mean(self) -> Option<Model> {
+        let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
+        Some(Model { node: self.node, services, firewall: self.firewall })
+    }
+}
+
+impl WrittenService {
+    /// The service as messages call it.
+    pub(super) fn called(&self) -> String {
+        self.name.as_ref().map_or_else(|| "this service".to_owned(), |name| format!("service `{}`", name.value))
+    }
+
+    fn mean(self) -> Option<Service> {
+        Some(Service {
+            name: self.name?.value,
+            address: self.address?.value,
+            port: self.port?.value,
+            protocol: self.protocol?,
+            delivery: self.delivery?,
+            ring: self.ring.value,
+            health: self.health.map(|health| health.value),
+            backends: self.backends.into_iter().map(WrittenBackend::mean).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl WrittenBackend {
+    /// The backend as messages call it.
+    pub(super) fn called(&self) -> String {
+        self.name.as_ref().map_or_else(|| "this backend".to_owned(), |name| format!("backend `{}`", name.value))
+    }
+
+    fn mean(self) -> Option<Backend> {
+        Some(Backend {
+            name: self.name?.value,
+            address: self.address?.value,
+            port: self.port.map(|port| port.value),
+            weight: self.weight,
+            state: self.state,
+        })
+    }
+}
