@@ -2,9 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{
-    api::BindError, config::ReadError, dataplane::DataplaneError, plan::PlanError, routes::RoutesError,
-};
+use crate::{api::BindError, config::ReadError, dataplane::DataplaneError, plan::PlanError, routes::RoutesError};
 
 /// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]

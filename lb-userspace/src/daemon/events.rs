@@ -1,6 +1,6 @@
 //! Records from the datapath.
 
-use std::{collections::BTreeMap, net::IpAddr, os::fd::AsRawFd, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use aya::maps::{MapData, RingBuf};
 use lb_common::{Event, EventKind};
@@ -19,12 +19,13 @@ pub(super) async fn follow(ring: RingBuf<MapData>, routes: Arc<Routes>) {
     }
 }
 
-async fn read(mut ring: RingBuf<MapData>, routes: &Routes) -> std::io::Result<()> {
-    let ready = AsyncFd::new(ring.as_raw_fd())?;
+async fn read(ring: RingBuf<MapData>, routes: &Routes) -> std::io::Result<()> {
+    #[expect(deprecated, reason = "its successor is unsafe, and a map owns its descriptor until it is dropped")]
+    let mut ring = AsyncFd::new(ring)?;
     let mut asked = BTreeMap::new();
     loop {
-        ready.readable().await?.clear_ready();
-        while let Some(event) = next(&mut ring) {
+        ring.readable().await?.clear_ready();
+        while let Some(event) = next(ring.get_mut()) {
             if event.kind == EventKind::NeighbourWanted as u32 {
                 ask(routes, &mut asked, event.ifindex, event.address.into()).await;
             }

@@ -18,7 +18,8 @@ use crate::{
 
 impl State {
     pub(super) async fn status(&self) -> Result<Status, ApiError> {
-        let backends = || self.model.services.iter().flat_map(|service| service.backends.iter().map(move |b| (service, b)));
+        let backends =
+            || self.model.services.iter().flat_map(|service| service.backends.iter().map(move |b| (service, b)));
         let up = backends().filter(|(service, backend)| self.state_of(service, backend).0 == BackendState::Up).count();
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -40,7 +41,11 @@ impl State {
             Some(mode) => mode.name().to_owned(),
             None => "lost".to_owned(),
         };
-        Ok(self.interfaces.iter().map(|(name, ifindex)| Interface { name: name.clone(), mode: mode(ifindex) }).collect())
+        Ok(self
+            .interfaces
+            .iter()
+            .map(|(name, ifindex)| Interface { name: name.clone(), mode: mode(ifindex) })
+            .collect())
     }
 
     pub(super) fn services(&self) -> Result<Vec<ServiceStatus>, ApiError> {
@@ -162,9 +167,8 @@ impl State {
     }
 
     fn warn_of(&self, service: &Service, warnings: &mut Vec<String>) {
-        let takes_traffic = |backend: &&Backend| {
-            backend.weight > 0 && self.state_of(service, backend).0 == BackendState::Up
-        };
+        let takes_traffic =
+            |backend: &&Backend| backend.weight > 0 && self.state_of(service, backend).0 == BackendState::Up;
         if !service.backends.iter().any(|backend| takes_traffic(&backend)) {
             warnings.push(format!("service {} has no backend that takes traffic", service.name));
         }

@@ -8,13 +8,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{
-    DaemonError, Options, events,
-    handle::Request,
-    interfaces,
-    liveness::Liveness,
-    secret,
-};
+use super::{DaemonError, Options, events, handle::Request, interfaces, liveness::Liveness, secret};
 use crate::{
     config::Document,
     dataplane::{self, Kernel},
@@ -97,9 +91,8 @@ impl State {
     /// Brings the kernel from what a former daemon left, if there was one, to the model.
     async fn take_over(&mut self, wanted: BTreeMap<String, u32>) -> Result<(), DaemonError> {
         let was_up = self.backends_that_were_up();
-        self.liveness.follow(&self.model, |service, backend| {
-            was_up.contains(&(service.to_owned(), backend.to_owned()))
-        });
+        self.liveness
+            .follow(&self.model, |service, backend| was_up.contains(&(service.to_owned(), backend.to_owned())));
         self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
         self.interfaces = wanted;
         // The tables first: a new program must never see half of them.

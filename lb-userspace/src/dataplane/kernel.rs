@@ -39,7 +39,7 @@ impl Kernel {
         let load = |source| DataplaneError::Load { source: Box::new(source), log: None };
         let mut ebpf =
             EbpfLoader::new().default_map_pin_directory(pin::directory(pins)).load(LB_OBJECT).map_err(load)?;
-        xdp(&mut ebpf).and_then(Xdp::load).map_err(|error| refused_by_verifier(error))?;
+        xdp(&mut ebpf).and_then(Xdp::load).map_err(refused_by_verifier)?;
         let (tables, events) = Tables::take(&mut ebpf)?;
         Ok(Self { ebpf, tables, events: Some(events), pins: pins.to_owned() })
     }
@@ -211,22 +211,5 @@ fn xdp_map(error: aya::maps::xdp::XdpMapError) -> MapError {
         aya::maps::xdp::XdpMapError::ChainedProgramNotSupported => {
             MapError::IoError(std::io::Error::other("chained programs are not supported"))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-
-    #[test]
-    fn load() {
-        let pins = PathBuf::from(format!("/sys/fs/bpf/sluice-unit-{}", std::process::id()));
-        super::super::preflight(&pins).unwrap();
-        let kernel = Kernel::open(&pins).unwrap();
-        let snap = kernel.snapshot().unwrap();
-        println!("{snap:?}");
-        super::super::detach_all(&pins).unwrap();
     }
 }

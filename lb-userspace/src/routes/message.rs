@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use lb_common::Mac;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
-    link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
+    link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, LinkXdp, XdpAttached},
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState},
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType, RouteVia},
 };
 
 use super::{
-    Interface,
+    Interface, XdpMode,
     table::{Neighbour, Resolved, Route},
 };
 
@@ -39,7 +39,8 @@ pub(super) fn hint(message: &RouteNetlinkMessage) -> Option<Hint> {
 
 /// An interface and its index.
 pub(super) fn interface(message: &LinkMessage) -> (u32, Interface) {
-    let mut interface = Interface { name: String::new(), mac: Mac::default(), mtu: 0, up: is_up(message.header.flags) };
+    let mut interface =
+        Interface { name: String::new(), mac: Mac::default(), mtu: 0, up: is_up(message.header.flags), xdp: None };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => interface.name.clone_from(name),
@@ -47,10 +48,19 @@ pub(super) fn interface(message: &LinkMessage) -> (u32, Interface) {
             LinkAttribute::Address(bytes) if message.header.link_layer_type == LinkLayerType::Ether => {
                 interface.mac = mac(bytes).unwrap_or_default();
             }
+            LinkAttribute::Xdp(xdp) => interface.xdp = xdp.iter().find_map(xdp_mode),
             _ => {}
         }
     }
     (message.header.index, interface)
+}
+
+fn xdp_mode(attribute: &LinkXdp) -> Option<XdpMode> {
+    match attribute {
+        LinkXdp::Attached(XdpAttached::Driver | XdpAttached::Hardware | XdpAttached::Multiple) => Some(XdpMode::Native),
+        LinkXdp::Attached(XdpAttached::SocketBuffer) => Some(XdpMode::Generic),
+        _ => None,
+    }
 }
 
 /// `Running` is the kernel's word for a carrier, and also holds where the driver cannot tell.

@@ -63,6 +63,27 @@ pub struct Interface {
     pub mtu: u32,
     /// Whether it is set up and has a carrier.
     pub up: bool,
+    /// How an XDP program is attached to it, if one is.
+    pub xdp: Option<XdpMode>,
+}
+
+/// How an XDP program is attached to an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XdpMode {
+    /// The driver runs it.
+    Native,
+    /// The kernel runs it after the driver, several times slower.
+    Generic,
+}
+
+impl XdpMode {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
 }
 
 /// The interfaces of the caller's network namespace by index.

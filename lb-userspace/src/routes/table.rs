@@ -123,7 +123,7 @@ mod tests {
 
     /// One interface, and one destination on its link, stale.
     fn table() -> Table {
-        let interface = Interface { name: "eth0".into(), mac: NODE, mtu: 1500, up: true };
+        let interface = Interface { name: "eth0".into(), mac: NODE, mtu: 1500, up: true, xdp: None };
         let route = Route { ifindex: 7, gateway: None, source: Some(ip("10.0.0.1")), mtu: None };
         let neighbour = Neighbour { ifindex: 7, address: ip("10.0.0.2") };
         Table {

@@ -55,7 +55,7 @@ fn a_neighbour_on_the_link_is_known_at_once() {
         };
         assert_eq!(*known, NextHops::from([(ip(NEAR), expected)]));
         assert_eq!(*next_hops.borrow(), known);
-        assert_eq!(interface, Interface { name: "node".into(), mac: mac(1), mtu: 1500, up: true });
+        assert_eq!(interface, Interface { name: "node".into(), mac: mac(1), mtu: 1500, up: true, xdp: None });
     });
 }
 
