@@ -1,0 +1,71 @@
+//! A switch that hosts are plugged into.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::Context;
+
+use super::Namespace;
+
+/// Ethernet's.
+const DEFAULT_MTU_BYTES: u32 = 1500;
+
+/// A learning switch: a bridge in a namespace of its own.
+#[derive(Debug)]
+pub struct Switch {
+    namespace: Namespace,
+    mtu_bytes: u32,
+    ports: AtomicU32,
+}
+
+impl Switch {
+    /// A switch without hosts; its links carry 1500 bytes.
+    pub fn new(name: &str) -> anyhow::Result<Self> {
+        Self::with_mtu(name, DEFAULT_MTU_BYTES)
+    }
+
+    /// A switch whose links carry this many bytes.
+    pub fn with_mtu(name: &str, mtu_bytes: u32) -> anyhow::Result<Self> {
+        let namespace = Namespace::new(name)?;
+        namespace.set("ipv6/conf/default/disable_ipv6", "1")?;
+        // Without snooping, neighbour discovery works from the first packet on.
+        namespace.ip(&format!("link add bridge mtu {mtu_bytes} type bridge stp_state 0 mcast_snooping 0"))?;
+        namespace.ip("link set bridge up")?;
+        Ok(Self { namespace, mtu_bytes, ports: AtomicU32::new(0) })
+    }
+
+    /// A new host with one interface, `eth0`, that has these addresses (`10.9.0.1/24`, `fd09::1/64`).
+    pub fn host(&self, name: &str, addresses: &[&str]) -> anyhow::Result<Namespace> {
+        let host = Namespace::new(name)?;
+        self.attach(&host, "eth0", addresses)?;
+        Ok(host)
+    }
+
+    /// Plugs a host in: makes this interface there, up and with these addresses.
+    ///
+    /// Nobody leaves checksums or segmentation to the card, as there is none: a fault would stay invisible. Both ends
+    /// receive with GRO, without which veth silently drops what the other end's XDP program transmits or redirects.
+    pub fn attach(&self, host: &Namespace, interface: &str, addresses: &[&str]) -> anyhow::Result<()> {
+        let port = format!("port{}", self.ports.fetch_add(1, Ordering::Relaxed));
+        let mtu_bytes = self.mtu_bytes;
+        host.ip(&format!(
+            "link add {interface} mtu {mtu_bytes} type veth peer name {port} mtu {mtu_bytes} netns {}",
+            self.namespace.path().display()
+        ))
+        .with_context(|| format!("cannot plug {} into {}", host.name(), self.namespace.name()))?;
+        for (namespace, device) in [(host, interface), (&self.namespace, &*port)] {
+            namespace.run("ethtool", &["-K", device, "tx", "off", "tso", "off", "gro", "on"])?;
+        }
+        self.namespace.ip(&format!("link set {port} master bridge up"))?;
+        host.ip(&format!("link set {interface} up"))?;
+        for address in addresses {
+            let nodad = if address.contains(':') { "nodad" } else { "" };
+            host.ip(&format!("address add {address} dev {interface} {nodad}"))?;
+        }
+        Ok(())
+    }
+
+    /// The switch's own namespace, for those who want to listen in or pull a plug.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+}

@@ -1,0 +1,58 @@
+//! Building Sluice, and building and running the programs of the `tests` package.
+
+use std::{
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
+
+use anyhow::bail;
+
+use crate::{
+    cargo::{become_command, cargo, run},
+    packages, pins, setup,
+};
+
+/// Builds the release binary; says where it is. The BPF programs are built into it by its build script.
+pub(crate) fn sluice() -> anyhow::Result<PathBuf> {
+    setup::to_build()?;
+    build_sluice()
+}
+
+/// As [`sluice`], once the set-up is done.
+pub(crate) fn build_sluice() -> anyhow::Result<PathBuf> {
+    run(&mut cargo(&["build", "--release", "--package", "lb-userspace"])?)?;
+    Ok(pins::target().join("release/sluice"))
+}
+
+/// Refuses at once what would fail later without root's rights.
+pub(crate) fn require_root(verb: &str) -> anyhow::Result<()> {
+    if !packages::is_root() {
+        bail!(
+            "`cargo xtask {verb}` makes network namespaces and loads BPF programs, which needs root: run it as root, \
+             for example with `sudo -E env PATH=\"$PATH\" cargo xtask {verb}`"
+        );
+    }
+    Ok(())
+}
+
+/// Builds everything and becomes the demo.
+pub(crate) fn demo(keep: bool) -> anyhow::Result<ExitCode> {
+    require_root("demo")?;
+    setup::to_run()?;
+    let sluice = build_sluice()?;
+    run(&mut cargo(&["build", "--release", "--package", "tests", "--bin", "demo"])?)?;
+    let mut demo = Command::new(pins::target().join("release/demo"));
+    demo.current_dir(pins::root()).env("SLUICE_BIN", sluice);
+    if keep {
+        demo.arg("--keep");
+    }
+    become_command(&mut demo)
+}
+
+/// Builds and becomes another binary of the `tests` package.
+pub(crate) fn run_bin(name: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    require_root(name)?;
+    setup::to_build()?;
+    let mut command = cargo(&["run", "--release", "--quiet", "--package", "tests", "--bin", name, "--"])?;
+    become_command(command.args(arguments))
+}
