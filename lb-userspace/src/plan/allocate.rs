@@ -73,8 +73,8 @@ mod tests {
         assert_eq!(regions.take(4, &[], 12), Some(0));
         // The first region is free again, but the search goes on behind it.
         assert_eq!(regions.take(4, &[], 12), Some(4));
-        assert_eq!(regions.take(4, &[4..8], 12), Some(8));
-        assert_eq!(regions.take(4, &[8..12], 12), Some(0));
-        assert_eq!(regions.take(8, &[0..4], 8), None);
+        assert_eq!(regions.take(4, std::slice::from_ref(&(4..8)), 12), Some(8));
+        assert_eq!(regions.take(4, std::slice::from_ref(&(8..12)), 12), Some(0));
+        assert_eq!(regions.take(8, std::slice::from_ref(&(0..4)), 8), None);
     }
 }
