@@ -2,9 +2,9 @@
 //!
 //! Problem: a backend that does not answer must lose its traffic soon, and one lost packet must not cost a healthy one
 //! its traffic. Mechanism: one task for each backend probes it at jittered intervals; so many results in a row change
-//! its state ([`streak`]), and only changes are reported. From *starting*, where nothing is known, the first result
+//! its state (`streak`), and only changes are reported. From *starting*, where nothing is known, the first result
 //! decides: a daemon that starts must not withhold traffic for `rise` intervals. While a state is in doubt the interval
-//! is halved ([`pace`]). Trade-off: probes come from the node itself and on connections of their own, so they show that
+//! is halved (`pace`). Trade-off: probes come from the node itself and on connections of their own, so they show that
 //! the server answers, not that the way of the clients' packets works.
 
 mod pace;

@@ -182,9 +182,8 @@ async fn what_was_up_before_is_not_reported_until_it_has_failed_often_enough() {
 async fn unchanged_targets_go_on_and_others_stop() {
     let (address, _) = server(async |_| ()).await;
     let first = target(address, Probe::Tcp);
-    let (mut checker, mut reports) = check(first.clone());
-    assert_eq!(next(&mut reports).await, up("1 check passed"));
-    checker.set_targets(vec![Target { initially_up: true, ..first.clone() }]);
+    let (mut checker, mut reports) = check(Target { initially_up: true, ..first.clone() });
+    checker.set_targets(vec![first]);
     timeout(Duration::from_millis(300), reports.recv()).await.expect_err("it was up and is up");
     let (elsewhere, _socket) = nobody();
     checker.set_targets(vec![target(elsewhere, Probe::Tcp)]);
@@ -194,27 +193,47 @@ async fn unchanged_targets_go_on_and_others_stop() {
     timeout(PATIENCE, async { while reports.recv().await.is_some() {} }).await.expect("all tasks have ended");
 }
 
-/// A RST would show as an error in the server's read; a FIN is the end of the stream.
+/// While a state is in doubt, checks are twice as frequent.
+#[tokio::test]
+async fn failures_in_a_row_come_at_half_the_interval() {
+    let (address, _socket) = nobody();
+    let mut target = Target { initially_up: true, ..target(address, Probe::Tcp) };
+    (target.check.interval, target.check.jitter_percent) = (Duration::from_secs(1), 0);
+    let start = Instant::now();
+    let (_checker, mut reports) = check(target);
+    assert_eq!(next(&mut reports).await, down("connection refused"));
+    let elapsed_ms = start.elapsed().as_millis();
+    assert!(
+        (1000..1800).contains(&elapsed_ms),
+        "three checks took {elapsed_ms} ms, not the 1000 to 1100 of two halves"
+    );
+}
+
+/// A server that is still writing would be told by a RST that its connection was cut off.
 #[tokio::test]
 async fn connections_are_closed_in_good_order() {
+    const PIECES: [&str; 3] = ["HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", "ok", "ok"];
     for probe in [Probe::Tcp, http()] {
         let (seen, mut ends) = unbounded_channel();
         let (address, _) = server(move |mut stream| {
             let seen = seen.clone();
             async move {
-                // A greeting that the TCP check does not care for, more than it reads at once.
-                let _ = stream.write_all(OK.as_bytes()).await;
-                let _ = stream.shutdown().await;
+                let mut outcome = Ok(());
+                for piece in PIECES {
+                    outcome = outcome.and(stream.write_all(piece.as_bytes()).await);
+                    sleep(Duration::from_millis(50)).await;
+                }
+                outcome = outcome.and(stream.shutdown().await);
                 let mut request = Vec::new();
-                let end = stream.read_to_end(&mut request).await.map_err(|error| error.kind());
-                let _ = seen.send((end.map(|_| ()), String::from_utf8(request).unwrap()));
+                outcome = outcome.and(stream.read_to_end(&mut request).await.map(|_| ()));
+                let _ = seen.send((outcome.map_err(|error| error.kind()), String::from_utf8(request).unwrap()));
             }
         })
         .await;
         let (_checker, mut reports) = check(target(address, probe.clone()));
         assert_eq!(next(&mut reports).await, up("1 check passed"));
-        let (end, request) = timeout(PATIENCE, ends.recv()).await.unwrap().unwrap();
-        assert_eq!(end, Ok(()), "{probe:?}");
+        let (outcome, request) = timeout(PATIENCE, ends.recv()).await.unwrap().unwrap();
+        assert_eq!(outcome, Ok(()), "{probe:?}");
         if probe != Probe::Tcp {
             let user_agent = concat!("user-agent: sluice/", env!("CARGO_PKG_VERSION"), "\r\n");
             assert!(request.starts_with("GET /health HTTP/1.1\r\n"), "{request}");
