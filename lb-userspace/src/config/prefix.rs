@@ -37,7 +37,7 @@ pub(super) fn for_list(text: &str, list: ListKind) -> Result<IpNet, Fault> {
     if list == ListKind::Deny && prefix.prefix_len() == 0 {
         return Err(Fault::new(
             format!("`{prefix}` in `deny` would drop every packet, your own session's too"),
-            "name the sources that you mean, or take the node off the network with `sluice detach`",
+            "name the sources that you mean; to drop everything, take the interface down",
         ));
     }
     Ok(prefix)

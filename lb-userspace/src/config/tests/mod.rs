@@ -1,11 +1,14 @@
 //! What a configuration can look like, and what happens when it does not.
 
-mod bad_documents;
+mod bad_checks_and_addresses;
+mod bad_combinations;
 mod bad_syntax;
+mod bad_values;
 mod edits;
 mod examples;
 mod file;
 mod layout;
+mod limits;
 mod refused_edits;
 mod robustness;
 
@@ -18,6 +21,14 @@ fn errors(text: &str) -> String {
         Ok((_, model)) => panic!("no error in\n{text}\nbut\n{model:?}"),
         Err(diagnostics) => diagnostics.to_string(),
     }
+}
+
+/// Asserts what is shown for a document. Both texts may begin with a line end that is not part of them.
+#[track_caller]
+fn refuses(text: &str, expected: &str) {
+    let shown = errors(text.strip_prefix('\n').unwrap_or(text)) + "\n";
+    let expected = expected.strip_prefix('\n').unwrap_or(expected);
+    assert_eq!(shown, expected, "\nshown:\n{shown}\nexpected:\n{expected}");
 }
 
 /// A document that has no errors.
