@@ -27,6 +27,7 @@ mod tests;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use document::Document;
 pub use edit::{EditError, Edited};
+pub use fault::Fault;
 pub use file::{ReadError, read, write};
 
 #[cfg(doc)]

@@ -12,6 +12,8 @@ mod limits;
 mod refused_edits;
 mod robustness;
 
+use proptest::test_runner::{Config, RngSeed};
+
 use super::Document;
 use crate::model::Model;
 
@@ -34,4 +36,9 @@ fn refuses(text: &str, expected: &str) {
 /// A document that has no errors.
 fn valid(text: &str) -> (Document, Model) {
     Document::parse("sluice.toml", text).unwrap_or_else(|errors| panic!("{errors}\nin\n{text}"))
+}
+
+/// The same `cases` in every run.
+fn deterministic(cases: u32) -> Config {
+    Config { cases, rng_seed: RngSeed::Fixed(0x0511_1ce0), failure_persistence: None, ..Config::default() }
 }
