@@ -19,7 +19,7 @@ pub(super) fn prefix(text: &str) -> Result<IpNet, Fault> {
         };
     }
     let prefix: IpNet = text.parse().map_err(|_| not_a_prefix(text))?;
-    if let Some(v4) = mapped(prefix.addr()).filter(|_| prefix.prefix_len() >= 96) {
+    if let Some(v4) = mapped(prefix.trunc().addr()).filter(|_| prefix.prefix_len() >= 96) {
         let help = format!("write `{v4}/{}`", prefix.prefix_len() - 96);
         return Err(Fault::new(format!("{} is an IPv4 prefix in IPv6 clothes", quote(text)), help));
     }

@@ -296,25 +296,25 @@ fn prefixes() {
     refuses(
         r#"
 [firewall]
-allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:192.0.2.0/120", "192.0.2.0/33"]
+allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:0:0/96", "192.0.2.0/33"]
 deny = ["0.0.0.0/0", "::/0", "here", "::ffff:192.0.2.1"]
 "#,
         r#"
 sluice.toml:2:10: error: `192.0.2.7/24` has bits set behind its length
-   2 | allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:192.0.2.0/120", "192.0.2.0/33"]
+   2 | allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:0:0/96", "192.0.2.0/33"]
      |          ^^^^^^^^^^^^^^
    help: write `192.0.2.0/24` for the whole prefix, or `192.0.2.7` for the one address
 sluice.toml:2:26: error: `2001:db8::1/32` has bits set behind its length
-   2 | allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:192.0.2.0/120", "192.0.2.0/33"]
+   2 | allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:0:0/96", "192.0.2.0/33"]
      |                          ^^^^^^^^^^^^^^^^
    help: write `2001:db8::/32` for the whole prefix, or `2001:db8::1` for the one address
-sluice.toml:2:44: error: `::ffff:192.0.2.0/120` is an IPv4 prefix in IPv6 clothes
-   2 | allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:192.0.2.0/120", "192.0.2.0/33"]
-     |                                            ^^^^^^^^^^^^^^^^^^^^^^
-   help: write `192.0.2.0/24`
-sluice.toml:2:68: error: `192.0.2.0/33` is neither an address nor a prefix
-   2 | allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:192.0.2.0/120", "192.0.2.0/33"]
-     |                                                                    ^^^^^^^^^^^^^^
+sluice.toml:2:44: error: `::ffff:0:0/96` is an IPv4 prefix in IPv6 clothes
+   2 | allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:0:0/96", "192.0.2.0/33"]
+     |                                            ^^^^^^^^^^^^^^^
+   help: write `0.0.0.0/0`
+sluice.toml:2:61: error: `192.0.2.0/33` is neither an address nor a prefix
+   2 | allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:0:0/96", "192.0.2.0/33"]
+     |                                                             ^^^^^^^^^^^^^^
    help: write `192.0.2.7`, `192.0.2.0/24` or `2001:db8::/32`
 sluice.toml:3:9: error: `0.0.0.0/0` in `deny` would drop every packet, your own session's too
    3 | deny = ["0.0.0.0/0", "::/0", "here", "::ffff:192.0.2.1"]

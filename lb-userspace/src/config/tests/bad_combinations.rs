@@ -243,3 +243,56 @@ sluice.toml:14:11: error: 10.0.0.101 is the address of its service, so it cannot
 "#,
     );
 }
+
+#[test]
+fn a_backend_that_is_there_twice_is_one_error_under_nat() {
+    refuses(
+        r#"
+[[service]]
+name = "web"
+address = "10.0.0.100"
+port = 80
+delivery = "nat"
+backend = [
+    { name = "a", address = "10.0.1.1" },
+    { name = "b", address = "10.0.1.1", port = 80 },
+    { name = "c", address = "10.0.1.1", port = 81 },
+]
+"#,
+        r#"
+sluice.toml:8:29: error: 10.0.1.1 is a backend of service `web` already, in line 7
+   8 |     { name = "b", address = "10.0.1.1", port = 80 },
+     |                             ^^^^^^^^^^
+   help: remove one of the two; a larger `weight` gives a backend more
+1 error; nothing was changed
+"#,
+    );
+}
+
+#[test]
+fn without_nat_a_port_does_not_make_another_backend() {
+    refuses(
+        r#"
+[[service]]
+name = "web"
+address = "10.0.0.100"
+port = 80
+delivery = "l2"
+backend = [
+    { name = "a", address = "10.0.0.1" },
+    { name = "b", address = "10.0.0.1", port = 81 },
+]
+"#,
+        r#"
+sluice.toml:8:29: error: 10.0.0.1 is a backend of service `web` already, in line 7
+   8 |     { name = "b", address = "10.0.0.1", port = 81 },
+     |                             ^^^^^^^^^^
+   help: remove one of the two; a larger `weight` gives a backend more
+sluice.toml:8:48: error: a backend of service `web` cannot have a `port`: `l2` does not rewrite it
+   8 |     { name = "b", address = "10.0.0.1", port = 81 },
+     |                                                ^^
+   help: remove it, and let the server listen on the service's port; or write `delivery = "nat"`
+2 errors; nothing was changed
+"#,
+    );
+}
