@@ -98,7 +98,7 @@ impl Diagnostic {
 
 impl Excerpt {
     /// Characters of context on either side: a list may be one line of a megabyte.
-    const CONTEXT: usize = 60;
+    const CONTEXT: usize = 100;
 
     /// The excerpt of `line` that marks the bytes `start..end` of it.
     pub(super) fn new(line: &str, start: usize, end: usize) -> Self {

@@ -5,8 +5,8 @@
 //! knows where each value stands; `read` turns the tree into what was written, `check` looks at what only the whole
 //! can tell, and both put what they find into one report. Only an empty report yields a [`Model`], so nothing behind
 //! it checks again. An edit changes the text, keeps comments and layout, and goes the same way as any other text.
-//! Trade-off: an edit parses the document again, which costs milliseconds for a large one, and in return there is one
-//! set of rules.
+//! Trade-off: an edit parses the document three times (3 ms for 100 backends and 0.6 s for 100,000 prefixes, in a build
+//! without optimization), and in return there is one set of rules.
 
 mod address;
 mod check;
@@ -27,6 +27,7 @@ mod tests;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use document::Document;
 pub use edit::{EditError, Edited};
+pub use fault::Fault;
 pub use file::{ReadError, read, write};
 
 #[cfg(doc)]

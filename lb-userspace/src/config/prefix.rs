@@ -19,7 +19,7 @@ pub(super) fn prefix(text: &str) -> Result<IpNet, Fault> {
         };
     }
     let prefix: IpNet = text.parse().map_err(|_| not_a_prefix(text))?;
-    if let Some(v4) = mapped(prefix.addr()).filter(|_| prefix.prefix_len() >= 96) {
+    if let Some(v4) = mapped(prefix.trunc().addr()).filter(|_| prefix.prefix_len() >= 96) {
         let help = format!("write `{v4}/{}`", prefix.prefix_len() - 96);
         return Err(Fault::new(format!("{} is an IPv4 prefix in IPv6 clothes", quote(text)), help));
     }
@@ -37,7 +37,7 @@ pub(super) fn for_list(text: &str, list: ListKind) -> Result<IpNet, Fault> {
     if list == ListKind::Deny && prefix.prefix_len() == 0 {
         return Err(Fault::new(
             format!("`{prefix}` in `deny` would drop every packet, your own session's too"),
-            "name the sources that you mean, or take the node off the network with `sluice detach`",
+            "name the sources that you mean; to drop everything, take the interface down",
         ));
     }
     Ok(prefix)

@@ -87,8 +87,8 @@ impl<'t> Report<'t> {
     pub(super) fn finish(mut self, origin: &str) -> Diagnostics {
         let mut found = std::mem::take(&mut self.found);
         found.sort_by(|a, b| (a.span.start, &a.fault.message).cmp(&(b.span.start, &b.fault.message)));
-        found.dedup_by(|later, earlier| self.is_consequence(later, earlier));
         found.retain(|found| self.is_trustworthy(found));
+        found.dedup_by(|later, earlier| self.is_consequence(later, earlier));
         Diagnostics { origin: origin.to_owned(), list: found.into_iter().map(|found| self.locate(found)).collect() }
     }
 

@@ -11,7 +11,8 @@ const INDENT: &str = "    ";
 
 /// Adds an element behind the last one, on a line of its own if the others have theirs.
 pub(super) fn append(array: &mut Array, value: impl Into<Value>) {
-    let last_line = array.iter().last().map(|last| text(last.decor().prefix()));
+    let last = array.len().checked_sub(1).and_then(|last| array.get(last));
+    let last_line = last.map(|last| text(last.decor().prefix()));
     let before_bracket = take_space_before_bracket(array);
     let (prefix, trailing) = match (before_bracket.rsplit_once('\n'), &last_line) {
         (Some((lines, end)), last) => {
@@ -28,6 +29,14 @@ pub(super) fn append(array: &mut Array, value: impl Into<Value>) {
     };
     array.push_formatted(value.into().decorated(prefix, ""));
     array.set_trailing(trailing);
+}
+
+/// Lets an empty array have each element on a line of its own: commands can make a list long.
+pub(super) fn one_per_line(array: &mut Array) {
+    if !text(Some(array.trailing())).contains('\n') {
+        array.set_trailing("\n");
+    }
+    array.set_trailing_comma(true);
 }
 
 /// Removes an element. The comment behind it goes with it; comments above it, which may be a heading, stay.

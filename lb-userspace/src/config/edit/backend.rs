@@ -32,8 +32,10 @@ pub(super) fn add(
     let tables = tree.get_mut("service").ok_or(EditError::ByHand)?;
     let inline = !tables.is_array_of_tables();
     let parent = table::element(tables, index).ok_or(EditError::ByHand)?;
-    let empty = || if inline { Item::Value(Array::new().into()) } else { Item::ArrayOfTables(ArrayOfTables::new()) };
-    match parent.entry("backend").or_insert_with(empty) {
+    if inline && !parent.contains_key("backend") {
+        table::set(parent, "backend", Array::new().into());
+    }
+    match parent.entry("backend").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new())) {
         Item::ArrayOfTables(tables) => push_table(tables, new),
         Item::Value(Value::Array(array)) => array::append(array, new.inline_table()),
         _ => return Err(EditError::ByHand),
@@ -141,16 +143,8 @@ fn service_table(tree: &mut DocumentMut, index: usize) -> Option<&mut dyn TableL
 
 fn set(tree: &mut DocumentMut, service: usize, backend: usize, key: &str, value: Value) -> Result<(), EditError> {
     let backends = service_table(tree, service).and_then(|service| service.get_mut("backend"));
-    match backends.ok_or(EditError::ByHand)? {
-        Item::ArrayOfTables(tables) => {
-            table::set(tables.get_mut(backend).ok_or(EditError::ByHand)?, key, value);
-        }
-        Item::Value(Value::Array(array)) => {
-            let inline = array.get_mut(backend).and_then(Value::as_inline_table_mut);
-            table::set_inline(inline.ok_or(EditError::ByHand)?, key, value);
-        }
-        _ => return Err(EditError::ByHand),
-    }
+    let backend = backends.and_then(|backends| table::element(backends, backend)).ok_or(EditError::ByHand)?;
+    table::set(backend, key, value);
     Ok(())
 }
 

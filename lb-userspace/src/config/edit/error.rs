@@ -90,8 +90,9 @@ fn candidates(written: &str, known: &[String]) -> String {
     }
     match known.len() {
         0 => "there are none".into(),
-        1..=SHOWN => format!("there is {}", listed(known)),
-        more => format!("there is {} and {} more", listed(&known[..SHOWN]), more - SHOWN),
+        1 => format!("there is {}", listed(known)),
+        2..=SHOWN => format!("there are {}", listed(known)),
+        more => format!("there are {} and {} more", listed(&known[..SHOWN]), more - SHOWN),
     }
 }
 

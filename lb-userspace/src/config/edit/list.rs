@@ -6,8 +6,11 @@ use ipnet::IpNet;
 use lb_common::ListKind;
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
-use super::{EditError, array};
-use crate::{config::prefix, model::Model};
+use super::{EditError, array, table};
+use crate::{
+    config::{fault::Fault, prefix},
+    model::Model,
+};
 
 /// Adds prefixes; those that are there already are left alone.
 pub(super) fn add(
@@ -26,6 +29,9 @@ pub(super) fn add(
         return Ok(None);
     }
     let array = array_of(tree, "firewall", kind.name()).ok_or(EditError::ByHand)?;
+    if array.is_empty() {
+        array::one_per_line(array);
+    }
     for &prefix in &new {
         array::append(array, prefix::written(prefix));
     }
@@ -65,13 +71,17 @@ pub(super) fn remove(
 
 /// The array at `section.key`; both are made where they are not there.
 pub(super) fn array_of<'a>(tree: &'a mut DocumentMut, section: &str, key: &str) -> Option<&'a mut Array> {
+    let empty_line = if tree.is_empty() { "" } else { "\n" };
     let new_section = || {
         let mut table = Table::new();
-        table.decor_mut().set_prefix("\n");
+        table.decor_mut().set_prefix(empty_line);
         Item::Table(table)
     };
     let table = tree.entry(section).or_insert_with(new_section).as_table_like_mut()?;
-    table.entry(key).or_insert_with(|| Item::Value(Array::new().into())).as_array_mut()
+    if !table.contains_key(key) {
+        table::set(table, key, Array::new().into());
+    }
+    table.get_mut(key)?.as_array_mut()
 }
 
 fn kind(list: &str) -> Result<ListKind, EditError> {
@@ -86,10 +96,7 @@ fn entries(model: &Model, kind: ListKind) -> &[IpNet] {
     }
 }
 
-fn parse(
-    prefixes: &[String],
-    parse: impl Fn(&str) -> Result<IpNet, crate::config::fault::Fault>,
-) -> Result<Vec<IpNet>, EditError> {
+fn parse(prefixes: &[String], parse: impl Fn(&str) -> Result<IpNet, Fault>) -> Result<Vec<IpNet>, EditError> {
     let (parsed, faults): (Vec<_>, Vec<_>) = prefixes.iter().map(|text| parse(text)).partition(Result::is_ok);
     if faults.is_empty() {
         return Ok(parsed.into_iter().flatten().collect());

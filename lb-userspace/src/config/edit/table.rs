@@ -1,7 +1,7 @@
 //! Tables of a document, whichever of TOML's ways they are written in.
 
 use toml_edit::{
-    Decor, DocumentMut, InlineTable, Item, Key, RawString, Table, TableLike, Value,
+    Decor, DocumentMut, Item, RawString, Table, TableLike, Value,
     visit_mut::{VisitMut, visit_table_mut},
 };
 
@@ -16,35 +16,33 @@ pub(super) fn element(tables: &mut Item, index: usize) -> Option<&mut dyn TableL
     }
 }
 
-/// Gives `key` a value. The comment behind the old value stays; a new key is indented like the others.
-pub(super) fn set(table: &mut dyn TableLike, key: &str, value: Value) {
+/// Gives `key` a value. The comment behind an old value stays; a new key looks like the one before it.
+pub(super) fn set(table: &mut dyn TableLike, key: &str, mut value: Value) {
     if let Some(old) = table.get_mut(key).and_then(Item::as_value_mut) {
         let decor = old.decor().clone();
         *old = value;
         *old.decor_mut() = decor;
         return;
     }
-    let indent = table.iter().next().map(|(first, _)| first.to_owned());
-    let indent = indent.and_then(|first| table.key(&first).map(|key| indentation(key.leaf_decor())));
+    let last_key = table.iter().filter(|(_, item)| item.is_value()).last().map(|(last, _)| last.to_owned());
+    let indent = last_key.as_deref().and_then(|last| table.key(last)).map(|key| indentation(key.leaf_decor()));
+    let last_value = last_key.and_then(|last| table.get_mut(&last)?.as_value_mut().map(Value::decor_mut));
+    value.decor_mut().set_prefix(" ");
+    value.decor_mut().set_suffix(last_value.map(take_space_behind).unwrap_or_default());
     table.insert(key, Item::Value(value));
     if let (Some(indent), Some(mut key)) = (indent, table.key_mut(key)) {
         key.leaf_decor_mut().set_prefix(indent);
     }
 }
 
-/// Gives `key` a value in an inline table, in front of the space that the closing brace has before it.
-pub(super) fn set_inline(table: &mut InlineTable, key: &str, mut value: Value) {
-    if table.contains_key(key) {
-        return set(table, key, value);
+/// Takes the space that an inline table has before its closing brace; a comment is not taken.
+fn take_space_behind(value: &mut Decor) -> String {
+    let space = text(value.suffix());
+    if space.contains('#') {
+        return String::new();
     }
-    let last = table.iter_mut().last().map(|(_, last)| last.decor_mut());
-    let before_brace = last.map(|decor| (text(decor.suffix()), decor.set_suffix(""))).map(|(space, ())| space);
-    value.decor_mut().set_prefix(" ");
-    value.decor_mut().set_suffix(before_brace.unwrap_or_default());
-    let mut key = Key::new(key);
-    key.leaf_decor_mut().set_prefix(" ");
-    key.leaf_decor_mut().set_suffix(" ");
-    table.insert_formatted(&key, value);
+    value.set_suffix("");
+    space
 }
 
 /// The white space in front of what `decor` decorates, within its line.

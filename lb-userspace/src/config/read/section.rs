@@ -4,6 +4,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::value::Value;
 use crate::config::{
+    fault::quote,
     names::{listed, nearest},
     report::{Report, Span},
 };
@@ -56,7 +57,7 @@ impl<'a> Section<'a> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("the keys here are {}", listed(keys)),
             };
-            let name = crate::config::fault::quote(key.get_ref());
+            let name = quote(key.get_ref());
             report.error(&key.span(), format!("unknown key {name} in {}", self.what), help);
         }
     }

@@ -1,3 +1,5 @@
+//! What good configurations mean, the examples first of all.
+
 use std::{fs, path::PathBuf, time::Duration};
 
 use super::valid;
@@ -112,4 +114,10 @@ fn a_service_with_any_port_may_surround_one_with_a_port() {
 fn a_prefix_that_is_listed_twice_counts_once() {
     let (_, model) = valid("firewall.deny = ['192.0.2.1', '192.0.2.1/32', '192.0.2.0/24']");
     assert_eq!(model.firewall.deny, ["192.0.2.1/32".parse().unwrap(), "192.0.2.0/24".parse().unwrap()]);
+}
+
+#[test]
+fn everybody_may_be_allowed() {
+    let (_, model) = valid("firewall.allow = ['0.0.0.0/0', '::/0']");
+    assert_eq!(model.firewall.allow, ["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]);
 }
