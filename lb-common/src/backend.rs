@@ -70,6 +70,10 @@ impl BackendFlags {
     /// The backend may be given new flows. The datapath does not look at it (the ring says so already); a daemon
     /// that takes the maps over starts its health checks from it.
     pub const ELIGIBLE: u8 = 2;
+    /// The backend may still be given packets of the flows that it has.
+    pub const SERVES: u8 = 4;
+    /// Its check has just failed: it keeps its flows, but none may be left to it for want of room in the flow table.
+    pub const SUSPECT: u8 = 8;
 }
 
 /// The element of the `backends` array: one cache line that holds all that forwarding to a backend needs.

@@ -14,6 +14,10 @@ pub const MAX_BACKENDS: u32 = 16384;
 /// switched to a new one, 256 otherwise.
 pub const MAX_ROWS: u32 = 1 << 20;
 
+/// Sets of the flow table, a power of two: 1 Mi entries in 8 MiB. Only flows of unsettled rows are in it; the
+/// simulation asks for four times as many entries as there are such flows.
+pub const FLOW_SETS: u32 = 1 << 17;
+
 /// The smallest and largest ring, as powers of two.
 pub const RING_BITS: core::ops::RangeInclusive<u32> = 10..=16;
 
@@ -33,4 +37,5 @@ pub const MAX_NODES: u32 = 256;
 pub const EVENT_BYTES: u32 = 64 * 1024;
 
 const _: () = assert!(MAX_BACKENDS < crate::Row::NOBODY as u32);
+const _: () = assert!(FLOW_SETS.is_power_of_two());
 const _: () = assert!(MAX_ROWS.is_multiple_of(crate::ROWS_PER_ELEMENT));

@@ -4,7 +4,7 @@ use lb_common::{
     Address, BackendValue, DropReason, EndpointKey, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
 };
 
-use crate::parse::Packet;
+use crate::{balance::flows::Arrival, parse::Packet};
 
 /// The datapath's view of the maps and of the kernel's routes.
 ///
@@ -21,6 +21,12 @@ pub trait Tables {
 
     /// The backend in a slot.
     fn backend(&self, slot: u16) -> Option<&BackendValue>;
+
+    /// The slot of the backend that a packet at an unsettled row goes to: what [`crate::balance::flows::steer`] says.
+    ///
+    /// It is asked of the tables so that the kernel's can make it a function that the verifier looks at by itself, once,
+    /// and not again for every way in which a packet may have come there.
+    fn steer(&self, arrival: Arrival) -> u16;
 
     /// The service that a `nat` backend's reply belongs to.
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue>;

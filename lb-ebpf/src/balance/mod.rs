@@ -1,7 +1,12 @@
 //! Which backend a packet goes to.
+//!
+//! The ring says it for a settled row. Only the rows that a change has touched ask the flow table.
 
-use lb_common::{BackendFlags, BackendValue, DropReason, Row, ServiceValue, Settings};
+pub mod flows;
 
+use lb_common::{BackendFlags, BackendValue, DropReason, Row, RowState, ServiceValue, Settings};
+
+use self::flows::Arrival;
 use crate::{parse::Packet, tables::Tables};
 
 /// The backend that was chosen for a packet, and the hash that chose it.
@@ -25,7 +30,13 @@ pub fn choose<'t>(
     tables.count_service(service.id, bytes, flows);
     let hash = packet.flow().hash(&settings.hash_key);
     let row = tables.row(service.ring, row_index(hash, service.ring_bits)).ok_or(DropReason::Inconsistent)?;
-    let slot = row.current();
+    let slot = match row.state() {
+        RowState::Settled => row.current(),
+        RowState::Moving | RowState::Lookup => {
+            let (opens, closes) = (packet.opens_flow(), packet.closes_flow());
+            tables.steer(Arrival { hash, row, service: service.id, opens, closes })
+        }
+    };
     if slot == Row::NOBODY {
         return Err(DropReason::NoBackend);
     }

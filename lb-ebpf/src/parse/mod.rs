@@ -88,6 +88,13 @@ impl Packet {
         matches!(self.transport, Transport::Tcp { flags } if flags & (SYN | ACK) == SYN)
     }
 
+    /// Whether the packet ends its flow: a TCP FIN or RST.
+    #[inline(always)]
+    pub const fn closes_flow(&self) -> bool {
+        use crate::wire::tcp::flags::{FIN, RST};
+        matches!(self.transport, Transport::Tcp { flags } if flags & (FIN | RST) != 0)
+    }
+
     /// Notes a defect; the first one stays.
     #[inline(always)]
     const fn with_defect(mut self, reason: DropReason) -> Self {

@@ -2,8 +2,14 @@
 
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics, adt_const_params)]
+#![allow(
+    internal_features,
+    reason = "the target has compare-and-exchange, but core's atomic types do not offer it there"
+)]
 #![allow(linker_messages, reason = "bpf-linker warns of an LLVM library that it does not need")]
 
+mod flows;
 mod maps;
 mod xdp_frame;
 

@@ -11,9 +11,12 @@ use lb_common::{
     RingElement, Row, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
+    balance::flows::Arrival,
     parse::Packet,
     tables::{Route, Tables},
 };
+
+use crate::flows::sluice_steer;
 
 #[map(name = "settings")]
 static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -22,7 +25,7 @@ static SERVICES: HashMap<EndpointKey, ServiceValue> = HashMap::pinned(lb_common:
 #[map(name = "rings")]
 static RINGS: Array<RingElement> = Array::pinned(lb_common::MAX_ROWS / lb_common::ROWS_PER_ELEMENT, 0);
 #[map(name = "backends")]
-static BACKENDS: Array<BackendValue> = Array::pinned(lb_common::MAX_BACKENDS, 0);
+pub(crate) static BACKENDS: Array<BackendValue> = Array::pinned(lb_common::MAX_BACKENDS, 0);
 #[map(name = "replies")]
 static REPLIES: HashMap<EndpointKey, ReplyValue> = HashMap::pinned(lb_common::MAX_REPLIES, 0);
 #[map(name = "devices")]
@@ -111,6 +114,12 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn backend(&self, slot: u16) -> Option<&BackendValue> {
         BACKENDS.get(u32::from(slot))
+    }
+
+    #[inline(always)]
+    fn steer(&self, arrival: Arrival) -> u16 {
+        let Arrival { hash, row, service, opens, closes } = arrival;
+        sluice_steer(hash, row.word(), service, u32::from(opens), u32::from(closes)) as u16
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
 
 use super::{
-    DaemonError, interfaces,
+    DaemonError, clock, interfaces,
     state::{State, destinations},
 };
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     config::{self, Document},
     health::Target,
     model::{AdminState, Backend, Model, Service},
+    plan::Health,
 };
 
 impl State {
@@ -112,7 +113,7 @@ impl State {
             backend: backend.name.clone(),
             address: SocketAddr::new(backend.address, port),
             check,
-            initially_up: self.liveness.is_alive(&service.name, &backend.name),
+            initially_up: self.liveness.health(&service.name, &backend.name, clock::now_s()) == Health::Up,
         })
     }
 

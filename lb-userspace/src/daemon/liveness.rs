@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{api::types::BackendState, health::Report, model::Model};
+use crate::{api::types::BackendState, health::Report, model::Model, plan::Health};
 
 /// What is known of one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,14 @@ pub(super) struct Finding {
     pub(super) state: BackendState,
     /// The checks' reason, in words.
     pub(super) reason: String,
+    /// When the state began, in seconds.
+    since_s: u64,
+    /// Whether the backend refused the last check.
+    refused: bool,
 }
+
+/// A backend whose check has just failed keeps its flows for this long, in seconds: the check may be wrong.
+const SUSPICION_S: u64 = 30;
 
 /// What is known of every backend that is checked, by service and backend.
 #[derive(Debug, Default)]
@@ -35,11 +42,12 @@ impl Liveness {
     }
 
     /// Notes a report; whether it was news.
-    pub(super) fn note(&mut self, report: Report) -> bool {
+    pub(super) fn note(&mut self, report: Report, now_s: u64) -> bool {
         let Some(finding) = self.findings.get_mut(&(report.service, report.backend)) else { return false };
         let state = if report.up { BackendState::Up } else { BackendState::Down };
         let is_news = finding.state != state;
-        *finding = Finding { state, reason: report.reason };
+        let since_s = if is_news { now_s } else { finding.since_s };
+        *finding = Finding { state, reason: report.reason, since_s, refused: report.refused };
         is_news
     }
 
@@ -48,15 +56,28 @@ impl Liveness {
         self.findings.get(&(service.to_owned(), backend.to_owned()))
     }
 
-    /// Whether a backend may take traffic: it is up, or nobody checks it.
-    pub(super) fn is_alive(&self, service: &str, backend: &str) -> bool {
-        self.of(service, backend).is_none_or(|finding| finding.state == BackendState::Up)
+    /// What the checks say of a backend; one that nobody checks is up.
+    pub(super) fn health(&self, service: &str, backend: &str, now_s: u64) -> Health {
+        let Some(finding) = self.of(service, backend) else { return Health::Up };
+        match finding.state {
+            BackendState::Up => Health::Up,
+            BackendState::Starting => Health::Starting,
+            _ if finding.refused || now_s >= finding.since_s + SUSPICION_S => Health::Gone,
+            _ => Health::Suspect,
+        }
+    }
+
+    /// Whether a backend is under suspicion, so that time alone will change what it may be given.
+    pub(super) fn has_suspects(&self, now_s: u64) -> bool {
+        self.findings.keys().any(|(service, backend)| self.health(service, backend, now_s) == Health::Suspect)
     }
 }
 
 fn first(was_up: bool) -> Finding {
-    if was_up {
-        return Finding { state: BackendState::Up, reason: "taken over from the former daemon".to_owned() };
-    }
-    Finding { state: BackendState::Starting, reason: "waiting for the first check".to_owned() }
+    let (state, reason) = if was_up {
+        (BackendState::Up, "taken over from the former daemon")
+    } else {
+        (BackendState::Starting, "waiting for the first check")
+    };
+    Finding { state, reason: reason.to_owned(), since_s: 0, refused: false }
 }

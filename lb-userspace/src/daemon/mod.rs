@@ -6,6 +6,8 @@
 //! it and only send messages.
 
 mod adopt;
+mod census;
+mod clock;
 mod error;
 mod events;
 mod handle;

@@ -1,23 +1,33 @@
 //! Everything that can change, and the loop that changes it.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use lb_common::{BackendFlags, HashKey};
+use lb_common::{BackendFlags, HashKey, RowState};
 use tokio::{
     signal::unix::Signal,
     sync::{mpsc, watch},
+    time::MissedTickBehavior,
 };
 
-use super::{DaemonError, Options, events, handle::Request, interfaces, liveness::Liveness, secret};
+use super::{DaemonError, Options, census, clock, events, handle::Request, interfaces, liveness::Liveness, secret};
 use crate::{
     config::Document,
     dataplane::{self, Kernel},
     health::{Checker, Report},
     model::Model,
-    plan::{Desired, Inputs, Planner, Snapshot},
+    plan::{Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
     routes::{NextHops, Routes},
 };
+
+/// How often the flow table is scanned while rows are unsettled.
+const TICK: Duration = Duration::from_secs(1);
 
 /// The daemon's state.
 pub(super) struct State {
@@ -38,6 +48,11 @@ pub(super) struct State {
     pub(super) interfaces: BTreeMap<String, u32>,
     pub(super) routes: Arc<Routes>,
     pub(super) checker: Checker,
+    /// What the last scan of the flow table found; empty when there was nothing to look for.
+    pub(super) census: Census,
+    /// Whether the next tick has something to do whatever the rows look like: it is the first one, which finds what a
+    /// former daemon left, or a backend was under suspicion at the last.
+    scan_due: bool,
     generated_secret: [u64; 2],
     planner: Planner,
     reports: mpsc::UnboundedReceiver<Report>,
@@ -79,6 +94,8 @@ impl State {
             interfaces: BTreeMap::new(),
             routes,
             checker: Checker::new(report),
+            census: Census::default(),
+            scan_due: true,
             generated_secret,
             planner: Planner::default(),
             reports,
@@ -126,6 +143,8 @@ impl State {
 
     /// Serves requests and follows the world, until nobody can ask any more.
     pub(super) async fn run(&mut self, mut requests: mpsc::Receiver<Request>, mut hangup: Signal) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
@@ -138,6 +157,11 @@ impl State {
                     self.follow_world();
                 }
                 Some(()) = hangup.recv() => self.reload().await,
+                _ = ticks.tick() => {
+                    if let Err(error) = self.tick() {
+                        tracing::error!("the flow table could not be scanned: {:#}", anyhow::Error::from(error));
+                    }
+                }
             }
         }
     }
@@ -153,7 +177,7 @@ impl State {
     fn note(&mut self, report: Report) {
         let (service, backend) = (report.service.clone(), report.backend.clone());
         let (is_up, reason) = (report.up, report.reason.clone());
-        if !self.liveness.note(report) {
+        if !self.liveness.note(report, clock::now_s()) {
             return;
         }
         let word = if is_up { "up" } else { "down" };
@@ -168,25 +192,52 @@ impl State {
         }
     }
 
+    /// Lets time pass: rows whose history nobody needs settle, slots that nobody uses are released, and suspects are
+    /// found to be gone. Costs a scan of the flow table, and only while there is anything to wait for.
+    fn tick(&mut self) -> Result<(), DaemonError> {
+        let now_s = clock::now_s();
+        let has_unsettled =
+            self.snapshot.rings.values().any(|rows| rows.iter().any(|row| row.state() != RowState::Settled));
+        let has_suspects = self.liveness.has_suspects(now_s);
+        if has_unsettled || self.planner.has_retired() || has_suspects || self.scan_due {
+            self.scan_due = has_suspects;
+            self.census = census::take(&self.kernel, &self.snapshot, now_s)?;
+            let census = std::mem::take(&mut self.census);
+            let result = self.write_desired(Some(&census));
+            self.census = census;
+            return result;
+        }
+        self.census = Census::default();
+        Ok(())
+    }
+
     /// Writes the difference between what the tables hold and what they should hold.
     pub(super) fn synchronise(&mut self) -> Result<(), DaemonError> {
-        let desired = self.desired()?;
+        self.write_desired(None)
+    }
+
+    fn write_desired(&mut self, census: Option<&Census>) -> Result<(), DaemonError> {
+        let desired = self.desired(census)?;
         dataplane::apply(&mut self.kernel, &self.snapshot, &desired.snapshot)?;
         self.snapshot = desired.snapshot;
         self.places = Places { service_ids: desired.service_ids, slots: desired.slots };
         Ok(())
     }
 
-    fn desired(&mut self) -> Result<Desired, DaemonError> {
+    fn desired(&mut self, census: Option<&Census>) -> Result<Desired, DaemonError> {
+        let now_s = clock::now_s();
         let secret = self.model.node.secret.unwrap_or(self.generated_secret);
         let devices = self.interfaces.values().copied().collect();
         let liveness = &self.liveness;
         let inputs = Inputs {
             model: &self.model,
-            is_alive: &|service, backend| liveness.is_alive(service, backend),
+            health: &|service, backend| liveness.health(service, backend, now_s),
             next_hops: &self.next_hops,
             hash_key: HashKey::expand(secret),
             devices: &devices,
+            patience: Patience::default(),
+            census,
+            now_s,
         };
         Ok(self.planner.desired(inputs, &self.snapshot)?)
     }

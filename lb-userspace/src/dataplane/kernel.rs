@@ -16,7 +16,7 @@ use aya::{
 use lb_common::{ROWS_PER_ELEMENT, RingElement, Row, ServiceFlags, ServiceValue};
 
 use super::{
-    Attached, Counters, Dataplane, DataplaneError, LB_OBJECT, LB_PROGRAM, Plain, links, pin,
+    Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, links, pin,
     tables::{Events, Tables, failed},
 };
 use crate::plan::{Change, Snapshot};
@@ -90,6 +90,21 @@ impl Kernel {
     /// The counters.
     pub const fn counters(&self) -> Counters<'_> {
         Counters { tables: &self.tables }
+    }
+
+    /// The flow table.
+    pub const fn flows(&self) -> &FlowTable {
+        &self.tables.flows
+    }
+
+    /// The second, since the machine started, in which a flow of a service last found no room in the flow table; 0 if
+    /// none ever did.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn overflowed_s(&self, service: u32) -> Result<u64, DataplaneError> {
+        self.tables.overflows.get(&service, 0).map_err(|source| failed("read", "overflows", source))
     }
 
     /// What the tables hold.

@@ -5,6 +5,7 @@
 //! replaced; [`Kernel::open`] takes over what it finds there, and only detaching removes it.
 
 mod counters;
+mod flows;
 mod kernel;
 mod links;
 mod pin;
@@ -14,6 +15,7 @@ mod programs;
 mod tables;
 
 pub use counters::Counters;
+pub use flows::{FLOW_ENTRIES, FlowTable, Occupied};
 pub use kernel::Kernel;
 pub use links::{Attached, detach_all};
 pub use plain::Plain;

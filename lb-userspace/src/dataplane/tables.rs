@@ -6,7 +6,7 @@ use lb_common::{
     BackendValue, EndpointKey, Hits, ListKind, ListValue, ReplyValue, RingElement, ServiceValue, Settings, Traffic,
 };
 
-use super::{DataplaneError, Plain};
+use super::{DataplaneError, FlowTable, Plain};
 
 /// A list's maps, one for each family.
 pub(super) struct Lists {
@@ -28,6 +28,8 @@ pub(super) struct Tables {
     pub(super) backend_traffic: PerCpuArray<MapData, Plain<Traffic>>,
     pub(super) list_hits: PerCpuArray<MapData, Plain<Hits>>,
     pub(super) drops: PerCpuArray<MapData, u64>,
+    pub(super) overflows: Array<MapData, u64>,
+    pub(super) flows: FlowTable,
 }
 
 /// The ring buffer that the datapath writes its records into.
@@ -38,9 +40,11 @@ fn take<T>(ebpf: &mut aya::Ebpf, name: &'static str) -> Result<T, DataplaneError
 where
     T: TryFrom<Map, Error = MapError>,
 {
-    let missing = || MapError::InvalidName { name: name.to_owned() };
-    let map = ebpf.take_map(name).ok_or_else(missing).and_then(T::try_from);
-    map.map_err(|source| failed("open", name, source))
+    take_map(ebpf, name).and_then(|map| T::try_from(map).map_err(|source| failed("open", name, source)))
+}
+
+fn take_map(ebpf: &mut aya::Ebpf, name: &'static str) -> Result<Map, DataplaneError> {
+    ebpf.take_map(name).ok_or_else(|| failed("open", name, MapError::InvalidName { name: name.to_owned() }))
 }
 
 /// An error about a map.
@@ -64,6 +68,8 @@ impl Tables {
             backend_traffic: take(ebpf, "backend_traffic")?,
             list_hits: take(ebpf, "list_hits")?,
             drops: take(ebpf, "drops")?,
+            overflows: take(ebpf, "overflows")?,
+            flows: FlowTable::map(take_map(ebpf, "flows")?).map_err(|source| failed("map", "flows", source))?,
         };
         Ok((tables, take(ebpf, "events")?))
     }

@@ -59,6 +59,8 @@ pub struct Report {
     pub up: bool,
     /// Why, in words: `connection refused`, `2 checks passed`.
     pub reason: String,
+    /// Whether the backend refused the connection: nobody listens there, so the flows that it had are over.
+    pub refused: bool,
 }
 
 /// Checks backends until it is dropped.
@@ -122,12 +124,13 @@ async fn watch(target: Target, mut pace: Pace, reports: UnboundedSender<Report>)
         let next = Instant::now();
         let outcome = probe::run(&check.probe, address, check.timeout).await;
         if let Some(change) = streak.record(outcome.is_ok()) {
+            let refused = outcome.as_ref().is_err_and(probe::Failure::is_refusal);
             let reason = match outcome {
                 Ok(()) if change.results == 1 => "1 check passed".into(),
                 Ok(()) => format!("{} checks passed", change.results),
                 Err(failure) => failure.to_string(),
             };
-            let report = Report { service: service.clone(), backend: backend.clone(), up: change.up, reason };
+            let report = Report { service: service.clone(), backend: backend.clone(), up: change.up, reason, refused };
             if reports.send(report).is_err() {
                 return;
             }

@@ -53,6 +53,13 @@ pub(super) enum Failure {
     },
 }
 
+impl Failure {
+    /// Whether the other side refused the connection.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+}
+
 /// Performs a check.
 pub(super) async fn run(probe: &Probe, address: SocketAddr, limit: Duration) -> Result<(), Failure> {
     let mut connected = false;

@@ -15,9 +15,10 @@ use lb_common::{
 use super::{
     Snapshot,
     allocate::{Free, Regions},
+    rows::{self, Census, Patience, Ripeness, Times},
 };
 use crate::{
-    model::{AdminState, Backend, Delivery, Model, RingSettings, Service},
+    model::{AdminState, Backend, Delivery, Model, Protocol, RingSettings, Service},
     ring::{self, Member},
     routes::NextHops,
 };
@@ -27,14 +28,33 @@ use crate::{
 pub struct Inputs<'a> {
     /// What the operator wants.
     pub model: &'a Model,
-    /// Whether a backend's checks let it take traffic: `(service, backend)`.
-    pub is_alive: &'a dyn Fn(&str, &str) -> bool,
+    /// What the checks say of a backend: `(service, backend)`.
+    pub health: &'a dyn Fn(&str, &str) -> Health,
     /// The ways to the backends.
     pub next_hops: &'a NextHops,
     /// The flow hash's key.
     pub hash_key: HashKey,
     /// The interfaces that the program is attached to.
     pub devices: &'a BTreeSet<u32>,
+    /// How long rows move.
+    pub patience: Patience,
+    /// What the last scan of the flow table found, if there has been one since the last time.
+    pub census: Option<&'a Census>,
+    /// The time, in seconds of a clock that never goes back.
+    pub now_s: u64,
+}
+
+/// What is known of a backend's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It may take traffic.
+    Up,
+    /// Not checked yet: no new flows.
+    Starting,
+    /// Its check has just failed, perhaps wrongly: no new flows, but it keeps those that it has.
+    Suspect,
+    /// It is gone, and its flows with it.
+    Gone,
 }
 
 /// What the tables should hold, and where each backend stands in them.
@@ -69,6 +89,9 @@ pub enum PlanError {
 pub struct Planner {
     regions: Regions,
     rings: BTreeMap<String, CachedRing>,
+    times: BTreeMap<String, Times>,
+    /// Slots of backends that are no more, with the time since when: entries may still name them.
+    retired: BTreeMap<u16, u64>,
 }
 
 #[derive(Debug)]
@@ -87,11 +110,11 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn new(current: &Snapshot) -> Self {
+    fn new(current: &Snapshot, retired: &BTreeMap<u16, u64>) -> Self {
         let ids = current.services.values().filter(|service| !is_address(service)).map(|service| service.id);
         Self {
             ids: Free::new(0..MAX_SERVICES, ids),
-            slots: Free::new(0..MAX_BACKENDS, current.backends.keys().map(|&slot| slot.into())),
+            slots: Free::new(0..MAX_BACKENDS, current.backends.keys().chain(retired.keys()).map(|&slot| slot.into())),
             taken: current.backends.iter().map(|(&slot, value)| ((value.service, value.identity), slot)).collect(),
         }
     }
@@ -118,14 +141,29 @@ impl Planner {
             service_ids: BTreeMap::new(),
             slots: BTreeMap::new(),
         };
-        let mut numbers = Numbers::new(current);
+        self.release(inputs.census);
+        let mut numbers = Numbers::new(current, &self.retired);
         for service in &inputs.model.services {
             self.put_service(service, inputs, current, &mut numbers, &mut desired)?;
         }
         self.rings.retain(|name, _| desired.service_ids.contains_key(name));
+        self.times.retain(|name, _| desired.service_ids.contains_key(name));
+        let gone = current.backends.keys().filter(|slot| !desired.snapshot.backends.contains_key(slot));
+        self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
         put_lists(inputs.model, &mut desired.snapshot);
         desired.snapshot.settings = settings(inputs, &desired.snapshot);
         Ok(desired)
+    }
+
+    /// Whether slots wait for a scan that shows that nobody needs them any more.
+    pub fn has_retired(&self) -> bool {
+        !self.retired.is_empty()
+    }
+
+    /// Lets go of the slots that a scan since their retirement has found no entry of.
+    fn release(&mut self, census: Option<&Census>) {
+        let Some(census) = census else { return };
+        self.retired.retain(|slot, since_s| census.began_s <= *since_s + 1 || census.flows.contains_key(slot));
     }
 
     fn put_service(
@@ -170,7 +208,8 @@ impl Planner {
     ) -> Result<u32, PlanError> {
         let owners = self.owners(service, inputs);
         let slot = |owner: &Option<u16>| owner.and_then(|index| slots.get(usize::from(index)).copied());
-        let rows: Arc<[Row]> = owners.iter().map(|owner| Row::settled(slot(owner).unwrap_or(Row::NOBODY))).collect();
+        let owners: Vec<u16> = owners.iter().map(|owner| slot(owner).unwrap_or(Row::NOBODY)).collect();
+        let rows = self.rows(service, &owners, inputs, present, current, snapshot);
         let kept = present.map(|value| value.ring).filter(|first| current.rings.get(first) == Some(&rows));
         let first = match kept {
             Some(first) => first,
@@ -187,6 +226,38 @@ impl Planner {
         };
         snapshot.rings.insert(first, rows);
         Ok(first)
+    }
+
+    /// The rows that lead from what the kernel has to the owners, without breaking a flow.
+    fn rows(
+        &mut self,
+        service: &Service,
+        owners: &[u16],
+        inputs: Inputs<'_>,
+        present: Option<&ServiceValue>,
+        current: &Snapshot,
+        snapshot: &Snapshot,
+    ) -> Arc<[Row]> {
+        let before = present.and_then(|value| Some((value.id, current.rings.get(&value.ring)?)));
+        let before = before.and_then(|(id, rows)| Some((id, rows::inherited(rows, owners.len())?)));
+        let Some((id, before)) = before else {
+            self.times.insert(service.name.clone(), Times::new(owners.len(), inputs.now_s));
+            return owners.iter().map(|&owner| Row::settled(owner)).collect();
+        };
+        let times = self.times.entry(service.name.clone()).or_default();
+        if times.len() != owners.len() {
+            *times = Times::new(owners.len(), inputs.now_s);
+        }
+        let serves =
+            |slot: u16| snapshot.backends.get(&slot).is_some_and(|value| value.flags & BackendFlags::SERVES != 0);
+        let moved: Arc<[Row]> =
+            before.iter().zip(owners).map(|(row, &owner)| rows::moved(*row, owner, &serves)).collect();
+        times.note(&before, &moved, inputs.now_s);
+        let Some(census) = inputs.census else { return moved };
+        let flip_s = flip_s(service, inputs.patience, census);
+        let ripened = rows::ripened(&moved, times, &Ripeness { census, service: id, flip_s, now_s: inputs.now_s });
+        times.note(&moved, &ripened, inputs.now_s);
+        ripened
     }
 
     /// Which of the service's backends owns each row.
@@ -216,9 +287,31 @@ fn elements(rows: &[Row]) -> u32 {
     (rows.len() as u32).div_ceil(ROWS_PER_ELEMENT)
 }
 
+/// How long a row of the service moves.
+const fn flip_s(service: &Service, patience: Patience, census: &Census) -> u64 {
+    match service.protocol {
+        Protocol::Udp => patience.datagrams_s,
+        Protocol::Tcp if census.is_crowded => patience.crowded_s,
+        Protocol::Tcp => patience.roomy_s,
+    }
+}
+
 /// Whether a backend may be given new flows.
 fn is_eligible(service: &Service, backend: &Backend, inputs: Inputs<'_>) -> bool {
-    backend.state == AdminState::Up && (inputs.is_alive)(&service.name, &backend.name)
+    backend.state == AdminState::Up && (inputs.health)(&service.name, &backend.name) == Health::Up
+}
+
+/// The [`BackendFlags`] that say what a backend may be given.
+fn duties(service: &Service, backend: &Backend, inputs: Inputs<'_>) -> u8 {
+    if backend.state == AdminState::Disabled {
+        return 0;
+    }
+    match (inputs.health)(&service.name, &backend.name) {
+        Health::Up if backend.state == AdminState::Up => BackendFlags::ELIGIBLE | BackendFlags::SERVES,
+        Health::Up | Health::Starting => BackendFlags::SERVES,
+        Health::Suspect => BackendFlags::SERVES | BackendFlags::SUSPECT,
+        Health::Gone => 0,
+    }
 }
 
 fn is_address(service: &ServiceValue) -> bool {
@@ -244,11 +337,9 @@ fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs:
         delivery: service.delivery as u8,
         service: id as u16,
         identity: ring::identity(&backend.name),
+        flags: duties(service, backend, inputs),
         ..BackendValue::default()
     };
-    if is_eligible(service, backend, inputs) {
-        value.flags |= BackendFlags::ELIGIBLE;
-    }
     if let Some(hop) = inputs.next_hops.get(&backend.address) {
         value.flags |= BackendFlags::RESOLVED;
         value.source = outer_source(inputs.model, hop.source);

@@ -7,8 +7,10 @@
 mod allocate;
 mod change;
 mod desired;
+mod rows;
 mod snapshot;
 
 pub use change::{Change, difference};
-pub use desired::{Desired, Inputs, PlanError, Planner, service_key};
+pub use desired::{Desired, Health, Inputs, PlanError, Planner, service_key};
+pub use rows::{Census, Patience};
 pub use snapshot::Snapshot;

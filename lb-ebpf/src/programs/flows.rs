@@ -1,0 +1,92 @@
+//! The flow table in the kernel, and the rules over it as a function of their own.
+
+use core::intrinsics::AtomicOrdering;
+
+use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::generated::bpf_ktime_get_coarse_ns, macros::map, maps::Array};
+use lb_common::{Entry, Row, Tick};
+use lb_ebpf::balance::flows::{Arrival, FlowSet, FlowTable, steer};
+
+use crate::maps::BACKENDS;
+
+#[map(name = "flows")]
+static FLOWS: Array<Set> = Array::pinned(lb_common::FLOW_SETS, BPF_F_MMAPABLE);
+/// By service id: the second in which a flow last found no room in the flow table.
+#[map(name = "overflows")]
+static OVERFLOWS: Array<u64> = Array::pinned(lb_common::MAX_SERVICES, 0);
+/// [`steer`] as a global function: the verifier checks it once for any arguments, and callers know no more of its
+/// answer than that it is a number. Inlined, each of its ways out would be followed through all of delivery.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_steer(hash: u64, row: u32, service: u32, opens: u32, closes: u32) -> u32 {
+    let row = Row::from_word(row);
+    u32::from(steer(&Arrival { hash, row, service, opens: opens != 0, closes: closes != 0 }, &KernelFlows))
+}
+
+struct KernelFlows;
+
+impl FlowTable for KernelFlows {
+    #[inline(always)]
+    fn set(&self, hash: u64) -> Option<impl FlowSet> {
+        FLOWS.get_ptr_mut(hash as u32 & (lb_common::FLOW_SETS - 1)).map(KernelSet)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> Tick {
+        Tick::from_seconds(seconds())
+    }
+
+    #[inline(always)]
+    fn note_overflow(&self, service: u32) {
+        // A plain store: every writer writes about the same time.
+        let _ = OVERFLOWS.set(service, &seconds(), 0);
+    }
+
+    #[inline(always)]
+    fn duties(&self, slot: u16) -> u8 {
+        BACKENDS.get(u32::from(slot)).map_or(0, |backend| backend.flags)
+    }
+}
+
+/// Seconds since the machine started, by the coarse clock, which costs a seventh of the fine one.
+#[inline(always)]
+fn seconds() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    let nanoseconds = unsafe { bpf_ktime_get_coarse_ns() };
+    nanoseconds / 1_000_000_000
+}
+
+/// A set's words as other CPUs and user space see them.
+type Set = lb_common::FlowSet;
+
+/// A set of the flow table in the kernel.
+struct KernelSet(*mut Set);
+
+impl KernelSet {
+    /// The address of a way's word. The mask tells the verifier what the callers know.
+    #[inline(always)]
+    fn word(&self, way: u32) -> *mut u64 {
+        // SAFETY: the map's element has that many words, and elements of an array map are never freed.
+        unsafe { self.0.cast::<u64>().add(way as usize & (lb_common::FLOW_WAYS - 1)) }
+    }
+}
+
+impl FlowSet for KernelSet {
+    #[inline(always)]
+    fn entry(&self, way: u32) -> Entry {
+        // SAFETY: `word` is valid and aligned; one 64-bit load is atomic.
+        Entry::from_word(unsafe { self.word(way).read_volatile() })
+    }
+
+    #[inline(always)]
+    fn replace(&self, way: u32, old: Entry, new: Entry) -> bool {
+        // SAFETY: `word` is valid and aligned.
+        let (seen, _) = unsafe {
+            core::intrinsics::atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
+                self.word(way),
+                old.word(),
+                new.word(),
+            )
+        };
+        seen == old.word()
+    }
+}
