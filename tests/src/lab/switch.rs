@@ -1,10 +1,10 @@
 //! A switch that hosts are plugged into.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 
-use super::Namespace;
+use super::{Namespace, receiver::Receiver};
 
 /// Ethernet's.
 const DEFAULT_MTU_BYTES: u32 = 1500;
@@ -14,7 +14,13 @@ const DEFAULT_MTU_BYTES: u32 = 1500;
 pub struct Switch {
     namespace: Namespace,
     mtu_bytes: u32,
-    ports: AtomicU32,
+    ports: Mutex<Ports>,
+}
+
+#[derive(Debug)]
+struct Ports {
+    count: u32,
+    receiver: Receiver,
 }
 
 impl Switch {
@@ -23,14 +29,14 @@ impl Switch {
         Self::with_mtu(name, DEFAULT_MTU_BYTES)
     }
 
-    /// A switch whose links carry this many bytes.
+    /// A switch whose links carry this many bytes; about 3500 at the most, because XDP wants a packet on one page.
     pub fn with_mtu(name: &str, mtu_bytes: u32) -> anyhow::Result<Self> {
         let namespace = Namespace::new(name)?;
         namespace.set("ipv6/conf/default/disable_ipv6", "1")?;
         // Without snooping, neighbour discovery works from the first packet on.
         namespace.ip(&format!("link add bridge mtu {mtu_bytes} type bridge stp_state 0 mcast_snooping 0"))?;
         namespace.ip("link set bridge up")?;
-        Ok(Self { namespace, mtu_bytes, ports: AtomicU32::new(0) })
+        Ok(Self { namespace, mtu_bytes, ports: Mutex::new(Ports { count: 0, receiver: Receiver::load()? }) })
     }
 
     /// A new host with one interface, `eth0`, that has these addresses (`10.9.0.1/24`, `fd09::1/64`).
@@ -42,10 +48,13 @@ impl Switch {
 
     /// Plugs a host in: makes this interface there, up and with these addresses.
     ///
-    /// Nobody leaves checksums or segmentation to the card, as there is none: a fault would stay invisible. Both ends
-    /// receive with GRO, without which veth silently drops what the other end's XDP program transmits or redirects.
+    /// Nobody leaves checksums or segmentation to the card, as there is none: a fault would stay invisible. The host
+    /// receives with GRO, without which veth silently drops what is redirected to it, and the switch with a program of
+    /// its own, so that it receives what the host's XDP program transmits as a card would (see [`Receiver`]).
     pub fn attach(&self, host: &Namespace, interface: &str, addresses: &[&str]) -> anyhow::Result<()> {
-        let port = format!("port{}", self.ports.fetch_add(1, Ordering::Relaxed));
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let port = format!("port{}", ports.count);
+        ports.count += 1;
         let mtu_bytes = self.mtu_bytes;
         host.ip(&format!(
             "link add {interface} mtu {mtu_bytes} type veth peer name {port} mtu {mtu_bytes} netns {}",
@@ -55,6 +64,7 @@ impl Switch {
         for (namespace, device) in [(host, interface), (&self.namespace, &*port)] {
             namespace.run("ethtool", &["-K", device, "tx", "off", "tso", "off", "gro", "on"])?;
         }
+        ports.receiver.attach(&self.namespace, &port)?;
         self.namespace.ip(&format!("link set {port} master bridge up"))?;
         host.ip(&format!("link set {interface} up"))?;
         for address in addresses {
