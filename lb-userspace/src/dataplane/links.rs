@@ -37,8 +37,9 @@ pub(super) fn attach(program: &mut Xdp, pins: &Path, ifindex: u32, name: &str) -
 /// Puts the program behind a pinned link, atomically.
 fn replace(program: &mut Xdp, path: &Path) -> Result<(), ProgramError> {
     let link: FdLink = PinnedLink::from_pin(path)?.into();
-    // Dropping a link that is pinned closes a file descriptor and leaves it attached.
-    program.attach_to_link(XdpLink::try_from(link)?).map(drop)
+    let id = program.attach_to_link(XdpLink::try_from(link)?)?;
+    // The program would keep the link open and so attached, even when its pin is removed. Dropping it only closes it.
+    program.take_link(id).map(drop)
 }
 
 fn attach_new(program: &mut Xdp, path: &Path, ifindex: u32, name: &str) -> Result<(), DataplaneError> {
