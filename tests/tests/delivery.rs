@@ -15,7 +15,9 @@ use tests::{
         Agent, Family, Namespace, Nginx, NginxOptions, Site, Sluice, Switch, addresses, node_section, service_section,
         service_with_port, until,
     },
-    traffic::{Direction, Load, LoadOptions, Transfer, TransferOptions, TransferServer, UdpEcho, UdpOptions, ask_udp},
+    traffic::{
+        Direction, Load, LoadOptions, Report, Transfer, TransferOptions, TransferServer, UdpEcho, UdpOptions, ask_udp,
+    },
 };
 
 const WEB_PORT: u16 = 80;
