@@ -97,20 +97,20 @@ pub(super) fn attached(pins: &Path) -> io::Result<Vec<Attached>> {
     Ok(pin::links(pins)?.into_iter().filter_map(attached).collect())
 }
 
-/// Removes the link to an interface: packets there are no longer forwarded.
+/// Removes the link to an interface: packets there are no longer forwarded, as soon as the kernel has cleaned up.
 pub(super) fn detach(pins: &Path, ifindex: u32) -> Result<(), DataplaneError> {
     let path = pin::link(pins, ifindex);
     std::fs::remove_file(&path).map_err(|error| pin::error("remove the link at", &path, error))
 }
 
-/// Removes every pin: forwarding stops, and all that the maps held is forgotten. Returns the names of the interfaces
-/// that the program was attached to.
+/// Removes every pin: forwarding stops, and all that the maps held is forgotten. Returns the interfaces that the
+/// program was attached to.
 ///
 /// # Errors
 ///
 /// A pin that could not be removed.
-pub fn detach_all(pins: &Path) -> io::Result<Vec<String>> {
-    let names = attached(pins)?.into_iter().map(|attached| attached.name).collect();
+pub fn detach_all(pins: &Path) -> io::Result<Vec<Attached>> {
+    let attached = attached(pins)?;
     pin::remove_all(pins)?;
-    Ok(names)
+    Ok(attached)
 }
