@@ -10,8 +10,9 @@ use std::{
 };
 
 use lb_userspace::api::types::{BackendStatus, ServiceStatus};
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt,
+use nix::{
+    errno::Errno,
+    sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt},
 };
 use tests::lab::{Family, Site, Sluice, node_section, service_section, until};
 

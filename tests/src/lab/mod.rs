@@ -18,6 +18,7 @@ mod publish;
 mod receiver;
 mod site;
 mod sluice;
+mod steering;
 mod switch;
 mod wait;
 
@@ -30,5 +31,6 @@ pub use process::Process;
 pub use publish::Published;
 pub use site::{Family, Site, addresses};
 pub use sluice::{Answer, Sluice, sluice_binary};
+pub use steering::Steering;
 pub use switch::Switch;
 pub use wait::until;
