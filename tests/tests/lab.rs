@@ -196,11 +196,11 @@ fn checksums_are_computed_and_not_left_to_a_card() -> anyhow::Result<()> {
 
 #[test]
 fn links_carry_what_the_switch_says() -> anyhow::Result<()> {
-    let switch = Switch::with_mtu("jumbo", 4000)?;
+    let switch = Switch::with_mtu("jumbo", 3000)?;
     let left = switch.host("left", &["10.9.0.1/24"])?;
     let _right = switch.host("right", &["10.9.0.2/24"])?;
-    left.run("ping", &["-c1", "-W1", "-Mdo", "-s3972", "10.9.0.2"])?;
-    assert!(left.run("ping", &["-c1", "-W1", "-Mdo", "-s3973", "10.9.0.2"]).is_err());
+    left.run("ping", &["-c1", "-W1", "-Mdo", "-s2972", "10.9.0.2"])?;
+    assert!(left.run("ping", &["-c1", "-W1", "-Mdo", "-s2973", "10.9.0.2"]).is_err());
     Ok(())
 }
 

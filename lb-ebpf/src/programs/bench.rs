@@ -41,13 +41,6 @@ fn sluice_floor(_: XdpContext) -> u32 {
     xdp_action::XDP_TX
 }
 
-/// Passes everything. The other end of a veth pair needs some XDP program on it, or what ours transmits lies in its queue
-/// until something else wakes it.
-#[xdp]
-fn sluice_pass(_: XdpContext) -> u32 {
-    xdp_action::XDP_PASS
-}
-
 /// Restores the packet and runs the program under test.
 #[xdp]
 fn sluice_wrapper(context: XdpContext) -> u32 {

@@ -13,7 +13,7 @@ use super::{
     Failure, Session,
     change::{self, Lasting},
 };
-use crate::{api::types::Edit, dataplane, model::Paths};
+use crate::{api::types::Edit, dataplane, model::Paths, routes};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,10 +64,13 @@ impl Detach {
 }
 
 async fn detach_all(pins: &Path, session: &mut Session<'_>) -> Result<(), Failure> {
-    let interfaces = dataplane::detach_all(pins).map_err(|error| {
+    let attached = dataplane::detach_all(pins).map_err(|error| {
         let advice = if error.kind() == io::ErrorKind::PermissionDenied { ": this takes root" } else { "" };
         Failure::machine(format_args!("cannot remove the links pinned below {}: {error}{advice}", pins.display()))
     })?;
+    let indexes = attached.iter().map(|attached| attached.ifindex).collect();
+    routes::await_detached(&indexes).await.map_err(Failure::machine)?;
+    let interfaces = attached.into_iter().map(|attached| attached.name).collect();
     let client = session.client.clone().with_timeout(PATIENCE);
     let warnings = client.status().await.map(|status| daemon_remains(status.pid)).into_iter().collect();
     session.show(&Detached { interfaces, warnings }, |detached, _| text(detached))

@@ -44,20 +44,20 @@ impl State {
     async fn adopt(&mut self, document: Document, model: Model, write: bool) -> Result<(), DaemonError> {
         let interfaces_before = self.interfaces.clone();
         let wanted = self.wanted_interfaces(&model).await?;
-        let new = interfaces::attach(&mut self.kernel, &wanted, false)?;
+        let new = interfaces::attach(&mut self.kernel, &wanted, false).await?;
         let model_before = std::mem::replace(&mut self.model, model);
         self.interfaces = wanted;
         let result = self.adopt_model(&document, write).await;
         if let Err(error) = result {
             self.model = model_before;
             self.interfaces = interfaces_before;
-            interfaces::detach(&mut self.kernel, &new);
+            interfaces::detach(&mut self.kernel, &new).await;
             self.take_back().await;
             return Err(error);
         }
         self.document = document;
         self.is_ephemeral = !write;
-        interfaces::detach_others(&mut self.kernel, &self.interfaces)?;
+        interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
         self.set_targets();
         Ok(())
     }

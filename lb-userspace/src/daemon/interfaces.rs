@@ -34,7 +34,7 @@ pub(super) async fn wanted(model: &Model) -> Result<BTreeMap<String, u32>, Daemo
 /// # Errors
 ///
 /// One interface refused; those before it that were new have been detached again.
-pub(super) fn attach(
+pub(super) async fn attach(
     kernel: &mut Kernel,
     wanted: &BTreeMap<String, u32>,
     replace: bool,
@@ -49,7 +49,7 @@ pub(super) fn attach(
             Ok(attached) if !before.contains(&ifindex) => new.push(attached),
             Ok(_) => {}
             Err(error) => {
-                detach(kernel, &new);
+                detach(kernel, &new).await;
                 return Err(error.into());
             }
         }
@@ -58,20 +58,24 @@ pub(super) fn attach(
 }
 
 /// Detaches the program from interfaces; failures are logged, because nothing better can be done about them.
-pub(super) fn detach(kernel: &mut Kernel, interfaces: &[Attached]) {
+pub(super) async fn detach(kernel: &mut Kernel, interfaces: &[Attached]) {
     for attached in interfaces {
         match kernel.detach(attached.ifindex) {
             Ok(()) => tracing::info!(interface = attached.name, "detached"),
             Err(error) => tracing::error!(interface = attached.name, %error, "could not detach"),
         }
     }
+    let indexes = interfaces.iter().map(|attached| attached.ifindex).collect();
+    if let Err(error) = routes::await_detached(&indexes).await {
+        tracing::error!(%error, "could not see whether the program is detached");
+    }
 }
 
 /// Detaches the program from every interface where it is not wanted.
-pub(super) fn detach_others(kernel: &mut Kernel, wanted: &BTreeMap<String, u32>) -> Result<(), DaemonError> {
+pub(super) async fn detach_others(kernel: &mut Kernel, wanted: &BTreeMap<String, u32>) -> Result<(), DaemonError> {
     let keep: BTreeSet<u32> = wanted.values().copied().collect();
     let others: Vec<Attached> =
         kernel.attached()?.into_iter().filter(|attached| !keep.contains(&attached.ifindex)).collect();
-    detach(kernel, &others);
+    detach(kernel, &others).await;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Everything that can change, and the loop that changes it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     path::PathBuf,
     sync::Arc,
@@ -12,7 +12,7 @@ use lb_common::{BackendFlags, HashKey, RowState};
 use tokio::{
     signal::unix::Signal,
     sync::{mpsc, watch},
-    time::MissedTickBehavior,
+    time::{MissedTickBehavior, timeout},
 };
 
 use super::{DaemonError, Options, census, clock, events, handle::Request, interfaces, liveness::Liveness, secret};
@@ -28,6 +28,9 @@ use crate::{
 
 /// How often the flow table is scanned while rows are unsettled.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long a take-over waits for ways that the former daemon knew.
+const REDISCOVERY: Duration = Duration::from_secs(1);
 
 /// The daemon's state.
 pub(super) struct State {
@@ -111,18 +114,31 @@ impl State {
         self.liveness
             .follow(&self.model, |service, backend| was_up.contains(&(service.to_owned(), backend.to_owned())));
         self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
+        self.rediscover().await;
         self.interfaces = wanted;
         // The tables first: a new program must never see half of them.
         self.synchronise()?;
-        interfaces::attach(&mut self.kernel, &self.interfaces, true)?;
-        interfaces::detach_others(&mut self.kernel, &self.interfaces)?;
+        interfaces::attach(&mut self.kernel, &self.interfaces, true).await?;
+        interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
         self.set_targets();
         Ok(())
     }
 
+    /// Waits until the ways that the former daemon knew are known again. The kernel forgets neighbours that nobody but
+    /// XDP sends to, and the tables, which still have them, go on serving meanwhile.
+    async fn rediscover(&mut self) {
+        let resolved = self.snapshot.backends.values().filter(|value| value.flags & BackendFlags::RESOLVED != 0);
+        let resolved: BTreeSet<IpAddr> = resolved.map(|value| value.address.into()).collect();
+        let known = &resolved & &destinations(&self.model);
+        let found = self.hops_changed.wait_for(|hops| known.iter().all(|address| hops.contains_key(address)));
+        // Those that are not found by then are gone.
+        let _ = timeout(REDISCOVERY, found).await;
+        self.next_hops = Arc::clone(&self.hops_changed.borrow_and_update());
+    }
+
     /// The backends that the tables say may take traffic, by service and name.
     fn backends_that_were_up(&self) -> Vec<(String, String)> {
-        let eligible: std::collections::BTreeSet<(Option<u32>, u64)> = self
+        let eligible: BTreeSet<(Option<u32>, u64)> = self
             .snapshot
             .backends
             .values()
@@ -244,6 +260,6 @@ impl State {
 }
 
 /// The addresses that the ways to must be known.
-pub(super) fn destinations(model: &Model) -> std::collections::BTreeSet<IpAddr> {
+pub(super) fn destinations(model: &Model) -> BTreeSet<IpAddr> {
     model.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address).collect()
 }

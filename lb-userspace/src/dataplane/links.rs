@@ -37,8 +37,9 @@ pub(super) fn attach(program: &mut Xdp, pins: &Path, ifindex: u32, name: &str) -
 /// Puts the program behind a pinned link, atomically.
 fn replace(program: &mut Xdp, path: &Path) -> Result<(), ProgramError> {
     let link: FdLink = PinnedLink::from_pin(path)?.into();
-    // Dropping a link that is pinned closes a file descriptor and leaves it attached.
-    program.attach_to_link(XdpLink::try_from(link)?).map(drop)
+    let id = program.attach_to_link(XdpLink::try_from(link)?)?;
+    // The program would keep the link open and so attached, even when its pin is removed. Dropping it only closes it.
+    program.take_link(id).map(drop)
 }
 
 fn attach_new(program: &mut Xdp, path: &Path, ifindex: u32, name: &str) -> Result<(), DataplaneError> {
@@ -96,20 +97,20 @@ pub(super) fn attached(pins: &Path) -> io::Result<Vec<Attached>> {
     Ok(pin::links(pins)?.into_iter().filter_map(attached).collect())
 }
 
-/// Removes the link to an interface: packets there are no longer forwarded.
+/// Removes the link to an interface: packets there are no longer forwarded, as soon as the kernel has cleaned up.
 pub(super) fn detach(pins: &Path, ifindex: u32) -> Result<(), DataplaneError> {
     let path = pin::link(pins, ifindex);
     std::fs::remove_file(&path).map_err(|error| pin::error("remove the link at", &path, error))
 }
 
-/// Removes every pin: forwarding stops, and all that the maps held is forgotten. Returns the names of the interfaces
-/// that the program was attached to.
+/// Removes every pin: forwarding stops, and all that the maps held is forgotten. Returns the interfaces that the
+/// program was attached to.
 ///
 /// # Errors
 ///
 /// A pin that could not be removed.
-pub fn detach_all(pins: &Path) -> io::Result<Vec<String>> {
-    let names = attached(pins)?.into_iter().map(|attached| attached.name).collect();
+pub fn detach_all(pins: &Path) -> io::Result<Vec<Attached>> {
+    let attached = attached(pins)?;
     pin::remove_all(pins)?;
-    Ok(names)
+    Ok(attached)
 }

@@ -19,11 +19,15 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
+    time::Duration,
 };
 
 pub use error::RoutesError;
 use lb_common::Mac;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep},
+};
 
 use self::{
     follow::{Command, Follower},
@@ -89,6 +93,30 @@ impl XdpMode {
 /// The interfaces of the caller's network namespace by index.
 pub async fn interfaces() -> Result<BTreeMap<u32, Interface>, RoutesError> {
     Kernel::connect()?.interfaces().await
+}
+
+/// How long the kernel may take to clean up after a program whose last reference is gone.
+const DETACH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often is looked meanwhile.
+const DETACH_PAUSE: Duration = Duration::from_millis(1);
+
+/// Waits until none of these interfaces has an XDP program: the kernel detaches one some time after its link's last
+/// reference is gone. Gives up after a second, because somebody else may have attached another program.
+pub async fn await_detached(interfaces: &BTreeSet<u32>) -> Result<(), RoutesError> {
+    if interfaces.is_empty() {
+        return Ok(());
+    }
+    let mut kernel = Kernel::connect()?;
+    let end = Instant::now() + DETACH_TIMEOUT;
+    while Instant::now() < end {
+        let present = kernel.interfaces().await?;
+        let has_program = |index| present.get(index).is_some_and(|interface| interface.xdp.is_some());
+        if !interfaces.iter().any(has_program) {
+            return Ok(());
+        }
+        sleep(DETACH_PAUSE).await;
+    }
+    Ok(())
 }
 
 /// Follows the kernel's routes and neighbours until it is dropped.

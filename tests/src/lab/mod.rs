@@ -10,20 +10,27 @@
 mod agent;
 mod bpffs;
 mod curl;
+mod document;
 mod namespace;
 mod nginx;
 mod process;
 mod publish;
+mod receiver;
+mod site;
 mod sluice;
+mod steering;
 mod switch;
 mod wait;
 
 pub use agent::Agent;
 pub use curl::curl;
+pub use document::{node_section, service_section, service_with_port};
 pub use namespace::Namespace;
 pub use nginx::{Nginx, NginxOptions};
 pub use process::Process;
 pub use publish::Published;
+pub use site::{Family, Site, addresses};
 pub use sluice::{Answer, Sluice, sluice_binary};
+pub use steering::Steering;
 pub use switch::Switch;
 pub use wait::until;

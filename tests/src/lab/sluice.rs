@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use lb_userspace::api::types::{BackendState, ServiceStatus, Status};
+use lb_userspace::api::types::{BackendState, BackendStatus, ServiceStatus, Status};
 use nix::sys::signal::Signal;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -91,6 +91,19 @@ impl Sluice {
     pub fn await_state(&self, service: &str, backend: &str, state: BackendState) -> anyhow::Result<()> {
         until(&format!("{backend} of {service} should be {}", state.name()), START, || {
             (self.backend_state(service, backend).ok()? == state).then_some(())
+        })
+    }
+
+    /// The backends of a service.
+    pub fn backends(&self, service: &str) -> anyhow::Result<Vec<BackendStatus>> {
+        self.json(&["backends", service])
+    }
+
+    /// Waits until every backend is up and the way to it is known.
+    pub fn await_ready(&self) -> anyhow::Result<()> {
+        until("every backend should be up, and the way to it known", START, || {
+            let backends: Vec<BackendStatus> = self.json(&["backends"]).ok()?;
+            backends.iter().all(|backend| backend.resolved && backend.state == BackendState::Up).then_some(())
         })
     }
 
