@@ -128,7 +128,7 @@ fn behind_extension(frame: &impl Frame, mut packet: Packet) -> Option<Packet> {
             packet.protocol = fragment.next_header;
             return Some(packet.with_defect(DropReason::FragmentUnknown));
         }
-        packet.fragmented = fragment.is_fragmented();
+        packet.fragmented |= fragment.is_fragmented();
     }
     packet.protocol = extension.next_header;
     packet.transport_offset = offset + bytes;
