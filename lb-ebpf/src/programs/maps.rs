@@ -137,7 +137,7 @@ impl Tables for KernelTables {
             query.ifindex = (*self.context).ingress_ifindex;
             bpf_fib_lookup(self.context.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0)
         };
-        route(packet, &query, answer)
+        route(&query, answer)
     }
 
     #[inline(always)]
@@ -200,7 +200,7 @@ fn question(packet: &Packet) -> FibLookup {
 
 /// What the kernel answered.
 #[inline(always)]
-fn route(packet: &Packet, answer: &FibLookup, code: i64) -> Route {
+fn route(answer: &FibLookup, code: i64) -> Route {
     use aya_ebpf::bindings::{
         BPF_FIB_LKUP_RET_FRAG_NEEDED as FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH as NO_NEIGHBOUR,
         BPF_FIB_LKUP_RET_NOT_FWDED as NOT_FORWARDED, BPF_FIB_LKUP_RET_SUCCESS as SUCCESS,
@@ -216,9 +216,10 @@ fn route(packet: &Packet, answer: &FibLookup, code: i64) -> Route {
         }
         NOT_FORWARDED => Route::Local,
         NO_NEIGHBOUR => {
-            // SAFETY: the helper has put the next hop's address where the destination was.
+            // SAFETY: the helper has put the next hop's address where the destination was. An IPv4 packet's next hop may have an
+            // IPv6 address (RFC 5549).
             let address = unsafe {
-                if packet.is_v4() {
+                if answer.family == FAMILY_V4 {
                     Address::v4(u32::from_be(answer.__bindgen_anon_4.ipv4_dst))
                 } else {
                     Address::v6(answer.__bindgen_anon_4.ipv6_dst.map(u32::from_be))
