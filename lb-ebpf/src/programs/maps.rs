@@ -64,13 +64,15 @@ impl KernelTables {
     pub(crate) const unsafe fn new(context: *mut xdp_md) -> Self {
         Self { context }
     }
-}
 
-/// The action that sends a frame out of an interface; drops it if the daemon has not put the interface into the map.
-#[inline(always)]
-pub(crate) fn redirect(ifindex: u32) -> u32 {
-    let drop = u64::from(aya_ebpf::bindings::xdp_action::XDP_DROP);
-    DEVICES.redirect(ifindex, drop).unwrap_or_else(|action| action)
+    /// The action that sends a frame out of an interface; drops it if the daemon has not put the interface into the map.
+    #[inline(always)]
+    pub(crate) fn redirect(&self, ifindex: u32) -> u32 {
+        DEVICES.redirect(ifindex, 0).unwrap_or_else(|_| {
+            self.count_drop(DropReason::EgressUnknown);
+            aya_ebpf::bindings::xdp_action::XDP_DROP
+        })
+    }
 }
 
 #[inline(always)]
