@@ -5,6 +5,8 @@
 //! loaded program; both must do what the table says. What a case expects is written with the packet builder and never computed by
 //! the datapath.
 
+pub mod agent;
+pub mod agent_run;
 mod drops;
 mod echo;
 mod expect;

@@ -1,0 +1,150 @@
+//! What holds for every packet, on the host, where millions can be tried.
+
+mod support;
+
+use std::net::IpAddr;
+
+use lb_common::DropReason;
+use proptest::prelude::*;
+use support::{Shape, WORLD, destination, is_service_address, properties, run, shapes};
+use tests::{
+    packet::{Damage, Packet, oracle},
+    world::{BACK, FAR, FRONT, SIDE},
+};
+
+/// Ways to break a frame that was well-formed.
+#[derive(Clone, Debug)]
+enum Breakage {
+    Set(usize, u8),
+    Flip(usize, u8),
+    Cut(usize),
+    Append(Vec<u8>),
+}
+
+impl Breakage {
+    fn apply(&self, frame: Vec<u8>) -> Vec<u8> {
+        if frame.is_empty() {
+            return frame;
+        }
+        match self {
+            Self::Set(at, byte) => {
+                let at = at % frame.len();
+                frame.set(at, &[*byte])
+            }
+            Self::Flip(at, bit) => {
+                let at = at % frame.len();
+                let byte = frame[at] ^ (1 << bit);
+                frame.set(at, &[byte])
+            }
+            Self::Cut(bytes) => {
+                let bytes = bytes % frame.len();
+                frame.cut(bytes)
+            }
+            Self::Append(bytes) => [frame, bytes.clone()].concat(),
+        }
+    }
+}
+
+fn breakages() -> impl Strategy<Value = Vec<Breakage>> {
+    // Headers are where it matters.
+    let place = || prop_oneof![3 => 12usize..80, 1 => 0usize..1000];
+    let breakage = prop_oneof![
+        4 => (place(), any::<u8>()).prop_map(|(at, byte)| Breakage::Set(at, byte)),
+        4 => (place(), 0u8..8).prop_map(|(at, bit)| Breakage::Flip(at, bit)),
+        1 => place().prop_map(Breakage::Cut),
+        1 => prop::collection::vec(any::<u8>(), 1..40).prop_map(Breakage::Append),
+    ];
+    prop::collection::vec(breakage, 0..4)
+}
+
+fn interfaces() -> impl Strategy<Value = u32> {
+    prop::sample::select(vec![FRONT, BACK, SIDE, FAR])
+}
+
+/// What holds whatever the frame.
+fn check_run(frame: &[u8], ingress: u32) -> Result<(), TestCaseError> {
+    const HEADROOM: usize = 64;
+    let ran = run(frame, ingress, HEADROOM);
+    prop_assert!(ran.frame.len() <= frame.len() + HEADROOM);
+    if ran.passed() {
+        prop_assert_eq!(&ran.frame, frame, "a packet that passes is untouched");
+    }
+    if ran.left() && oracle::check(frame).is_ok() {
+        let valid = oracle::check(&ran.frame);
+        prop_assert!(valid.is_ok(), "{:?} became {:?}: {:?}", frame, ran.frame, valid);
+    }
+    use DropReason::{ExtensionHeaders, FragmentUnknown, MalformedIp, MalformedTransport};
+    if let Some(MalformedIp | MalformedTransport | ExtensionHeaders | FragmentUnknown) = ran.dropped {
+        let destination = destination(frame);
+        prop_assert!(destination.is_some_and(is_service_address), "a stranger's defect is no reason: {destination:?}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(properties(20_000))]
+
+    #[test]
+    fn arbitrary_bytes_do_no_harm(frame in prop::collection::vec(any::<u8>(), 0..200), ingress in interfaces()) {
+        check_run(&frame, ingress)?;
+    }
+
+    #[test]
+    fn broken_packets_do_no_harm(shape in shapes(), breakages in breakages(), ingress in interfaces()) {
+        let frame = breakages.iter().fold(shape.packet().bytes(), |frame, breakage| breakage.apply(frame));
+        check_run(&frame, ingress)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(properties(3_000))]
+
+    #[test]
+    fn parsing_agrees_with_etherparse(shape in shapes()) {
+        support::check_parse(&shape)?;
+    }
+
+    #[test]
+    fn the_agent_undoes_a_tunnel(shape in shapes(), service in 0usize..4) {
+        let (destination, port) = [("10.9.0.102", 80), ("10.9.0.103", 80), ("fd09::102", 80), ("fd09::103", 80)][service];
+        let shape = Shape { destination_port: port, protocol: 6, tags: Vec::new(), destination, ..shape };
+        let sent = run(&shape.packet().bytes(), FRONT, 64);
+        prop_assert!(sent.left(), "{:?}: {:?}", shape, sent);
+        let unwrapped = support::decapsulate(&sent.frame);
+        let expected = Shape { ttl: shape.ttl - 1, ..shape }.packet().bytes();
+        prop_assert_eq!(&unwrapped[14..], &expected[14..]);
+        prop_assert_eq!(&unwrapped[12..14], &expected[12..14]);
+    }
+
+    #[test]
+    fn a_reply_undoes_nat(client: u8, client_port in 1u16.., number in 0usize..6, payload in prop::collection::vec(any::<u8>(), 0..40)) {
+        let (service, port, protocol) = [
+            ("10.9.0.105", 80, 6), ("10.9.0.105", 53, 17), ("10.9.0.106", client_port ^ 1, 6),
+            ("fd09::105", 80, 6), ("fd09::105", 53, 17), ("fd09::106", client_port ^ 1, 17),
+        ][number];
+        // The clients behind the world's routers.
+        let client = if service.contains(':') { format!("2001:db8:1::{client:x}") } else { format!("192.0.2.{client}") };
+        let packet = |source: &str, source_port, destination: &str, destination_port, ttl| {
+            let packet = Packet::ip(source, destination).ttl(ttl);
+            let packet = if protocol == 6 { packet.tcp(source_port, destination_port).ack() } else { packet.udp(source_port, destination_port) };
+            packet.payload(&payload)
+        };
+        let request = run(&packet(&client, client_port, service, port, 64).bytes(), FRONT, 0);
+        prop_assert!(request.left(), "{:?}", request);
+        let (_, (backend, backend_port)) = support::ends(&request.frame);
+        prop_assert!(backend.to_string() != service);
+
+        let reply = run(&packet(&backend.to_string(), backend_port, &client, client_port, 64).bytes(), BACK, 0);
+        prop_assert!(reply.left(), "{:?}", reply);
+        let expected = packet(service, port, &client, client_port, 63).bytes();
+        prop_assert_eq!(&reply.frame[14..], &expected[14..]);
+    }
+}
+
+/// The service addresses that the properties rely on are the world's.
+#[test]
+fn the_worlds_services_are_known() {
+    assert!(is_service_address("10.9.0.100".parse::<IpAddr>().unwrap()));
+    assert!(!is_service_address("10.9.0.200".parse::<IpAddr>().unwrap()));
+    assert_eq!(WORLD.service_ids.len(), 19);
+}
