@@ -2,64 +2,19 @@
 
 mod support;
 
-use std::net::IpAddr;
+use std::{cell::RefCell, net::IpAddr};
 
+use anyhow::Result;
 use lb_common::DropReason;
-use proptest::prelude::*;
-use support::{Shape, WORLD, destination, is_service_address, properties, run, shapes};
-use tests::{
-    packet::{Damage, Packet, oracle},
-    world::{BACK, FAR, FRONT, SIDE},
+use proptest::{prelude::*, test_runner::TestRunner};
+use support::{
+    Shape, WORLD, breakages, broken, destination, interfaces, is_service_address, properties, replies, run, shapes,
 };
-
-/// Ways to break a frame that was well-formed.
-#[derive(Clone, Debug)]
-enum Breakage {
-    Set(usize, u8),
-    Flip(usize, u8),
-    Cut(usize),
-    Append(Vec<u8>),
-}
-
-impl Breakage {
-    fn apply(&self, frame: Vec<u8>) -> Vec<u8> {
-        if frame.is_empty() {
-            return frame;
-        }
-        match self {
-            Self::Set(at, byte) => {
-                let at = at % frame.len();
-                frame.set(at, &[*byte])
-            }
-            Self::Flip(at, bit) => {
-                let at = at % frame.len();
-                let byte = frame[at] ^ (1 << bit);
-                frame.set(at, &[byte])
-            }
-            Self::Cut(bytes) => {
-                let bytes = bytes % frame.len();
-                frame.cut(bytes)
-            }
-            Self::Append(bytes) => [frame, bytes.clone()].concat(),
-        }
-    }
-}
-
-fn breakages() -> impl Strategy<Value = Vec<Breakage>> {
-    // Headers are where it matters.
-    let place = || prop_oneof![3 => 12usize..80, 1 => 0usize..1000];
-    let breakage = prop_oneof![
-        4 => (place(), any::<u8>()).prop_map(|(at, byte)| Breakage::Set(at, byte)),
-        4 => (place(), 0u8..8).prop_map(|(at, bit)| Breakage::Flip(at, bit)),
-        1 => place().prop_map(Breakage::Cut),
-        1 => prop::collection::vec(any::<u8>(), 1..40).prop_map(Breakage::Append),
-    ];
-    prop::collection::vec(breakage, 0..4)
-}
-
-fn interfaces() -> impl Strategy<Value = u32> {
-    prop::sample::select(vec![FRONT, BACK, SIDE, FAR])
-}
+use tests::{
+    cases::{Case, host, kernel},
+    packet::{Packet, oracle},
+    world::{BACK, FRONT, Setup, World},
+};
 
 /// What holds whatever the frame.
 fn check_run(frame: &[u8], ingress: u32) -> Result<(), TestCaseError> {
@@ -90,9 +45,8 @@ proptest! {
     }
 
     #[test]
-    fn broken_packets_do_no_harm(shape in shapes(), breakages in breakages(), ingress in interfaces()) {
-        let frame = breakages.iter().fold(shape.packet().bytes(), |frame, breakage| breakage.apply(frame));
-        check_run(&frame, ingress)?;
+    fn broken_packets_do_no_harm(shape in prop_oneof![3 => shapes(), 1 => replies()], breakages in breakages(), ingress in interfaces()) {
+        check_run(&broken(&shape, &breakages), ingress)?;
     }
 }
 
@@ -139,6 +93,31 @@ proptest! {
         let expected = packet(service, port, &client, client_port, 63).bytes();
         prop_assert_eq!(&reply.frame[14..], &expected[14..]);
     }
+}
+
+/// A differential test: what the compiler made of the datapath, and the kernel's maps and routes, against the library.
+#[test]
+fn the_loaded_program_agrees_with_the_library() -> Result<()> {
+    let mut setup = Setup::default();
+    setup.model.firewall.allow = vec!["172.16.64.0/20".parse()?, "2001:db8::2000/115".parse()?];
+    setup.model.firewall.deny = vec!["172.16.64.0/18".parse()?, "2001:db8::/114".parse()?];
+    let world = World::new(&setup);
+    let strategy = (prop_oneof![3 => shapes(), 1 => replies()], breakages(), interfaces());
+    kernel::with_runner(|runner| {
+        let runner = RefCell::new(runner);
+        let agree = |(shape, breakages, ingress): (Shape, Vec<_>, u32)| {
+            let frame = broken(&shape, &breakages);
+            prop_assume!(frame.len() >= 14, "the kernel refuses to run on less than an Ethernet header");
+            let case = Case::bare(frame, ingress);
+            let expected = host::run(&case, &world).without_egress();
+            let found =
+                runner.borrow_mut().run(&case, &world).map_err(|error| TestCaseError::fail(format!("{error:#}")))?;
+            let complaint = found.complaint(&expected);
+            prop_assert!(complaint.is_none(), "{}", complaint.unwrap_or_default());
+            Ok(())
+        };
+        Ok(TestRunner::new(properties(3_000)).run(&strategy, agree)?)
+    })
 }
 
 /// The service addresses that the properties rely on are the world's.

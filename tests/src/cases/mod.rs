@@ -27,7 +27,7 @@ mod service;
 mod transport;
 mod truncated;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::LazyLock};
 
 use lb_common::{DropReason, ListKind};
 use lb_userspace::plan::Snapshot;
@@ -56,7 +56,8 @@ pub struct Case {
     pub outcome: Outcome,
     /// Why the kernel cannot run this case.
     pub host_only: Option<&'static str>,
-    setup: Setup,
+    /// `None` for the world as it is by default.
+    setup: Option<Setup>,
     edit: fn(&mut Snapshot),
     counted: Option<Counted>,
     listed: Option<ListKind>,
@@ -72,6 +73,11 @@ struct Counted {
 }
 
 impl Case {
+    /// A packet about which the table says nothing.
+    pub fn bare(frame: Vec<u8>, ingress: u32) -> Self {
+        Self::new("bare", frame).from(ingress)
+    }
+
     /// A packet that comes in by the front and is passed on to the kernel's stack, until another method says otherwise.
     fn new(name: impl Into<String>, packet: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -81,7 +87,7 @@ impl Case {
             headroom: HEADROOM,
             outcome: Outcome::Pass,
             host_only: None,
-            setup: Setup::default(),
+            setup: None,
             edit: |_| {},
             counted: None,
             listed: None,
@@ -97,7 +103,7 @@ impl Case {
 
     /// The configuration or the next hops are others.
     fn with(mut self, change: impl FnOnce(&mut Setup)) -> Self {
-        change(&mut self.setup);
+        change(self.setup.get_or_insert_default());
         self
     }
 
@@ -175,7 +181,8 @@ impl Case {
 
     /// The tables that the packet meets.
     pub fn world(&self) -> World {
-        let mut world = World::new(&self.setup);
+        static DEFAULT: LazyLock<World> = LazyLock::new(|| World::new(&Setup::default()));
+        let mut world = self.setup.as_ref().map_or_else(|| DEFAULT.clone(), World::new);
         (self.edit)(&mut world.snapshot);
         world
     }

@@ -75,21 +75,17 @@ fn steering() -> Vec<Case> {
 
 fn without_backends() -> Vec<Case> {
     let packet = |ttl| Packet::v4(CLIENT, "10.9.0.100").ttl(ttl).tcp(40000, 80).syn();
-    let web = || Case::new("", packet(64));
-    let named = |mut case: Case, name: &str| {
-        case.name = format!("service: {name}");
-        case
-    };
-    let nobody = |case: Case, name| named(case, name).drops(NoBackend).counts_service("web").opens_flow();
+    let web = |name: &str, change: fn(&mut Setup)| Case::new(format!("service: {name}"), packet(64)).with(change);
+    let nobody = |name, change| web(name, change).drops(NoBackend).counts_service("web").opens_flow();
     vec![
         Case::new("service: no backends at all", Packet::v4(CLIENT, "10.9.0.107").tcp(40000, 80).ack())
             .drops(NoBackend)
             .counts_service("empty"),
-        nobody(web().with(|setup| setup.service("web").backends[0].state = AdminState::Disabled), "a disabled backend"),
-        nobody(web().with(|setup| setup.service("web").backends[0].state = AdminState::Drain), "a draining backend"),
-        nobody(web().with(|setup| setup.service("web").backends[0].weight = 0), "a backend without weight"),
-        nobody(web().with(|setup| setup.down.extend(["10.9.0.11".to_owned()])), "a backend that is down"),
-        named(web().with(|setup| setup.service("web").backends[0].weight = 1), "a backend of little weight is enough")
+        nobody("a disabled backend", |setup| setup.service("web").backends[0].state = AdminState::Disabled),
+        nobody("a draining backend", |setup| setup.service("web").backends[0].state = AdminState::Drain),
+        nobody("a backend without weight", |setup| setup.service("web").backends[0].weight = 0),
+        nobody("a backend that is down", |setup| setup.down.extend(["10.9.0.11".to_owned()])),
+        web("a backend of little weight is enough", |setup| setup.service("web").backends[0].weight = 1)
             .transmits("10.9.0.11", packet(63))
             .counts("web", "10.9.0.11")
             .opens_flow(),

@@ -59,6 +59,13 @@ fn honest() -> Vec<Case> {
         cases.push(case("UDP over IPv6 behind options", v6().destination_options(0).protocol(17), bytes));
         cases.push(case("ICMP", v4().protocol(1), bytes));
     }
-    cases.push(case("TCP over IPv4 in a padded frame", v4().protocol(6).padded(80), 19));
+    // What stands behind the packet is not part of it, however much it looks like the rest of a header.
+    cases.extend([
+        case("TCP over IPv4 in a padded frame", v4().protocol(6).trailer(30), 19),
+        case("UDP over IPv4 in a padded frame", v4().protocol(17).trailer(30), 7),
+        case("a UDP fragment in a padded frame", v6().fragment_header(0, true).protocol(17).trailer(30), 4),
+        case("ICMP in a padded frame", v4().protocol(1).trailer(30), 7),
+        case("ICMPv6 in a padded frame", v6().protocol(58).trailer(30), 4),
+    ]);
     cases
 }

@@ -1,5 +1,6 @@
 //! Runs, random packets and independent readings of them, for the properties.
 
+mod breakage;
 mod shape;
 
 use std::{
@@ -19,9 +20,12 @@ use proptest::{
     prelude::*,
     test_runner::{Config, RngSeed},
 };
-use tests::world::{Setup, SnapshotTables, World};
+use tests::world::{BACK, FAR, FRONT, SIDE, Setup, SnapshotTables, World};
 
-pub(crate) use self::shape::{Shape, shapes};
+pub(crate) use self::{
+    breakage::{breakages, broken},
+    shape::{Shape, replies, shapes},
+};
 
 /// The world that all properties run in.
 pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| World::new(&Setup::default()));
@@ -29,6 +33,11 @@ pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| World::new(&Setup::d
 /// The same packets in every run: a test that fails today failed yesterday.
 pub(crate) fn properties(cases: u32) -> Config {
     Config { cases, rng_seed: RngSeed::Fixed(0x51_1ce), failure_persistence: None, ..Config::default() }
+}
+
+/// An interface of the world.
+pub(crate) fn interfaces() -> impl Strategy<Value = u32> {
+    prop::sample::select(vec![FRONT, BACK, SIDE, FAR])
 }
 
 /// What a run shows.

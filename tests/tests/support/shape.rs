@@ -8,6 +8,8 @@ use tests::packet::Packet;
 pub(crate) struct Shape {
     pub(crate) tags: Vec<u16>,
     pub(crate) client: u16,
+    /// A backend, if it is not a client that sends.
+    pub(crate) backend: Option<&'static str>,
     pub(crate) destination: &'static str,
     pub(crate) ttl: u8,
     pub(crate) traffic_class: u8,
@@ -53,6 +55,7 @@ pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
         Shape {
             tags,
             client,
+            backend: None,
             destination,
             ttl,
             traffic_class,
@@ -67,6 +70,30 @@ pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
     })
 }
 
+/// What a backend sends: its address, its port, and to whom.
+const REPLIES: [(&str, u16, &str); 10] = [
+    ("10.9.1.41", 8080, "192.0.2.9"),
+    ("10.9.1.42", 5353, "10.9.0.7"),
+    ("10.9.1.43", 4711, "192.88.99.9"),
+    ("10.9.1.41", 8080, "198.18.0.9"),
+    ("10.9.1.41", 8080, "198.51.100.9"),
+    ("10.9.1.41", 8080, "203.0.113.9"),
+    ("10.9.1.41", 8080, "10.9.0.1"),
+    ("fd09:1::41", 8080, "2001:db8:1::9"),
+    ("fd09:1::42", 5353, "fd09::8"),
+    ("fd09:1::43", 4711, "2001:db8:4::9"),
+];
+
+/// Shapes of packets of `nat` backends.
+pub(crate) fn replies() -> impl Strategy<Value = Shape> {
+    (shapes(), select(REPLIES.to_vec())).prop_map(|(shape, (backend, source_port, destination))| Shape {
+        backend: Some(backend),
+        source_port,
+        destination,
+        ..shape
+    })
+}
+
 impl Shape {
     /// Whether this is an echo request.
     pub(crate) const fn is_echo(&self) -> bool {
@@ -78,7 +105,9 @@ impl Shape {
         let is_v4 = !self.destination.contains(':');
         let [high, low] = self.client.to_be_bytes();
         let client = if is_v4 { format!("172.16.{high}.{low}") } else { format!("2001:db8::{:x}", self.client) };
-        let packet = Packet::ip(&client, self.destination).ttl(self.ttl).traffic_class(self.traffic_class);
+        let packet = Packet::ip(self.backend.unwrap_or(&client), self.destination)
+            .ttl(self.ttl)
+            .traffic_class(self.traffic_class);
         let packet = self.tags.iter().fold(packet, |packet, &control| packet.tagged(control));
         let packet = if is_v4 { packet.options(&vec![1; 4 * self.options.len()]) } else { self.extended(packet) };
         self.carrying(packet).payload(&self.payload).trailer(self.trailer)
