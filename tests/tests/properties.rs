@@ -1,4 +1,4 @@
-//! What holds for every packet, on the host, where millions can be tried.
+//! What holds for every packet: on the host, where many can be tried, and between the host and the kernel.
 
 mod support;
 
@@ -8,7 +8,8 @@ use anyhow::Result;
 use lb_common::DropReason;
 use proptest::{prelude::*, test_runner::TestRunner};
 use support::{
-    Shape, WORLD, breakages, broken, destination, interfaces, is_service_address, properties, replies, run, shapes,
+    Breakage, Shape, WORLD, breakages, broken, damaged, destination, interfaces, is_service_address, properties,
+    replies, run, shapes,
 };
 use tests::{
     cases::{Case, host, kernel},
@@ -50,8 +51,26 @@ proptest! {
     }
 }
 
+/// A packet in a tunnel, damaged; where the inner header begins.
+fn tunnelled(inner: &Shape, is_v4: bool, breakages: &[Breakage]) -> (Vec<u8>, usize) {
+    let (outer, offset) =
+        if is_v4 { (Packet::v4("10.9.1.1", "10.9.1.31"), 34) } else { (Packet::v6("fd09:1::1", "fd09:1::33"), 54) };
+    (damaged(outer.carrying(&inner.packet()).bytes(), breakages), offset)
+}
+
 proptest! {
     #![proptest_config(properties(3_000))]
+
+    #[test]
+    fn broken_tunnels_do_the_agent_no_harm(inner in shapes(), is_v4: bool, breakages in breakages()) {
+        let (frame, inner_offset) = tunnelled(&inner, is_v4, &breakages);
+        let left = support::decapsulate(&frame);
+        // Addresses and inner packet stay, but for the traffic class and checksum of a packet that met congestion.
+        let is_unwrapped = left.len() + inner_offset == frame.len() + 14
+            && left[..12] == frame[..12]
+            && left[14 + 12..] == frame[inner_offset + 12..];
+        prop_assert!(is_unwrapped || left == frame, "{frame:?} became {left:?}");
+    }
 
     #[test]
     fn parsing_agrees_with_etherparse(shape in shapes()) {

@@ -53,5 +53,10 @@ pub(crate) fn breakages() -> impl Strategy<Value = Vec<Breakage>> {
 
 /// A packet with these breakages.
 pub(crate) fn broken(shape: &Shape, breakages: &[Breakage]) -> Vec<u8> {
-    breakages.iter().fold(shape.packet().bytes(), |frame, breakage| breakage.apply(frame))
+    damaged(shape.packet().bytes(), breakages)
+}
+
+/// A frame with these breakages.
+pub(crate) fn damaged(frame: Vec<u8>, breakages: &[Breakage]) -> Vec<u8> {
+    breakages.iter().fold(frame, |frame, breakage| breakage.apply(frame))
 }

@@ -23,7 +23,7 @@ use proptest::{
 use tests::world::{BACK, FAR, FRONT, SIDE, Setup, SnapshotTables, World};
 
 pub(crate) use self::{
-    breakage::{breakages, broken},
+    breakage::{Breakage, breakages, broken, damaged},
     shape::{Shape, replies, shapes},
 };
 
