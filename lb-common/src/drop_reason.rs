@@ -49,6 +49,8 @@ drop_reasons! {
     NeighbourUnknown = "neighbour_unknown",
     /// The kernel has no way to the client of a `nat` reply, or forbids it: is forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding) on?
     NoRoute = "no_route",
+    /// The way to the client of a `nat` reply leads out of an interface that Sluice does not use: add it to `node.interfaces`.
+    EgressUnknown = "egress_unknown",
     /// The frame could not be grown or shrunk: the driver left no headroom.
     NoHeadroom = "no_headroom",
     /// A map held what it never should. This is a fault of Sluice: please report it.

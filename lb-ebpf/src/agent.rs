@@ -58,6 +58,9 @@ fn unwrap(frame: &mut impl Frame, tables: &impl AgentTables) -> Result<bool, Dro
     if !tables.serves(&destination) {
         return Ok(false);
     }
+    if tunnel.met_congestion {
+        mark_congestion(frame, ether_type, inner_offset)?;
+    }
     let mut link = *frame.header::<Ethernet>(0).ok_or(DropReason::Inconsistent)?;
     link.ether_type = ether_type;
     frame.resize_front(-(tunnel.outer_bytes as i32)).ok_or(DropReason::NoHeadroom)?;
@@ -65,11 +68,29 @@ fn unwrap(frame: &mut impl Frame, tables: &impl AgentTables) -> Result<bool, Dro
     Ok(true)
 }
 
+/// Congestion that the outer header has met is congestion of the inner packet (RFC 6040, section 4.2).
+#[inline(always)]
+fn mark_congestion(frame: &mut impl Frame, ether_type: u16, inner_offset: u32) -> Result<(), DropReason> {
+    if ether_type == ethernet::IPV4 {
+        frame.header_mut::<Ipv4>(inner_offset).ok_or(DropReason::Inconsistent)?.mark_congestion();
+    } else {
+        frame.header_mut::<Ipv6>(inner_offset).ok_or(DropReason::Inconsistent)?.mark_congestion();
+    }
+    Ok(())
+}
+
+/// Whether a traffic class says that congestion was met (RFC 3168, section 5).
+#[inline(always)]
+const fn is_congested(traffic_class: u8) -> bool {
+    traffic_class & 3 == 3
+}
+
 /// The outer header of a frame.
 struct Tunnel {
     source: Address,
     outer_bytes: u32,
     protocol: u8,
+    met_congestion: bool,
     /// Neither options nor fragments: what Sluice sends.
     is_plain: bool,
 }
@@ -84,6 +105,7 @@ impl Tunnel {
                     source: Address::v4(outer.source()),
                     outer_bytes: ipv4::HEADER_BYTES,
                     protocol: outer.protocol(),
+                    met_congestion: is_congested(outer.traffic_class()),
                     is_plain: outer.header_bytes() == ipv4::HEADER_BYTES && !outer.is_fragment(),
                 })
             }
@@ -93,6 +115,7 @@ impl Tunnel {
                     source: Address::v6(outer.source()),
                     outer_bytes: ipv6::HEADER_BYTES,
                     protocol: outer.next_header(),
+                    met_congestion: is_congested(outer.traffic_class()),
                     is_plain: true,
                 })
             }

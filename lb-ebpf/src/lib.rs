@@ -1,6 +1,6 @@
 //! Sluice's datapath, as a library that knows neither aya nor the kernel.
 //!
-//! It is generic over a [`Frame`](frame::Frame) (bytes with one bounds check) and [`Tables`](tables::Tables) (maps and
+//! It is generic over a [`Frame`] (bytes with one bounds check) and [`Tables`] (maps and
 //! kernel look-ups), so the same source runs under `cargo test`, a fuzzer and the kernel's verifier. The programs in
 //! `programs/` bind it to XDP.
 //!

@@ -70,7 +70,9 @@ pub(super) fn v6(frame: &impl Frame, offset: u32) -> Option<Packet> {
         transport: Transport::Other,
         defect: None,
     };
-    if header.version() != 6 || offset + packet.ip_bytes > packet.frame_bytes {
+    // An IPv4-mapped address has no business on a wire, and the tables would take it for IPv4.
+    let mapped = packet.source.is_v4() || packet.destination.is_v4();
+    if header.version() != 6 || mapped || offset + packet.ip_bytes > packet.frame_bytes {
         return Some(packet.with_defect(DropReason::MalformedIp));
     }
     Some(walk_extensions(frame, packet))
@@ -126,7 +128,7 @@ fn behind_extension(frame: &impl Frame, mut packet: Packet) -> Option<Packet> {
             packet.protocol = fragment.next_header;
             return Some(packet.with_defect(DropReason::FragmentUnknown));
         }
-        packet.fragmented = fragment.is_fragmented();
+        packet.fragmented |= fragment.is_fragmented();
     }
     packet.protocol = extension.next_header;
     packet.transport_offset = offset + bytes;

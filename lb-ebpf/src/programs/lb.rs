@@ -26,7 +26,7 @@ fn sluice_lb(context: XdpContext) -> u32 {
     match lb_ebpf::process(&mut frame, &tables) {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Transmit => xdp_action::XDP_TX,
-        Verdict::Redirect(ifindex) => maps::redirect(ifindex),
+        Verdict::Redirect(ifindex) => tables.redirect(ifindex),
         Verdict::Drop => xdp_action::XDP_DROP,
     }
 }

@@ -67,13 +67,15 @@ impl KernelTables {
     pub(crate) const unsafe fn new(context: *mut xdp_md) -> Self {
         Self { context }
     }
-}
 
-/// The action that sends a frame out of an interface; drops it if the daemon has not put the interface into the map.
-#[inline(always)]
-pub(crate) fn redirect(ifindex: u32) -> u32 {
-    let drop = u64::from(aya_ebpf::bindings::xdp_action::XDP_DROP);
-    DEVICES.redirect(ifindex, drop).unwrap_or_else(|action| action)
+    /// The action that sends a frame out of an interface; drops it if the daemon has not put the interface into the map.
+    #[inline(always)]
+    pub(crate) fn redirect(&self, ifindex: u32) -> u32 {
+        DEVICES.redirect(ifindex, 0).unwrap_or_else(|_| {
+            self.count_drop(DropReason::EgressUnknown);
+            aya_ebpf::bindings::xdp_action::XDP_DROP
+        })
+    }
 }
 
 #[inline(always)]
@@ -146,7 +148,7 @@ impl Tables for KernelTables {
             query.ifindex = (*self.context).ingress_ifindex;
             bpf_fib_lookup(self.context.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0)
         };
-        route(packet, &query, answer)
+        route(&query, answer)
     }
 
     #[inline(always)]
@@ -209,7 +211,7 @@ fn question(packet: &Packet) -> FibLookup {
 
 /// What the kernel answered.
 #[inline(always)]
-fn route(packet: &Packet, answer: &FibLookup, code: i64) -> Route {
+fn route(answer: &FibLookup, code: i64) -> Route {
     use aya_ebpf::bindings::{
         BPF_FIB_LKUP_RET_FRAG_NEEDED as FRAG_NEEDED, BPF_FIB_LKUP_RET_NO_NEIGH as NO_NEIGHBOUR,
         BPF_FIB_LKUP_RET_NOT_FWDED as NOT_FORWARDED, BPF_FIB_LKUP_RET_SUCCESS as SUCCESS,
@@ -225,9 +227,10 @@ fn route(packet: &Packet, answer: &FibLookup, code: i64) -> Route {
         }
         NOT_FORWARDED => Route::Local,
         NO_NEIGHBOUR => {
-            // SAFETY: the helper has put the next hop's address where the destination was.
+            // SAFETY: the helper has put the next hop's address where the destination was. An IPv4 packet's next hop may have an
+            // IPv6 address (RFC 5549).
             let address = unsafe {
-                if packet.is_v4() {
+                if answer.family == FAMILY_V4 {
                     Address::v4(u32::from_be(answer.__bindgen_anon_4.ipv4_dst))
                 } else {
                     Address::v6(answer.__bindgen_anon_4.ipv6_dst.map(u32::from_be))

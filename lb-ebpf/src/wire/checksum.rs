@@ -66,6 +66,7 @@ pub const fn fold(sum: u64) -> u16 {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use proptest::prelude::*;
 

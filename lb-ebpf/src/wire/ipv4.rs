@@ -135,6 +135,18 @@ impl Ipv4 {
         self.checksum = Update::new().word(old, new).apply(self.checksum);
     }
 
+    /// Notes that congestion was met on the way, unless the packet's ends do not ask for that, and corrects the checksum.
+    #[inline(always)]
+    pub const fn mark_congestion(&mut self) {
+        if self.traffic_class & 3 == 0 {
+            return;
+        }
+        let old = u16::from_ne_bytes([self.version_length, self.traffic_class]);
+        self.traffic_class |= 3;
+        let new = u16::from_ne_bytes([self.version_length, self.traffic_class]);
+        self.checksum = Update::new().word(old, new).apply(self.checksum);
+    }
+
     /// Exchanges source and destination, which no checksum notices.
     #[inline(always)]
     pub const fn swap_addresses(&mut self) {

@@ -134,6 +134,14 @@ impl Ipv6 {
         self.hop_limit = hop_limit;
     }
 
+    /// Notes that congestion was met on the way, unless the packet's ends do not ask for that.
+    #[inline(always)]
+    pub const fn mark_congestion(&mut self) {
+        if self.traffic_class() & 3 != 0 {
+            self.version_class_flow |= (3u32 << 20).to_be();
+        }
+    }
+
     /// Exchanges source and destination, which no checksum notices.
     #[inline(always)]
     pub const fn swap_addresses(&mut self) {

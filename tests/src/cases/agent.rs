@@ -1,0 +1,155 @@
+//! The agent's part of the table: which packets lose their outer header, and which do not.
+
+use crate::packet::{Damage, Packet};
+
+/// One packet that reaches a backend.
+#[derive(Clone, Debug)]
+pub struct AgentCase {
+    /// What the case shows; unique.
+    pub name: String,
+    /// The packet.
+    pub frame: Vec<u8>,
+    /// Whether only the nodes' packets are taken, or everybody's.
+    pub restricted: bool,
+    /// What is left without the outer header; `None` if the packet passes untouched.
+    pub unwrapped: Option<Vec<u8>>,
+}
+
+/// The services' addresses that the backend owns.
+pub const ADDRESSES: [&str; 2] = [SERVICE, SERVICE6];
+/// The addresses of the nodes.
+pub const NODES: [&str; 2] = [NODE, NODE6];
+
+const SERVICE: &str = "10.9.0.102";
+const SERVICE6: &str = "fd09::102";
+const NODE: &str = "10.9.1.1";
+const NODE6: &str = "fd09:1::1";
+const BACKEND: &str = "10.9.1.31";
+const BACKEND6: &str = "fd09:1::33";
+
+/// The agent's table.
+pub fn table() -> Vec<AgentCase> {
+    [families(), trust(), untouched(), truncated(), congestion()].concat()
+}
+
+fn client4() -> Packet {
+    Packet::v4("10.9.0.7", SERVICE).ttl(63).tcp(40000, 80).syn().payload(b"early")
+}
+
+fn client6() -> Packet {
+    Packet::v6("fd09::7", SERVICE6).ttl(63).udp(5000, 53).payload(b"query")
+}
+
+fn outer4(source: &str) -> Packet {
+    super::ipip::outer4(source, BACKEND)
+}
+
+fn outer6(source: &str) -> Packet {
+    Packet::v6(source, BACKEND6).flow_label(0xabcde)
+}
+
+fn case(name: impl Into<String>, packet: impl Into<Vec<u8>>) -> AgentCase {
+    AgentCase { name: format!("agent: {}", name.into()), frame: packet.into(), restricted: true, unwrapped: None }
+}
+
+impl AgentCase {
+    fn leaves(mut self, packet: Packet) -> Self {
+        self.unwrapped = Some(packet.bytes());
+        self
+    }
+
+    const fn unrestricted(mut self) -> Self {
+        self.restricted = false;
+        self
+    }
+}
+
+fn families() -> Vec<AgentCase> {
+    vec![
+        case("IPv4 in IPv4", outer4(NODE).carrying(&client4())).leaves(client4()),
+        case("IPv6 in IPv4", outer4(NODE).carrying(&client6())).leaves(client6()),
+        case("IPv4 in IPv6", outer6(NODE6).carrying(&client4())).leaves(client4()),
+        case("IPv6 in IPv6", outer6(NODE6).carrying(&client6())).leaves(client6()),
+        case("inner options stay", outer4(NODE).carrying(&client4().options(&[1; 8])))
+            .leaves(client4().options(&[1; 8])),
+        case("inner fragments are fragments still", outer4(NODE).carrying(&client4().fragments(8)[1]))
+            .leaves(client4().fragments(8)[1].clone()),
+        case("padding stays", outer4(NODE).carrying(&client4()).trailer(9)).leaves(client4().trailer(9)),
+        case("DSCP of the outer header is not copied", outer4(NODE).traffic_class(0xb8).carrying(&client4()))
+            .leaves(client4()),
+    ]
+}
+
+fn trust() -> Vec<AgentCase> {
+    let stranger = || outer4("10.9.1.2").carrying(&client4());
+    let stranger6 = || outer6("fd09:1::2").carrying(&client6());
+    vec![
+        case("an IPv4 source that is no node", stranger()),
+        case("an IPv6 source that is no node", stranger6()),
+        case("any source if nobody restricts it", stranger()).unrestricted().leaves(client4()),
+        case("any IPv6 source if nobody restricts it", stranger6()).unrestricted().leaves(client6()),
+        case(
+            "an inner address that is not ours",
+            outer4(NODE).carrying(&Packet::v4("10.9.0.7", "10.9.0.200").tcp(1, 2)),
+        ),
+        case(
+            "an inner IPv6 address that is not ours",
+            outer4(NODE).carrying(&Packet::v6("fd09::7", "fd09::200").udp(1, 2)),
+        ),
+    ]
+}
+
+fn untouched() -> Vec<AgentCase> {
+    let mut arp = vec![0xff; 42];
+    arp[12..14].copy_from_slice(&[8, 6]);
+    vec![
+        case("what is not encapsulated", client4()),
+        case("what is not encapsulated in IPv6", client6()),
+        case("ARP", arp),
+        case("outer options", outer4(NODE).options(&[1; 4]).carrying(&client4())),
+        case("an outer header that is too short", outer4(NODE).carrying(&client4()).set(14, &[0x44])),
+        case("the first outer fragment", outer4(NODE).carrying(&client4()).fragments(32)[0].clone()),
+        case("a later outer fragment", outer4(NODE).carrying(&client4()).fragments(32)[1].clone()),
+        case("an outer extension header", outer6(NODE6).destination_options(0).carrying(&client4())),
+        case("a tagged frame", outer4(NODE).tagged(7).carrying(&client4())),
+        case("GRE", outer4(NODE).protocol(47).payload(&[0; 40])),
+    ]
+}
+
+fn truncated() -> Vec<AgentCase> {
+    let v4 = outer4(NODE).carrying(&client4());
+    let v6 = outer6(NODE6).carrying(&client6());
+    let cut = |packet: &Packet, bytes: usize| case(format!("cut at {bytes}"), packet.clone().cut(bytes));
+    // Outer headers end at 34 and 54; inner ones at 54 and 94.
+    [14, 20, 33, 34, 44, 53]
+        .map(|bytes| cut(&v4, bytes))
+        .into_iter()
+        .chain([52, 54, 93].map(|bytes| cut(&v6, bytes)))
+        .collect()
+}
+
+/// RFC 6040, section 4.2: congestion that the outer header has met is congestion of the inner packet.
+fn congestion() -> Vec<AgentCase> {
+    const CONGESTION: u8 = 0b11;
+    let marked = |name: &str, class: u8, left: u8| {
+        vec![
+            case(
+                format!("{name} in IPv4"),
+                outer4(NODE).traffic_class(CONGESTION).carrying(&client4().traffic_class(class)),
+            )
+            .leaves(client4().traffic_class(left)),
+            case(
+                format!("{name} in IPv6"),
+                outer6(NODE6).traffic_class(CONGESTION).carrying(&client6().traffic_class(class)),
+            )
+            .leaves(client6().traffic_class(left)),
+        ]
+    };
+    [
+        marked("congestion met by ECT(0)", 0xb8 | 0b10, 0xb8 | CONGESTION),
+        marked("congestion met by ECT(1)", 0b01, CONGESTION),
+        marked("congestion that was met before", CONGESTION, CONGESTION),
+        marked("congestion that the ends do not ask for", 0xb8, 0xb8),
+    ]
+    .concat()
+}

@@ -1,0 +1,119 @@
+//! Runs the agent's cases, through the library and through the loaded program.
+
+use std::{cell::Cell, net::IpAddr};
+
+use anyhow::{Context, Result, ensure};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Array, HashMap, PerCpuArray},
+    programs::Xdp,
+};
+use lb_common::{Address, Hits};
+use lb_ebpf::{
+    agent::{AgentTables, decapsulate},
+    frame::MemoryFrame,
+    verdict::Verdict,
+};
+use lb_userspace::dataplane::{AGENT_OBJECT, Plain};
+
+use super::agent::{ADDRESSES, AgentCase, NODES};
+
+/// What a run has left of a packet, and what it has counted.
+pub type Left = (Vec<u8>, Hits);
+
+/// What a run has to leave.
+pub fn expected(case: &AgentCase) -> Left {
+    let hits = Hits { packets: 1, bytes: case.frame.len() as u64 };
+    match &case.unwrapped {
+        Some(frame) => (frame.clone(), hits),
+        None => (case.frame.clone(), Hits::default()),
+    }
+}
+
+fn parsed(addresses: [&str; 2]) -> [Address; 2] {
+    addresses.map(|address| address.parse::<IpAddr>().expect("an address").into())
+}
+
+struct HostTables {
+    restricted: bool,
+    hits: Cell<Hits>,
+}
+
+impl AgentTables for HostTables {
+    fn serves(&self, address: &Address) -> bool {
+        parsed(ADDRESSES).contains(address)
+    }
+
+    fn trusts(&self, source: &Address) -> bool {
+        !self.restricted || parsed(NODES).contains(source)
+    }
+
+    fn count_decapsulated(&self, bytes: u64) {
+        let Hits { packets, bytes: before } = self.hits.get();
+        self.hits.set(Hits { packets: packets + 1, bytes: before + bytes });
+    }
+}
+
+/// Runs a case through the library.
+pub fn host(case: &AgentCase) -> Left {
+    let tables = HostTables { restricted: case.restricted, hits: Cell::default() };
+    let mut bytes = case.frame.clone();
+    let mut frame = MemoryFrame::new(&mut bytes, 0, 1);
+    assert_eq!(decapsulate(&mut frame, &tables), Verdict::Pass, "the agent passes everything");
+    (frame.bytes().to_vec(), tables.hits.get())
+}
+
+/// The loaded agent.
+pub struct Agent(Ebpf);
+
+impl Agent {
+    /// Loads the program and fills its maps; nothing is pinned.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses something. Root is needed.
+    pub fn load() -> Result<Self> {
+        let mut agent = Self(EbpfLoader::new().load(AGENT_OBJECT)?);
+        agent.program()?.load()?;
+        for (map, addresses) in [("addresses", ADDRESSES), ("nodes", NODES)] {
+            let map = agent.0.map_mut(map).with_context(|| format!("there is no map {map}"))?;
+            let mut map = HashMap::<_, Plain<Address>, u32>::try_from(map)?;
+            for address in parsed(addresses) {
+                map.insert(&Plain(address), &1, 0)?;
+            }
+        }
+        Ok(agent)
+    }
+
+    fn program(&mut self) -> Result<&mut Xdp> {
+        Ok(self.0.program_mut("sluice_agent").context("there is no program")?.try_into()?)
+    }
+
+    /// Runs a case.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the run, or the program does anything but pass.
+    pub fn run(&mut self, case: &AgentCase) -> Result<Left> {
+        /// The loopback interface, which every network has.
+        const LOOPBACK: u32 = 1;
+        let restricted = self.0.map_mut("restricted").context("there is no map `restricted`")?;
+        Array::<_, u32>::try_from(restricted)?.set(0, &u32::from(case.restricted), 0)?;
+        let before = self.hits()?;
+        let (action, frame) = super::kernel::test_run(self.program()?, &case.frame, LOOPBACK)?;
+        ensure!(action == 2, "{}: the program returned {action}, not XDP_PASS", case.name);
+        let after = self.hits()?;
+        let hits = Hits { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
+        Ok((frame, hits))
+    }
+
+    fn hits(&self) -> Result<Hits> {
+        let map = self.0.map("decapsulated").context("there is no map `decapsulated`")?;
+        let slots = PerCpuArray::<_, Plain<Hits>>::try_from(map)?.get(&0, 0)?;
+        let sum = slots.iter().fold(Hits::default(), |sum, Plain(slot)| Hits {
+            packets: sum.packets + slot.packets,
+            bytes: sum.bytes + slot.bytes,
+        });
+        Ok(sum)
+    }
+}

@@ -1,0 +1,28 @@
+//! Runs a case through the datapath as a library.
+
+use lb_common::DropReason;
+use lb_ebpf::{frame::MemoryFrame, tables::Tables, verdict::Verdict};
+
+use super::{Case, Observation, expect::Action};
+use crate::world::{SnapshotTables, World};
+
+/// Runs a case.
+pub fn run(case: &Case, world: &World) -> Observation {
+    let tables = SnapshotTables::new(&world.snapshot, case.ingress);
+    let mut buffer = vec![0xee; case.headroom];
+    buffer.extend(&case.frame);
+    let mut frame = MemoryFrame::new(&mut buffer, case.headroom, case.ingress);
+    let verdict = match lb_ebpf::process(&mut frame, &tables) {
+        Verdict::Pass => Action::Pass,
+        Verdict::Transmit => Action::Transmit,
+        // What the program's device map does.
+        Verdict::Redirect(egress) if !world.snapshot.devices.contains(&egress) => {
+            tables.count_drop(DropReason::EgressUnknown);
+            Action::Drop
+        }
+        Verdict::Redirect(egress) => Action::Redirect(Some(egress)),
+        Verdict::Drop => Action::Drop,
+    };
+    let frame = if verdict == Action::Drop { Vec::new() } else { frame.bytes().to_vec() };
+    Observation { verdict, frame, counts: tables.counts() }
+}

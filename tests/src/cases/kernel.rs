@@ -1,0 +1,162 @@
+//! Runs cases through the loaded program, by `BPF_PROG_TEST_RUN`.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use aya::{
+    TestRun, TestRunOptions,
+    maps::{MapData, RingBuf},
+    programs::Xdp,
+};
+use lb_common::{Address, DropReason, Event, Hits, ListKind, Traffic};
+use lb_userspace::{
+    dataplane::{self, Kernel},
+    plan::Snapshot,
+};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::{Case, Observation, expect::Action, network};
+use crate::world::{Counts, World};
+
+/// The largest frame that a test run can leave behind.
+const MAX_FRAME_BYTES: usize = 4096;
+
+/// The kernel's `struct xdp_md`.
+#[derive(Default, IntoBytes, Immutable)]
+#[repr(C)]
+struct XdpContext {
+    data: u32,
+    data_end: u32,
+    data_meta: u32,
+    ingress_ifindex: u32,
+    rx_queue_index: u32,
+    egress_ifindex: u32,
+}
+
+/// The loaded program and what its tables hold.
+pub struct Runner {
+    kernel: Kernel,
+    events: RingBuf<MapData>,
+    held: Snapshot,
+    pins: PathBuf,
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        if let Err(error) = dataplane::detach_all(&self.pins) {
+            eprintln!("could not remove the pins below {}: {error}", self.pins.display());
+        }
+    }
+}
+
+/// Loads the program in a network of the world's and hands it to a closure; nothing is left behind.
+///
+/// # Errors
+///
+/// The kernel refuses something, or the closure fails. Root is needed.
+pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -> Result<T> {
+    network::make()?.enter(|| {
+        let pins = PathBuf::from(format!("/sys/fs/bpf/sluice-cases-{}", std::process::id()));
+        dataplane::preflight(&pins)?;
+        let mut kernel = Kernel::open(&pins)?;
+        let events = kernel.take_events().context("the events were already taken")?;
+        run(&mut Runner { kernel, events, held: Snapshot::default(), pins })
+    })?
+}
+
+impl Runner {
+    /// Brings the tables to a world and runs a case.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses a change or the run.
+    pub fn run(&mut self, case: &Case, world: &World) -> Result<Observation> {
+        dataplane::apply(&mut self.kernel, &self.held, &world.snapshot)?;
+        self.held = world.snapshot.clone();
+        let before = self.counts(world)?;
+        let (action, frame) = test_run(self.kernel.program()?, &case.frame, case.ingress)?;
+        let mut counts = since(&before, &self.counts(world)?);
+        counts.wanted = self.wanted()?;
+        let verdict = match action {
+            1 => Action::Drop,
+            2 => Action::Pass,
+            3 => Action::Transmit,
+            4 => Action::Redirect(None),
+            other => bail!("the program returned {other}"),
+        };
+        let frame = if verdict == Action::Drop { Vec::new() } else { frame };
+        Ok(Observation { verdict, frame, counts })
+    }
+
+    /// All counters, also those that are zero.
+    fn counts(&self, world: &World) -> Result<Counts> {
+        let counters = self.kernel.counters();
+        let mut counts = Counts::default();
+        for &id in world.service_ids.values() {
+            counts.services.insert(id, counters.service(id)?);
+        }
+        for &slot in world.slots.values() {
+            counts.backends.insert(slot, counters.backend(slot)?);
+        }
+        for kind in ListKind::ALL {
+            counts.lists.insert(kind, counters.list(kind)?);
+        }
+        for &reason in DropReason::ALL {
+            counts.drops.insert(reason, counters.drops(reason)?);
+        }
+        Ok(counts)
+    }
+
+    /// The neighbours that the program has asked for since the last time.
+    fn wanted(&mut self) -> Result<Vec<(u32, Address)>> {
+        let mut wanted = Vec::new();
+        while let Some(record) = self.events.next() {
+            let event = Event::read_from_bytes(&record).ok().context("a record of another size")?;
+            wanted.push((event.ifindex, event.address));
+        }
+        Ok(wanted)
+    }
+}
+
+/// Runs a program on a frame that came in by an interface; returns its action and the frame as it left it.
+pub(crate) fn test_run(program: &Xdp, frame: &[u8], ingress: u32) -> Result<(u32, Vec<u8>)> {
+    let context = XdpContext { data_end: frame.len() as u32, ingress_ifindex: ingress, ..XdpContext::default() };
+    let mut output = vec![0; MAX_FRAME_BYTES];
+    let options = TestRunOptions {
+        data_in: Some(frame),
+        data_out: Some(&mut output),
+        ctx_in: Some(context.as_bytes()),
+        ..TestRunOptions::default()
+    };
+    let result = program.test_run(options)?;
+    output.truncate(result.data_size_out as usize);
+    Ok((result.return_value, output))
+}
+
+/// What was counted between two readings.
+fn since(before: &Counts, after: &Counts) -> Counts {
+    let traffic = |before: Traffic, after: Traffic| Traffic {
+        packets: after.packets - before.packets,
+        bytes: after.bytes - before.bytes,
+        flows: after.flows - before.flows,
+    };
+    let hits =
+        |before: Hits, after: Hits| Hits { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
+    Counts {
+        services: growth(&before.services, &after.services, traffic),
+        backends: growth(&before.backends, &after.backends, traffic),
+        lists: growth(&before.lists, &after.lists, hits),
+        drops: growth(&before.drops, &after.drops, |before, after| after - before),
+        wanted: Vec::new(),
+    }
+}
+
+/// The differences that are not zero.
+fn growth<K: Ord + Copy, V: Copy + Default + PartialEq>(
+    before: &BTreeMap<K, V>,
+    after: &BTreeMap<K, V>,
+    difference: impl Fn(V, V) -> V,
+) -> BTreeMap<K, V> {
+    let grown = after.iter().map(|(&key, &value)| (key, difference(before[&key], value)));
+    grown.filter(|(_, value)| *value != V::default()).collect()
+}

@@ -1,0 +1,216 @@
+//! The packet table: what the datapath does, one packet at a time.
+//!
+//! A [`Case`] says which packet meets which tables and what must become of it: the verdict, every byte that leaves, and
+//! everything that is counted. The table is run twice, by [`host`] through the datapath as a library and by [`kernel`] through the
+//! loaded program; both must do what the table says. What a case expects is written with the packet builder and never computed by
+//! the datapath.
+
+pub mod agent;
+pub mod agent_run;
+mod drops;
+mod echo;
+mod expect;
+mod extensions;
+mod firewall;
+mod fragments;
+pub mod host;
+mod ipip;
+mod ipv4;
+mod ipv6;
+pub mod kernel;
+mod l2;
+mod link;
+mod nat_reply;
+mod nat_request;
+mod network;
+mod service;
+mod transport;
+mod truncated;
+
+use std::{net::IpAddr, sync::LazyLock};
+
+use lb_common::{DropReason, ListKind};
+use lb_userspace::plan::Snapshot;
+
+pub use self::expect::{Observation, Outcome};
+use crate::{
+    packet::{Damage, Packet, RECEIVER, SENDER},
+    world::{FRONT, Setup, World, interface_mac, mac_of},
+};
+
+/// How many bytes a frame may grow at its front: what the kernel leaves a test run.
+const HEADROOM: usize = 256;
+
+/// One packet and what must become of it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What the case shows; unique.
+    pub name: String,
+    /// The interface that the packet comes in by.
+    pub ingress: u32,
+    /// The packet.
+    pub frame: Vec<u8>,
+    /// How many bytes the driver left before the packet.
+    pub headroom: usize,
+    /// What must become of it.
+    pub outcome: Outcome,
+    /// Why the kernel cannot run this case.
+    pub host_only: Option<&'static str>,
+    /// `None` for the world as it is by default.
+    setup: Option<Setup>,
+    edit: fn(&mut Snapshot),
+    counted: Option<Counted>,
+    listed: Option<ListKind>,
+    wanted: Option<(u32, IpAddr)>,
+}
+
+/// For whom a packet is counted.
+#[derive(Clone, Debug)]
+struct Counted {
+    service: &'static str,
+    backend: Option<&'static str>,
+    flows: u64,
+}
+
+impl Case {
+    /// A packet about which the table says nothing.
+    pub fn bare(frame: Vec<u8>, ingress: u32) -> Self {
+        Self::new("bare", frame).from(ingress)
+    }
+
+    /// A packet that comes in by the front and is passed on to the kernel's stack, until another method says otherwise.
+    fn new(name: impl Into<String>, packet: impl Into<Vec<u8>>) -> Self {
+        Self {
+            name: name.into(),
+            ingress: FRONT,
+            frame: packet.into(),
+            headroom: HEADROOM,
+            outcome: Outcome::Pass,
+            host_only: None,
+            setup: None,
+            edit: |_| {},
+            counted: None,
+            listed: None,
+            wanted: None,
+        }
+    }
+
+    /// The packet comes in by another interface.
+    const fn from(mut self, ingress: u32) -> Self {
+        self.ingress = ingress;
+        self
+    }
+
+    /// The configuration or the next hops are others.
+    fn with(mut self, change: impl FnOnce(&mut Setup)) -> Self {
+        change(self.setup.get_or_insert_default());
+        self
+    }
+
+    /// The tables hold what the planner would never write.
+    fn with_tables(mut self, edit: fn(&mut Snapshot)) -> Self {
+        self.edit = edit;
+        self
+    }
+
+    /// The kernel cannot run this case.
+    const fn host_only(mut self, reason: &'static str) -> Self {
+        self.host_only = Some(reason);
+        self
+    }
+
+    /// The driver left this many bytes before the packet.
+    const fn headroom(mut self, bytes: usize) -> Self {
+        self.headroom = bytes;
+        self
+    }
+
+    /// This packet leaves by the interface of ingress to a neighbour.
+    fn transmits(mut self, neighbour: &str, packet: impl Into<Vec<u8>>) -> Self {
+        self.outcome = Outcome::Transmit(addressed(packet, self.ingress, neighbour));
+        self
+    }
+
+    /// This packet leaves by another interface to a neighbour.
+    fn redirects(mut self, egress: u32, neighbour: &str, packet: impl Into<Vec<u8>>) -> Self {
+        self.outcome = Outcome::Redirect(egress, addressed(packet, egress, neighbour));
+        self
+    }
+
+    /// This packet goes back to where the question came from.
+    fn answers(mut self, packet: Packet) -> Self {
+        self.outcome = Outcome::Transmit(packet.link(RECEIVER, SENDER).bytes());
+        self
+    }
+
+    /// The packet is dropped.
+    fn drops(mut self, reason: DropReason) -> Self {
+        self.outcome = Outcome::Drop(reason);
+        self
+    }
+
+    /// The packet is counted for a service and its backend.
+    fn counts(mut self, service: &'static str, backend: &'static str) -> Self {
+        self.counted = Some(Counted { service, backend: Some(backend), flows: 0 });
+        self
+    }
+
+    /// The packet is counted for a service, but for no backend.
+    fn counts_service(mut self, service: &'static str) -> Self {
+        self.counted = Some(Counted { service, backend: None, flows: 0 });
+        self
+    }
+
+    /// The packet is also counted as the opening of a flow.
+    fn opens_flow(mut self) -> Self {
+        self.counted.as_mut().expect("counts comes first").flows = 1;
+        self
+    }
+
+    /// A list counts the packet.
+    const fn listed(mut self, list: ListKind) -> Self {
+        self.listed = Some(list);
+        self
+    }
+
+    /// The daemon is asked to find a neighbour.
+    fn wants(mut self, ifindex: u32, neighbour: &str) -> Self {
+        self.wanted = Some((ifindex, neighbour.parse().expect("an address")));
+        self
+    }
+
+    /// The tables that the packet meets.
+    pub fn world(&self) -> World {
+        static DEFAULT: LazyLock<World> = LazyLock::new(|| World::new(&Setup::default()));
+        let mut world = self.setup.as_ref().map_or_else(|| DEFAULT.clone(), World::new);
+        (self.edit)(&mut world.snapshot);
+        world
+    }
+}
+
+/// A packet with the MAC addresses of an interface and a neighbour there.
+fn addressed(packet: impl Into<Vec<u8>>, egress: u32, neighbour: &str) -> Vec<u8> {
+    packet.into().set(0, &mac_of(neighbour)).set(6, &interface_mac(egress))
+}
+
+/// The whole table.
+pub fn table() -> Vec<Case> {
+    let subjects = [
+        link::cases(),
+        ipv4::cases(),
+        ipv6::cases(),
+        extensions::cases(),
+        transport::cases(),
+        truncated::cases(),
+        fragments::cases(),
+        firewall::cases(),
+        service::cases(),
+        l2::cases(),
+        ipip::cases(),
+        nat_request::cases(),
+        nat_reply::cases(),
+        echo::cases(),
+        drops::cases(),
+    ];
+    subjects.into_iter().flatten().collect()
+}

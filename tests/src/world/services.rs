@@ -1,0 +1,73 @@
+//! The services of the world.
+
+use std::net::IpAddr;
+
+use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+
+/// The secret of the flow hash.
+pub const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
+
+/// A service as one line: name, protocol, address, port (0 is any), delivery, backends with port (0 is the client's).
+type Line = (&'static str, Protocol, &'static str, u16, Delivery, &'static [(&'static str, u16)]);
+
+const SERVICES: &[Line] = {
+    use Delivery::{Ipip, L2, Nat};
+    use Protocol::{Tcp, Udp};
+    &[
+        ("web", Tcp, "10.9.0.100", 80, L2, &[("10.9.0.11", 0)]),
+        ("web-any", Tcp, "10.9.0.100", 0, L2, &[("10.9.1.12", 0)]),
+        ("dns", Udp, "10.9.0.100", 53, L2, &[("10.9.0.13", 0)]),
+        ("spread", Tcp, "10.9.0.101", 80, L2, &[("10.9.1.21", 0), ("10.9.1.22", 0), ("10.9.1.23", 0)]),
+        ("4in4", Tcp, "10.9.0.102", 80, Ipip, &[("10.9.1.31", 0)]),
+        ("4in4-dns", Udp, "10.9.0.102", 53, Ipip, &[("10.9.1.31", 0)]),
+        ("4in4-near", Tcp, "10.9.0.102", 81, Ipip, &[("10.9.0.31", 0)]),
+        ("4in6", Tcp, "10.9.0.103", 80, Ipip, &[("fd09:1::33", 0)]),
+        ("nat", Tcp, "10.9.0.105", 80, Nat, &[("10.9.1.41", 8080)]),
+        ("nat-dns", Udp, "10.9.0.105", 53, Nat, &[("10.9.1.42", 5353)]),
+        ("nat-any", Tcp, "10.9.0.106", 0, Nat, &[("10.9.1.43", 0)]),
+        ("empty", Tcp, "10.9.0.107", 80, L2, &[]),
+        ("web6", Tcp, "fd09::100", 80, L2, &[("fd09::11", 0)]),
+        ("dns6", Udp, "fd09::100", 53, L2, &[("fd09:1::13", 0)]),
+        ("6in4", Tcp, "fd09::102", 80, Ipip, &[("10.9.1.34", 0)]),
+        ("6in6", Tcp, "fd09::103", 80, Ipip, &[("fd09:1::35", 0)]),
+        ("nat6", Tcp, "fd09::105", 80, Nat, &[("fd09:1::41", 8080)]),
+        ("nat6-dns", Udp, "fd09::105", 53, Nat, &[("fd09:1::42", 5353)]),
+        ("nat6-any", Udp, "fd09::106", 0, Nat, &[("fd09:1::43", 0)]),
+    ]
+};
+
+/// The configuration. A backend's name is its address.
+pub(super) fn model() -> Model {
+    Model {
+        node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None },
+        services: SERVICES.iter().map(service).collect(),
+        firewall: Firewall::default(),
+    }
+}
+
+fn service(&(name, protocol, address, port, delivery, backends): &Line) -> Service {
+    Service {
+        name: name.to_owned(),
+        address: parsed(address),
+        port: (port != 0).then_some(port),
+        protocol,
+        delivery,
+        ring: RingSettings { bits: 10, ..RingSettings::default() },
+        health: None,
+        backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),
+    }
+}
+
+fn backend(address: &str, port: u16) -> Backend {
+    Backend {
+        name: address.to_owned(),
+        address: parsed(address),
+        port: (port != 0).then_some(port),
+        weight: Backend::DEFAULT_WEIGHT,
+        state: AdminState::Up,
+    }
+}
+
+fn parsed(address: &str) -> IpAddr {
+    address.parse().expect("an address")
+}

@@ -1,0 +1,113 @@
+//! The datapath's tables over a snapshot, for runs on the host.
+
+use std::{cell::RefCell, collections::BTreeMap, net::IpAddr};
+
+use lb_common::{
+    Address, BackendValue, DropReason, EndpointKey, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row, ServiceValue,
+    Settings, Traffic,
+};
+use lb_ebpf::{
+    parse::Packet,
+    tables::{Route, Tables},
+};
+use lb_userspace::plan::Snapshot;
+
+use super::ways;
+
+/// What the datapath has counted and asked for; only what is not zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Traffic of services, by id.
+    pub services: BTreeMap<u32, Traffic>,
+    /// Traffic of backends, by slot.
+    pub backends: BTreeMap<u16, Traffic>,
+    /// Matches of lists.
+    pub lists: BTreeMap<ListKind, Hits>,
+    /// Drops.
+    pub drops: BTreeMap<DropReason, u64>,
+    /// Neighbours that the daemon is to ask the kernel for.
+    pub wanted: Vec<(u32, Address)>,
+}
+
+/// [`Tables`] over a [`Snapshot`], the world's ways, and counters in memory.
+#[derive(Debug)]
+pub struct SnapshotTables<'a> {
+    snapshot: &'a Snapshot,
+    ingress: u32,
+    /// What an empty slot of the kernel's array holds.
+    nobody: BackendValue,
+    counts: RefCell<Counts>,
+}
+
+impl<'a> SnapshotTables<'a> {
+    /// Tables for a packet that came in by an interface.
+    pub fn new(snapshot: &'a Snapshot, ingress: u32) -> Self {
+        Self { snapshot, ingress, nobody: BackendValue::default(), counts: RefCell::default() }
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> Counts {
+        self.counts.borrow().clone()
+    }
+}
+
+fn add(traffic: &mut Traffic, bytes: u64, flows: u64) {
+    traffic.packets += 1;
+    traffic.bytes += bytes;
+    traffic.flows += flows;
+}
+
+impl Tables for SnapshotTables<'_> {
+    fn settings(&self) -> Option<&Settings> {
+        Some(&self.snapshot.settings)
+    }
+
+    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
+        self.snapshot.services.get(key)
+    }
+
+    fn row(&self, ring: u32, row: u32) -> Option<Row> {
+        self.snapshot.rings.get(&ring)?.get(row as usize).copied()
+    }
+
+    fn backend(&self, slot: u16) -> Option<&BackendValue> {
+        let inside = u32::from(slot) < MAX_BACKENDS;
+        self.snapshot.backends.get(&slot).or(inside.then_some(&self.nobody))
+    }
+
+    fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {
+        self.snapshot.replies.get(key)
+    }
+
+    fn listed(&self, list: ListKind, address: &Address) -> bool {
+        let address: IpAddr = (*address).into();
+        self.snapshot.prefixes.iter().any(|(kind, prefix)| *kind == list && prefix.contains(&address))
+    }
+
+    fn route(&self, packet: &Packet) -> Route {
+        ways::route(packet, self.ingress)
+    }
+
+    fn want_neighbour(&self, ifindex: u32, address: &Address) {
+        self.counts.borrow_mut().wanted.push((ifindex, *address));
+    }
+
+    fn count_service(&self, id: u32, bytes: u64, flows: u64) {
+        add(self.counts.borrow_mut().services.entry(id).or_default(), bytes, flows);
+    }
+
+    fn count_backend(&self, slot: u16, bytes: u64, flows: u64) {
+        add(self.counts.borrow_mut().backends.entry(slot).or_default(), bytes, flows);
+    }
+
+    fn count_list(&self, list: ListKind, bytes: u64) {
+        let mut counts = self.counts.borrow_mut();
+        let hits = counts.lists.entry(list).or_default();
+        hits.packets += 1;
+        hits.bytes += bytes;
+    }
+
+    fn count_drop(&self, reason: DropReason) {
+        *self.counts.borrow_mut().drops.entry(reason).or_default() += 1;
+    }
+}

@@ -1,0 +1,148 @@
+//! What holds for every packet: on the host, where many can be tried, and between the host and the kernel.
+
+mod support;
+
+use std::{cell::RefCell, net::IpAddr};
+
+use anyhow::Result;
+use lb_common::DropReason;
+use proptest::{prelude::*, test_runner::TestRunner};
+use support::{
+    Breakage, Shape, WORLD, breakages, broken, damaged, destination, interfaces, is_service_address, properties,
+    replies, run, shapes,
+};
+use tests::{
+    cases::{Case, host, kernel},
+    packet::{Packet, oracle},
+    world::{BACK, FRONT, Setup, World},
+};
+
+/// What holds whatever the frame.
+fn check_run(frame: &[u8], ingress: u32) -> Result<(), TestCaseError> {
+    const HEADROOM: usize = 64;
+    let ran = run(frame, ingress, HEADROOM);
+    prop_assert!(ran.frame.len() <= frame.len() + HEADROOM);
+    if ran.passed() {
+        prop_assert_eq!(&ran.frame, frame, "a packet that passes is untouched");
+    }
+    if ran.left() && oracle::check(frame).is_ok() {
+        let valid = oracle::check(&ran.frame);
+        prop_assert!(valid.is_ok(), "{:?} became {:?}: {:?}", frame, ran.frame, valid);
+    }
+    use DropReason::{ExtensionHeaders, FragmentUnknown, MalformedIp, MalformedTransport};
+    if let Some(MalformedIp | MalformedTransport | ExtensionHeaders | FragmentUnknown) = ran.dropped {
+        let destination = destination(frame);
+        prop_assert!(destination.is_some_and(is_service_address), "a stranger's defect is no reason: {destination:?}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(properties(20_000))]
+
+    #[test]
+    fn arbitrary_bytes_do_no_harm(frame in prop::collection::vec(any::<u8>(), 0..200), ingress in interfaces()) {
+        check_run(&frame, ingress)?;
+    }
+
+    #[test]
+    fn broken_packets_do_no_harm(shape in prop_oneof![3 => shapes(), 1 => replies()], breakages in breakages(), ingress in interfaces()) {
+        check_run(&broken(&shape, &breakages), ingress)?;
+    }
+}
+
+/// A packet in a tunnel, damaged; where the inner header begins.
+fn tunnelled(inner: &Shape, is_v4: bool, breakages: &[Breakage]) -> (Vec<u8>, usize) {
+    let (outer, offset) =
+        if is_v4 { (Packet::v4("10.9.1.1", "10.9.1.31"), 34) } else { (Packet::v6("fd09:1::1", "fd09:1::33"), 54) };
+    (damaged(outer.carrying(&inner.packet()).bytes(), breakages), offset)
+}
+
+proptest! {
+    #![proptest_config(properties(3_000))]
+
+    #[test]
+    fn broken_tunnels_do_the_agent_no_harm(inner in shapes(), is_v4: bool, breakages in breakages()) {
+        let (frame, inner_offset) = tunnelled(&inner, is_v4, &breakages);
+        let left = support::decapsulate(&frame);
+        // Addresses and inner packet stay, but for the traffic class and checksum of a packet that met congestion.
+        let is_unwrapped = left.len() + inner_offset == frame.len() + 14
+            && left[..12] == frame[..12]
+            && left[14 + 12..] == frame[inner_offset + 12..];
+        prop_assert!(is_unwrapped || left == frame, "{frame:?} became {left:?}");
+    }
+
+    #[test]
+    fn parsing_agrees_with_etherparse(shape in shapes()) {
+        support::check_parse(&shape)?;
+    }
+
+    #[test]
+    fn the_agent_undoes_a_tunnel(shape in shapes(), service in 0usize..4) {
+        let (destination, port) = [("10.9.0.102", 80), ("10.9.0.103", 80), ("fd09::102", 80), ("fd09::103", 80)][service];
+        let shape = Shape { destination_port: port, protocol: 6, tags: Vec::new(), destination, ..shape };
+        let sent = run(&shape.packet().bytes(), FRONT, 64);
+        prop_assert!(sent.left(), "{:?}: {:?}", shape, sent);
+        let unwrapped = support::decapsulate(&sent.frame);
+        let expected = Shape { ttl: shape.ttl - 1, ..shape }.packet().bytes();
+        prop_assert_eq!(&unwrapped[14..], &expected[14..]);
+        prop_assert_eq!(&unwrapped[12..14], &expected[12..14]);
+    }
+
+    #[test]
+    fn a_reply_undoes_nat(client: u8, client_port in 1u16.., number in 0usize..6, payload in prop::collection::vec(any::<u8>(), 0..40)) {
+        let (service, port, protocol) = [
+            ("10.9.0.105", 80, 6), ("10.9.0.105", 53, 17), ("10.9.0.106", client_port ^ 1, 6),
+            ("fd09::105", 80, 6), ("fd09::105", 53, 17), ("fd09::106", client_port ^ 1, 17),
+        ][number];
+        // The clients behind the world's routers.
+        let client = if service.contains(':') { format!("2001:db8:1::{client:x}") } else { format!("192.0.2.{client}") };
+        let packet = |source: &str, source_port, destination: &str, destination_port, ttl| {
+            let packet = Packet::ip(source, destination).ttl(ttl);
+            let packet = if protocol == 6 { packet.tcp(source_port, destination_port).ack() } else { packet.udp(source_port, destination_port) };
+            packet.payload(&payload)
+        };
+        let request = run(&packet(&client, client_port, service, port, 64).bytes(), FRONT, 0);
+        prop_assert!(request.left(), "{:?}", request);
+        let (_, (backend, backend_port)) = support::ends(&request.frame);
+        prop_assert!(backend.to_string() != service);
+
+        let reply = run(&packet(&backend.to_string(), backend_port, &client, client_port, 64).bytes(), BACK, 0);
+        prop_assert!(reply.left(), "{:?}", reply);
+        let expected = packet(service, port, &client, client_port, 63).bytes();
+        prop_assert_eq!(&reply.frame[14..], &expected[14..]);
+    }
+}
+
+/// A differential test: what the compiler made of the datapath, and the kernel's maps and routes, against the library.
+#[test]
+fn the_loaded_program_agrees_with_the_library() -> Result<()> {
+    let mut setup = Setup::default();
+    setup.model.firewall.allow = vec!["172.16.64.0/20".parse()?, "2001:db8::2000/115".parse()?];
+    setup.model.firewall.deny = vec!["172.16.64.0/18".parse()?, "2001:db8::/114".parse()?];
+    let world = World::new(&setup);
+    let strategy = (prop_oneof![3 => shapes(), 1 => replies()], breakages(), interfaces());
+    kernel::with_runner(|runner| {
+        let runner = RefCell::new(runner);
+        let agree = |(shape, breakages, ingress): (Shape, Vec<_>, u32)| {
+            let frame = broken(&shape, &breakages);
+            prop_assume!(frame.len() >= 14, "the kernel refuses to run on less than an Ethernet header");
+            let case = Case::bare(frame, ingress);
+            let expected = host::run(&case, &world).without_egress();
+            let found =
+                runner.borrow_mut().run(&case, &world).map_err(|error| TestCaseError::fail(format!("{error:#}")))?;
+            let complaint = found.complaint(&expected);
+            prop_assert!(complaint.is_none(), "{}", complaint.unwrap_or_default());
+            Ok(())
+        };
+        Ok(TestRunner::new(properties(3_000)).run(&strategy, agree)?)
+    })
+}
+
+/// The service addresses that the properties rely on are the world's.
+#[test]
+fn the_worlds_services_are_known() {
+    assert!(is_service_address("10.9.0.100".parse::<IpAddr>().unwrap()));
+    assert!(!is_service_address("10.9.0.200".parse::<IpAddr>().unwrap()));
+    assert_eq!(WORLD.service_ids.len(), 19);
+}

@@ -1,0 +1,155 @@
+//! Runs, random packets and independent readings of them, for the properties.
+
+mod breakage;
+mod shape;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::LazyLock,
+};
+
+use etherparse::{InternetSlice, SlicedPacket, TransportSlice};
+use lb_common::{Address, DropReason};
+use lb_ebpf::{
+    agent::AgentTables,
+    frame::MemoryFrame,
+    parse::{self, Transport},
+    verdict::Verdict,
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, RngSeed},
+};
+use tests::world::{BACK, FAR, FRONT, SIDE, Setup, SnapshotTables, World};
+
+pub(crate) use self::{
+    breakage::{Breakage, breakages, broken, damaged},
+    shape::{Shape, replies, shapes},
+};
+
+/// The world that all properties run in.
+pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| World::new(&Setup::default()));
+
+/// The same packets in every run: a test that fails today failed yesterday.
+pub(crate) fn properties(cases: u32) -> Config {
+    Config { cases, rng_seed: RngSeed::Fixed(0x51_1ce), failure_persistence: None, ..Config::default() }
+}
+
+/// An interface of the world.
+pub(crate) fn interfaces() -> impl Strategy<Value = u32> {
+    prop::sample::select(vec![FRONT, BACK, SIDE, FAR])
+}
+
+/// What a run shows.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    verdict: Verdict,
+    pub(crate) frame: Vec<u8>,
+    pub(crate) dropped: Option<DropReason>,
+}
+
+impl Ran {
+    pub(crate) fn passed(&self) -> bool {
+        self.verdict == Verdict::Pass
+    }
+
+    pub(crate) fn left(&self) -> bool {
+        matches!(self.verdict, Verdict::Transmit | Verdict::Redirect(_))
+    }
+}
+
+/// Runs the datapath on a frame.
+pub(crate) fn run(frame: &[u8], ingress: u32, headroom: usize) -> Ran {
+    let tables = SnapshotTables::new(&WORLD.snapshot, ingress);
+    let mut buffer = vec![0; headroom];
+    buffer.extend(frame);
+    let mut frame = MemoryFrame::new(&mut buffer, headroom, ingress);
+    let verdict = lb_ebpf::process(&mut frame, &tables);
+    let dropped = tables.counts().drops.into_keys().next();
+    Ran { verdict, frame: frame.bytes().to_vec(), dropped }
+}
+
+/// Takes the outer header off a frame, as an agent that trusts everybody.
+pub(crate) fn decapsulate(frame: &[u8]) -> Vec<u8> {
+    struct Trusting;
+    impl AgentTables for Trusting {
+        fn serves(&self, _: &Address) -> bool {
+            true
+        }
+        fn trusts(&self, _: &Address) -> bool {
+            true
+        }
+        fn count_decapsulated(&self, _: u64) {}
+    }
+    let mut bytes = frame.to_vec();
+    let mut frame = MemoryFrame::new(&mut bytes, 0, 1);
+    lb_ebpf::agent::decapsulate(&mut frame, &Trusting);
+    frame.bytes().to_vec()
+}
+
+/// Where a frame says that it goes, read at fixed places.
+pub(crate) fn destination(frame: &[u8]) -> Option<IpAddr> {
+    let mut at = 12;
+    for _ in 0..2 {
+        if matches!(frame.get(at..at + 2)?, [0x81, 0] | [0x88, 0xa8]) {
+            at += 4;
+        }
+    }
+    let header = frame.get(at + 2..)?;
+    match frame.get(at..at + 2)? {
+        [8, 0] => Some(Ipv4Addr::from(<[u8; 4]>::try_from(header.get(16..20)?).ok()?).into()),
+        [0x86, 0xdd] => Some(Ipv6Addr::from(<[u8; 16]>::try_from(header.get(24..40)?).ok()?).to_canonical()),
+        _ => None,
+    }
+}
+
+/// Whether an address is that of a service of the world.
+pub(crate) fn is_service_address(address: IpAddr) -> bool {
+    WORLD.snapshot.services.keys().any(|key| key.address == address.into())
+}
+
+/// An address and a port.
+pub(crate) type End = (IpAddr, u16);
+
+/// Source and destination of a frame, as etherparse reads them.
+pub(crate) fn ends(frame: &[u8]) -> (End, End) {
+    let packet = SlicedPacket::from_ethernet(frame).expect("a well-formed frame");
+    let (source, destination): (IpAddr, IpAddr) = match packet.net {
+        Some(InternetSlice::Ipv4(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        Some(InternetSlice::Ipv6(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        _ => panic!("not IP: {frame:x?}"),
+    };
+    let ports = match packet.transport {
+        Some(TransportSlice::Tcp(tcp)) => (tcp.source_port(), tcp.destination_port()),
+        Some(TransportSlice::Udp(udp)) => (udp.source_port(), udp.destination_port()),
+        _ => (0, 0),
+    };
+    ((source, ports.0), (destination, ports.1))
+}
+
+/// Checks that the datapath and etherparse read a well-formed packet alike.
+pub(crate) fn check_parse(shape: &Shape) -> Result<(), TestCaseError> {
+    let bytes = shape.packet().bytes();
+    let (source, destination) = ends(&bytes);
+    let sliced = SlicedPacket::from_ethernet(&bytes).expect("a well-formed frame");
+    let flags = match &sliced.transport {
+        Some(TransportSlice::Tcp(tcp)) => Some(tcp.slice()[13]),
+        _ => None,
+    };
+    let (is_udp, is_echo) = (matches!(sliced.transport, Some(TransportSlice::Udp(_))), shape.is_echo());
+
+    let packet = parse::packet(&MemoryFrame::new(&mut bytes.clone(), 0, 1)).expect("an IP packet");
+    prop_assert_eq!(packet.defect, None);
+    prop_assert_eq!((IpAddr::from(packet.source), packet.source_port), source);
+    prop_assert_eq!((IpAddr::from(packet.destination), packet.destination_port), destination);
+    prop_assert_eq!(packet.ttl, shape.ttl);
+    prop_assert_eq!(packet.traffic_class, shape.traffic_class);
+    let expected = match flags {
+        Some(flags) => Transport::Tcp { flags },
+        None if is_udp => Transport::Udp,
+        None if is_echo => Transport::EchoRequest,
+        None => Transport::Other,
+    };
+    prop_assert_eq!(packet.transport, expected);
+    Ok(())
+}
