@@ -4,6 +4,7 @@
 //! backends are on that of [`BACK`], `10.9.1.0/24` and `fd09:1::/64`. A host's MAC address follows from its IP address, see
 //! [`mac_of`].
 
+mod flows;
 mod services;
 mod tables;
 mod ways;
@@ -16,7 +17,7 @@ use std::{
 use lb_common::{HashKey, Mac};
 use lb_userspace::{
     model::{Model, Service},
-    plan::{Inputs, Planner, Snapshot},
+    plan::{Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
 };
 
@@ -122,10 +123,13 @@ impl World {
     pub fn new(setup: &Setup) -> Self {
         let inputs = Inputs {
             model: &setup.model,
-            is_alive: &|_, backend| !setup.down.contains(backend),
+            health: &|_, backend| if setup.down.contains(backend) { Health::Gone } else { Health::Up },
             next_hops: &setup.next_hops,
             hash_key: HashKey::expand(SECRET),
             devices: &BTreeSet::from([FRONT, BACK, SIDE]),
+            patience: Patience::default(),
+            census: None,
+            now_s: 0,
         };
         let desired = Planner::default().desired(inputs, &Snapshot::default()).expect("a world that fits the tables");
         Self { snapshot: desired.snapshot, service_ids: desired.service_ids, slots: desired.slots }

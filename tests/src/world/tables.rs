@@ -7,12 +7,16 @@ use lb_common::{
     Settings, Traffic,
 };
 use lb_ebpf::{
+    balance::flows::{Arrival, steer},
     parse::Packet,
     tables::{Route, Tables},
 };
 use lb_userspace::plan::Snapshot;
 
-use super::ways;
+use super::{
+    flows::{Flows, OneSet},
+    ways,
+};
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,13 +40,20 @@ pub struct SnapshotTables<'a> {
     ingress: u32,
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
+    flows: OneSet,
     counts: RefCell<Counts>,
 }
 
 impl<'a> SnapshotTables<'a> {
     /// Tables for a packet that came in by an interface.
     pub fn new(snapshot: &'a Snapshot, ingress: u32) -> Self {
-        Self { snapshot, ingress, nobody: BackendValue::default(), counts: RefCell::default() }
+        Self {
+            snapshot,
+            ingress,
+            nobody: BackendValue::default(),
+            flows: OneSet::default(),
+            counts: RefCell::default(),
+        }
     }
 
     /// What was counted.
@@ -73,6 +84,10 @@ impl Tables for SnapshotTables<'_> {
     fn backend(&self, slot: u16) -> Option<&BackendValue> {
         let inside = u32::from(slot) < MAX_BACKENDS;
         self.snapshot.backends.get(&slot).or(inside.then_some(&self.nobody))
+    }
+
+    fn steer(&self, arrival: Arrival) -> u16 {
+        steer(&arrival, &Flows { set: &self.flows, snapshot: self.snapshot })
     }
 
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {
