@@ -23,7 +23,7 @@ mod settings;
 
 pub use address::Address;
 pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
-pub use bench::{BENCH_RESTORED_BYTES, BenchPacket};
+pub use bench::{BENCH_HEAD_BYTES, BENCH_RESTORED_BYTES, BenchPacket};
 pub use counter::{Hits, Traffic};
 pub use drop_reason::DropReason;
 pub use event::{Event, EventKind};
