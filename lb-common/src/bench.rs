@@ -2,12 +2,12 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// How many bytes of every frame the wrapper restores before each run: the headers of an IPv4 packet. A frame is at
-/// least as long.
-pub const BENCH_HEAD_BYTES: usize = 64;
+/// How many bytes of every frame the wrapper restores before each run: the headers of a TCP segment over IPv4 and
+/// some more. A frame is at least as long.
+pub const BENCH_HEAD_BYTES: usize = 2 + 7 * 8;
 
 /// How many bytes it restores of a frame that has them: the headers of an IPv6 packet reach so far.
-pub const BENCH_RESTORED_BYTES: usize = 96;
+pub const BENCH_RESTORED_BYTES: usize = BENCH_HEAD_BYTES + 4 * 8;
 
 /// The packet that the wrapper restores, and how its source walks over many flows.
 ///
@@ -27,9 +27,14 @@ pub struct BenchPacket {
     /// What a step of the rest adds to the source address.
     pub stride: u32,
     /// Always 0.
-    pub zero: u32,
-    /// The first bytes of the frame.
-    pub bytes: [u64; BENCH_RESTORED_BYTES / 8],
+    pub zero: u16,
+    /// The first two bytes of the frame. The words behind them are written to the frame so that no field of an IP or
+    /// transport header is part of two of them: a processor stalls when it reads back at once what it wrote in two parts.
+    pub first: u16,
+    /// What follows.
+    pub head: [u64; (BENCH_HEAD_BYTES - 2) / 8],
+    /// What follows in a frame of [`BENCH_RESTORED_BYTES`] or more.
+    pub rest: [u64; (BENCH_RESTORED_BYTES - BENCH_HEAD_BYTES) / 8],
 }
 
 impl BenchPacket {

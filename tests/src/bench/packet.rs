@@ -109,9 +109,11 @@ impl Walk {
             flow_bits: self.flow_bits,
             port_bits: self.port_bits,
             stride: self.stride,
+            first: u16::from_ne_bytes([frame[0], frame[1]]),
             ..BenchPacket::default()
         };
-        for (word, bytes) in packet.bytes.iter_mut().zip(frame.chunks_exact(8)) {
+        let words = packet.head.iter_mut().chain(&mut packet.rest);
+        for (word, bytes) in words.zip(frame[2..].chunks_exact(8)) {
             *word = u64::from_ne_bytes(bytes.try_into()?);
         }
         Ok(packet)
