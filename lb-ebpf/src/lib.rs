@@ -43,15 +43,16 @@ pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
 /// The journey of a packet.
 #[inline(always)]
 fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Verdict, DropReason> {
-    let Some(packet) = parse::packet(frame) else { return Ok(Verdict::Pass) };
+    let mut place = None;
+    let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Verdict::Pass) };
     let Some(settings) = tables.settings() else { return Ok(Verdict::Pass) };
-    firewall::admit(&packet, settings, tables)?;
-    let Some(service) = service::find(&packet, tables)? else {
-        return reply::translate(frame, &packet, settings, tables);
+    firewall::admit(packet, settings, tables)?;
+    let Some(service) = service::find(packet, tables)? else {
+        return reply::translate(frame, packet, settings, tables);
     };
     if service::is_address(service) {
-        return Ok(echo::answer(frame, &packet));
+        return Ok(echo::answer(frame, packet));
     }
-    let backend = balance::choose(&packet, service, settings, tables)?;
-    deliver::to(frame, &packet, backend)
+    let backend = balance::choose(packet, service, settings, tables)?;
+    deliver::to(frame, packet, backend)
 }

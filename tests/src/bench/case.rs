@@ -3,9 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
-use lb_userspace::model::{
-    AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service,
-};
+use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
 
 use super::packet::{Payload, Template, Walk};
 

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, ListKind, ReplyValue, Row, ServiceValue, Settings,
-};
+use lb_common::{Address, BackendValue, DropReason, EndpointKey, ListKind, ReplyValue, Row, ServiceValue, Settings};
 use lb_ebpf::{
     frame::MemoryFrame,
     parse::Packet,

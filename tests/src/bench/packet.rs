@@ -45,8 +45,12 @@ impl Template {
         let (from, to) = (self.source.port(), self.destination.port());
         let link = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
         let (network, network_bytes) = match (self.source.ip(), self.destination.ip()) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => (link.ipv4(source.octets(), destination.octets(), TTL), 20),
-            (IpAddr::V6(source), IpAddr::V6(destination)) => (link.ipv6(source.octets(), destination.octets(), TTL), 40),
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                (link.ipv4(source.octets(), destination.octets(), TTL), 20)
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                (link.ipv6(source.octets(), destination.octets(), TTL), 40)
+            }
             _ => bail!("{} and {} are of different families", self.source, self.destination),
         };
         let transport_bytes = if matches!(self.payload, Payload::Tcp | Payload::Syn) { 20 } else { 8 };

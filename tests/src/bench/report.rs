@@ -61,7 +61,17 @@ impl Report {
     pub fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(["case", "flows", "entries", "bytes", "verdict", "total ns", "floor ns", "net ns", "net/floor"]);
+        table.set_header([
+            "case",
+            "flows",
+            "entries",
+            "bytes",
+            "verdict",
+            "total ns",
+            "floor ns",
+            "net ns",
+            "net/floor",
+        ]);
         for row in &self.cases {
             table.add_row([
                 row.case.clone(),
