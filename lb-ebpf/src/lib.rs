@@ -27,17 +27,25 @@ pub mod verdict;
 
 pub mod agent;
 
+use core::hint::black_box;
+
 use lb_common::DropReason;
 
 use crate::{frame::Frame, tables::Tables, verdict::Verdict};
 
 /// What becomes of one frame: the whole datapath. Drops are counted here.
+///
+/// The outcome goes through memory. Where ways with and without a drop's reason meet in registers, LLVM may copy the reason
+/// that the latter do not have, and the verifier refuses to read a register that nobody wrote.
 #[inline(always)]
 pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
-    forward(frame, tables).unwrap_or_else(|reason| {
-        tables.count_drop(reason);
-        Verdict::Drop
-    })
+    match *black_box(&forward(frame, tables)) {
+        Ok(verdict) => verdict,
+        Err(reason) => {
+            tables.count_drop(reason);
+            Verdict::Drop
+        }
+    }
 }
 
 /// The journey of a packet.

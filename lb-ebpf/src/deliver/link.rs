@@ -75,9 +75,8 @@ fn write(frame: &mut impl Frame, hop: Hop<'_>, tags: Tags, ether_type: u16) -> R
 #[inline(always)]
 fn address<'f>(frame: &'f mut impl Frame, hop: Hop<'_>) -> Result<&'f mut Ethernet, DropReason> {
     let header = frame.header_mut::<Ethernet>(0).ok_or(DropReason::Inconsistent)?;
-    // Word by word: LLVM makes a plain copy between places that it cannot tell apart a call of a loop over bytes.
-    let (Mac([a, b, c]), Mac([d, e, f])) = (hop.mac, hop.source_mac);
-    (header.destination, header.source) = (Mac([*a, *b, *c]), Mac([*d, *e, *f]));
+    header.destination = *hop.mac;
+    header.source = *hop.source_mac;
     Ok(header)
 }
 

@@ -11,7 +11,7 @@
 
 mod xdp_frame;
 
-use core::{hint::black_box, ptr};
+use core::hint::black_box;
 
 use aya_ebpf::{
     bindings::xdp_action,
@@ -73,23 +73,14 @@ fn restore(frame: &mut XdpFrame) -> Option<()> {
         frame.resize_front(-grown)?;
     }
     *frame.header_mut(0)? = packet.first;
-    write(frame.header_mut(2)?, &packet.head);
+    *frame.header_mut(2)? = packet.head;
     if let Some(rest) = frame.header_mut(BENCH_HEAD_BYTES as u32) {
-        write(rest, &packet.rest);
+        *rest = packet.rest;
     }
     if packet.flow_bits != 0 {
         walk(frame, packet)?;
     }
     Some(())
-}
-
-/// Copies words one by one: what LLVM makes of a plain copy here is a call of a loop over bytes.
-#[inline(always)]
-fn write<const N: usize>(to: &mut [u64; N], from: &[u64; N]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        // SAFETY: it is a reference.
-        unsafe { ptr::write_volatile(to, *from) };
-    }
 }
 
 /// Gives the packet the source of the next flow, and keeps its checksums valid.
