@@ -24,7 +24,7 @@ mod settings;
 
 pub use address::Address;
 pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
-pub use bench::{BENCH_RESTORED_BYTES, BenchPacket};
+pub use bench::{BENCH_HEAD_BYTES, BENCH_RESTORED_BYTES, BenchPacket};
 pub use counter::{Hits, Traffic};
 pub use drop_reason::DropReason;
 pub use entry::{CLOSING_SECONDS, Entry, FLOW_WAYS, FlowSet, KEEP_SECONDS, Tick, UNCONFIRMED_SECONDS};

@@ -29,7 +29,7 @@ pub fn translate(
         // The backend talks to the node itself: the answer to a health check, say.
         Route::Local => Ok(Verdict::Pass),
         Route::Neighbour { ifindex, mac, source_mac } => {
-            deliver::reply(frame, packet, reply, &Hop { ifindex, mac, source_mac })
+            deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac })
         }
         Route::Unresolved { ifindex, address } => {
             tables.want_neighbour(ifindex, &address);

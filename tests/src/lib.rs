@@ -1,8 +1,10 @@
 //! What Sluice's tests are made of: networks with real servers ([`lab`]) and traffic to put on them ([`traffic`]); packets
 //! ([`packet`]), the tables they meet ([`world`]) and what becomes of them ([`cases`]).
 
+pub mod bench;
 pub mod cases;
 pub mod lab;
 pub mod packet;
+pub mod tables;
 pub mod traffic;
 pub mod world;

@@ -25,23 +25,21 @@ pub(super) fn encapsulate(
     packet: &Packet,
     backend: &BackendValue,
     hash: u64,
-    hop: &Hop,
+    hop: Hop<'_>,
 ) -> Result<Verdict, DropReason> {
     let inner = if packet.is_v4() { protocol::IPV4 } else { protocol::IPV6 };
     // The inner length fits 16 bits: a frame is shorter than 64 KiB.
     let bytes = packet.ip_bytes as u16;
     if backend.address.is_v4() {
         super::fits(packet.ip_bytes + ipv4::HEADER_BYTES, backend.mtu)?;
-        let outer =
-            Ipv4::encapsulation(backend.source.low(), backend.address.low(), inner, bytes, packet.traffic_class);
         let (offset, verdict) = link::wrap(frame, packet, hop, ipv4::HEADER_BYTES, ethernet::IPV4)?;
-        *frame.header_mut::<Ipv4>(offset).ok_or(DropReason::Inconsistent)? = outer;
+        *frame.header_mut(offset).ok_or(DropReason::Inconsistent)? =
+            Ipv4::encapsulation(backend.source.low(), backend.address.low(), inner, bytes, packet.traffic_class);
         return Ok(verdict);
     }
     super::fits(packet.ip_bytes + ipv6::HEADER_BYTES, backend.mtu)?;
-    let outer =
-        Ipv6::encapsulation(backend.source.0, backend.address.0, inner, bytes, packet.traffic_class, hash as u32);
     let (offset, verdict) = link::wrap(frame, packet, hop, ipv6::HEADER_BYTES, ethernet::IPV6)?;
-    *frame.header_mut::<Ipv6>(offset).ok_or(DropReason::Inconsistent)? = outer;
+    *frame.header_mut(offset).ok_or(DropReason::Inconsistent)? =
+        Ipv6::encapsulation(backend.source.0, backend.address.0, inner, bytes, packet.traffic_class, hash as u32);
     Ok(verdict)
 }

@@ -9,20 +9,20 @@ use crate::{
     wire::ethernet::{ADDRESSES_BYTES, Ethernet, HEADER_BYTES, TAG_BYTES, Tag},
 };
 
-/// The next hop of a packet.
+/// The next hop of a packet. The addresses are copied once, to the frame.
 #[derive(Clone, Copy, Debug)]
-pub struct Hop {
+pub struct Hop<'a> {
     /// The interface that leads there.
     pub ifindex: u32,
     /// Its MAC address.
-    pub mac: Mac,
+    pub mac: &'a Mac,
     /// The MAC address of that interface.
-    pub source_mac: Mac,
+    pub source_mac: &'a Mac,
 }
 
 /// Sends the packet on as it is, but for the link header.
 #[inline(always)]
-pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: &Hop) -> Result<Verdict, DropReason> {
+pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: Hop<'_>) -> Result<Verdict, DropReason> {
     let tags = Tags::kept(frame, packet, hop)?;
     let header_bytes = tags.header_bytes();
     if header_bytes != packet.network_offset {
@@ -31,9 +31,7 @@ pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: &Hop) -> Res
         frame.resize_front(grow).ok_or(DropReason::NoHeadroom)?;
         return write(frame, hop, tags, ether_type);
     }
-    let header = frame.header_mut::<Ethernet>(0).ok_or(DropReason::Inconsistent)?;
-    header.destination = hop.mac;
-    header.source = hop.source_mac;
+    address(frame, hop)?;
     Ok(Verdict::leave_by(hop.ifindex, frame.ingress()))
 }
 
@@ -43,7 +41,7 @@ pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: &Hop) -> Res
 pub(super) fn wrap(
     frame: &mut impl Frame,
     packet: &Packet,
-    hop: &Hop,
+    hop: Hop<'_>,
     outer_bytes: u32,
     ether_type: u16,
 ) -> Result<(u32, Verdict), DropReason> {
@@ -56,7 +54,7 @@ pub(super) fn wrap(
 
 /// Writes a link header at the front of the frame.
 #[inline(always)]
-fn write(frame: &mut impl Frame, hop: &Hop, tags: Tags, ether_type: u16) -> Result<Verdict, DropReason> {
+fn write(frame: &mut impl Frame, hop: Hop<'_>, tags: Tags, ether_type: u16) -> Result<Verdict, DropReason> {
     let mut at = ADDRESSES_BYTES;
     let mut first = ether_type;
     if let Some(outer) = tags.outer {
@@ -69,8 +67,17 @@ fn write(frame: &mut impl Frame, hop: &Hop, tags: Tags, ether_type: u16) -> Resu
             put(frame, at.wrapping_add(TAG_BYTES), Tag { protocol: inner.control, control: ether_type })?;
         }
     }
-    put(frame, 0, Ethernet { destination: hop.mac, source: hop.source_mac, ether_type: first })?;
+    address(frame, hop)?.ether_type = first;
     Ok(Verdict::leave_by(hop.ifindex, frame.ingress()))
+}
+
+/// Writes the link header's addresses.
+#[inline(always)]
+fn address<'f>(frame: &'f mut impl Frame, hop: Hop<'_>) -> Result<&'f mut Ethernet, DropReason> {
+    let header = frame.header_mut::<Ethernet>(0).ok_or(DropReason::Inconsistent)?;
+    header.destination = *hop.mac;
+    header.source = *hop.source_mac;
+    Ok(header)
 }
 
 #[inline(always)]
@@ -97,7 +104,7 @@ impl Tags {
     /// The tags that the packet came with, if it leaves by the interface that it came in by; none otherwise, because
     /// another interface is another network.
     #[inline(always)]
-    fn kept(frame: &impl Frame, packet: &Packet, hop: &Hop) -> Result<Self, DropReason> {
+    fn kept(frame: &impl Frame, packet: &Packet, hop: Hop<'_>) -> Result<Self, DropReason> {
         let mut tags = Self { outer: None, inner: None };
         if packet.network_offset == HEADER_BYTES || hop.ifindex != frame.ingress() {
             return Ok(tags);

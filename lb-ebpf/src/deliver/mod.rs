@@ -19,18 +19,18 @@ use crate::{
 #[inline(always)]
 pub fn to(frame: &mut impl Frame, packet: &Packet, choice: Choice<'_>) -> Result<Verdict, DropReason> {
     let backend = choice.backend;
-    let hop = Hop { ifindex: backend.ifindex, mac: backend.mac, source_mac: backend.source_mac };
+    let hop = Hop { ifindex: backend.ifindex, mac: &backend.mac, source_mac: &backend.source_mac };
     spend_ttl(frame, packet)?;
     match Delivery::from_wire(backend.delivery) {
         Some(Delivery::L2) => {
             fits(packet.ip_bytes, backend.mtu)?;
-            link::forward(frame, packet, &hop)
+            link::forward(frame, packet, hop)
         }
-        Some(Delivery::Ipip) => ipip::encapsulate(frame, packet, backend, choice.hash, &hop),
+        Some(Delivery::Ipip) => ipip::encapsulate(frame, packet, backend, choice.hash, hop),
         Some(Delivery::Nat) => {
             fits(packet.ip_bytes, backend.mtu)?;
             nat::request(frame, packet, backend)?;
-            link::forward(frame, packet, &hop)
+            link::forward(frame, packet, hop)
         }
         None => Err(DropReason::Inconsistent),
     }
@@ -42,7 +42,7 @@ pub fn reply(
     frame: &mut impl Frame,
     packet: &Packet,
     reply: &lb_common::ReplyValue,
-    hop: &Hop,
+    hop: Hop<'_>,
 ) -> Result<Verdict, DropReason> {
     spend_ttl(frame, packet)?;
     nat::reply(frame, packet, reply)?;
@@ -63,7 +63,7 @@ fn spend_ttl(frame: &mut impl Frame, packet: &Packet) -> Result<(), DropReason> 
     }
     if packet.is_v4() {
         let header = frame.header_mut::<Ipv4>(packet.network_offset).ok_or(DropReason::Inconsistent)?;
-        header.set_ttl(packet.ttl - 1);
+        header.decrement_ttl();
     } else {
         let header = frame.header_mut::<Ipv6>(packet.network_offset).ok_or(DropReason::Inconsistent)?;
         header.set_hop_limit(packet.ttl - 1);

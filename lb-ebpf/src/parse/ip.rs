@@ -2,11 +2,11 @@
 
 use lb_common::{Address, DropReason};
 
-use super::{Packet, Transport};
+use super::{Packet, Transport, in_memory};
 use crate::{
     frame::Frame,
     wire::{
-        ipv4::Ipv4,
+        ipv4::{self, Ipv4},
         ipv6::{self, Extension, Fragment, Ipv6},
         protocol,
     },
@@ -16,15 +16,13 @@ use crate::{
 /// do not occur in honest traffic to a service.
 const MAX_EXTENSIONS: u32 = 4;
 
-/// The IPv4 packet whose header is at `offset`.
+/// What the IPv4 header at `offset` says.
 #[inline(always)]
-pub(super) fn v4(frame: &impl Frame, offset: u32) -> Option<Packet> {
-    let header = frame.header::<Ipv4>(offset)?;
-    let header_bytes = header.header_bytes();
-    let packet = Packet {
+pub(super) fn v4(header: &Ipv4, offset: u32, frame_bytes: u32) -> Packet {
+    Packet {
         network_offset: offset,
-        transport_offset: offset + header_bytes,
-        frame_bytes: frame.length(),
+        transport_offset: offset + header.header_bytes(),
+        frame_bytes,
         ip_bytes: header.total_bytes() as u32,
         source: Address::v4(header.source()),
         destination: Address::v4(header.destination()),
@@ -36,28 +34,29 @@ pub(super) fn v4(frame: &impl Frame, offset: u32) -> Option<Packet> {
         fragmented: header.is_fragment(),
         transport: Transport::Other,
         defect: None,
-    };
-    let malformed = header.version() != 4
-        || header_bytes < 20
-        || packet.ip_bytes < header_bytes
-        || offset + packet.ip_bytes > packet.frame_bytes;
-    if malformed {
-        return Some(packet.with_defect(DropReason::MalformedIp));
     }
-    if header.is_later_fragment() {
-        return Some(packet.with_defect(DropReason::FragmentUnknown));
-    }
-    Some(packet)
 }
 
-/// The IPv6 packet whose header is at `offset`.
+/// Whether a packet with this IPv4 header can be forwarded.
 #[inline(always)]
-pub(super) fn v6(frame: &impl Frame, offset: u32) -> Option<Packet> {
-    let header = frame.header::<Ipv6>(offset)?;
-    let packet = Packet {
+pub(super) fn check_v4(header: &Ipv4, packet: &Packet) -> Result<(), DropReason> {
+    let malformed = header.version() != 4
+        || header.header_bytes() < ipv4::HEADER_BYTES
+        || packet.ip_bytes < header.header_bytes()
+        || packet.network_offset + packet.ip_bytes > packet.frame_bytes;
+    if malformed {
+        return Err(DropReason::MalformedIp);
+    }
+    if header.is_later_fragment() { Err(DropReason::FragmentUnknown) } else { Ok(()) }
+}
+
+/// What the IPv6 header at `offset` says.
+#[inline(always)]
+pub(super) fn v6(header: &Ipv6, offset: u32, frame_bytes: u32) -> Packet {
+    Packet {
         network_offset: offset,
         transport_offset: offset + ipv6::HEADER_BYTES,
-        frame_bytes: frame.length(),
+        frame_bytes,
         ip_bytes: ipv6::HEADER_BYTES + header.payload_bytes() as u32,
         source: Address::v6(header.source()),
         destination: Address::v6(header.destination()),
@@ -69,26 +68,24 @@ pub(super) fn v6(frame: &impl Frame, offset: u32) -> Option<Packet> {
         fragmented: false,
         transport: Transport::Other,
         defect: None,
-    };
-    // An IPv4-mapped address has no business on a wire, and the tables would take it for IPv4.
-    let mapped = packet.source.is_v4() || packet.destination.is_v4();
-    if header.version() != 6 || mapped || offset + packet.ip_bytes > packet.frame_bytes {
-        return Some(packet.with_defect(DropReason::MalformedIp));
     }
-    Some(walk_extensions(frame, packet))
 }
 
-/// Moves on to the transport header.
+/// Whether a packet with this IPv6 header can be forwarded; moves on to its transport header.
 #[inline(always)]
-fn walk_extensions(frame: &impl Frame, mut packet: Packet) -> Packet {
-    for _ in 0..MAX_EXTENSIONS {
-        let Some(next) = behind_extension(frame, packet) else { return packet };
-        if next.defect.is_some() {
-            return next;
-        }
-        packet = next;
+pub(super) fn check_v6(frame: &impl Frame, header: &Ipv6, packet: &mut Packet) -> Result<(), DropReason> {
+    // An IPv4-mapped address has no business on a wire, and the tables would take it for IPv4.
+    let is_mapped = packet.source.is_v4() || packet.destination.is_v4();
+    if header.version() != 6 || is_mapped || packet.network_offset + packet.ip_bytes > packet.frame_bytes {
+        return Err(DropReason::MalformedIp);
     }
-    if is_extension(packet.protocol) { packet.with_defect(DropReason::ExtensionHeaders) } else { packet }
+    for _ in 0..MAX_EXTENSIONS {
+        if !is_extension(packet.protocol) {
+            return Ok(());
+        }
+        skip_extension(frame, in_memory(packet))?;
+    }
+    if is_extension(packet.protocol) { Err(DropReason::ExtensionHeaders) } else { Ok(()) }
 }
 
 /// Whether a protocol number is that of an extension header that is walked over.
@@ -104,16 +101,11 @@ const fn is_extension(number: u8) -> bool {
     )
 }
 
-/// The packet with its transport offset behind the extension header there; `None` if there is none.
+/// Moves on behind the extension header at the transport offset.
 #[inline(always)]
-fn behind_extension(frame: &impl Frame, mut packet: Packet) -> Option<Packet> {
-    if !is_extension(packet.protocol) {
-        return None;
-    }
+fn skip_extension(frame: &impl Frame, packet: &mut Packet) -> Result<(), DropReason> {
     let offset = packet.transport_offset;
-    let Some(extension) = frame.header::<Extension>(offset) else {
-        return Some(packet.with_defect(DropReason::MalformedIp));
-    };
+    let extension = frame.header::<Extension>(offset).ok_or(DropReason::MalformedIp)?;
     let bytes = match packet.protocol {
         protocol::FRAGMENT => size_of::<Fragment>() as u32,
         // RFC 4302, section 2.2: in units of four bytes, minus two.
@@ -121,16 +113,14 @@ fn behind_extension(frame: &impl Frame, mut packet: Packet) -> Option<Packet> {
         _ => (extension.length as u32 + 1) * 8,
     };
     if packet.protocol == protocol::FRAGMENT {
-        let Some(fragment) = frame.header::<Fragment>(offset) else {
-            return Some(packet.with_defect(DropReason::MalformedIp));
-        };
+        let fragment = frame.header::<Fragment>(offset).ok_or(DropReason::MalformedIp)?;
         if fragment.is_later() {
             packet.protocol = fragment.next_header;
-            return Some(packet.with_defect(DropReason::FragmentUnknown));
+            return Err(DropReason::FragmentUnknown);
         }
         packet.fragmented |= fragment.is_fragmented();
     }
     packet.protocol = extension.next_header;
     packet.transport_offset = offset + bytes;
-    Some(packet)
+    Ok(())
 }

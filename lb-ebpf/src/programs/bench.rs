@@ -11,16 +11,26 @@
 
 mod xdp_frame;
 
+use core::hint::black_box;
+
 use aya_ebpf::{
     bindings::xdp_action,
     macros::{map, xdp},
     maps::{Array, ProgramArray},
     programs::XdpContext,
 };
-use lb_common::{BENCH_RESTORED_BYTES, BenchPacket};
+use lb_common::{BENCH_HEAD_BYTES, BenchPacket};
 use lb_ebpf::{
     frame::Frame,
-    wire::{checksum::Update, ethernet, ipv4::Ipv4, ipv6::Ipv6, protocol, tcp::Tcp, udp::Udp},
+    wire::{
+        checksum::Update,
+        ethernet,
+        ipv4::{self, Ipv4},
+        ipv6::{self, Ipv6},
+        protocol,
+        tcp::Tcp,
+        udp::Udp,
+    },
 };
 
 use crate::xdp_frame::XdpFrame;
@@ -57,54 +67,65 @@ fn sluice_wrapper(context: XdpContext) -> u32 {
 #[inline(always)]
 fn restore(frame: &mut XdpFrame) -> Option<()> {
     let packet = PACKET.get(0)?;
-    let grown = frame.length() as i32 - packet.frame_bytes as i32;
+    // Behind the barrier, or the two subtractions become one in 32 bits, which the verifier refuses for pointers.
+    let grown = black_box(frame.length()) as i32 - packet.frame_bytes as i32;
     if grown != 0 {
         frame.resize_front(-grown)?;
     }
-    *frame.header_mut::<[u64; BENCH_RESTORED_BYTES / 8]>(0)? = packet.bytes;
+    *frame.header_mut(0)? = packet.first;
+    *frame.header_mut(2)? = packet.head;
+    if let Some(rest) = frame.header_mut(BENCH_HEAD_BYTES as u32) {
+        *rest = packet.rest;
+    }
     if packet.flow_bits != 0 {
         walk(frame, packet)?;
     }
     Some(())
 }
 
-/// Gives the packet the source of the next flow, in a permuted order, and keeps its checksums valid.
+/// Gives the packet the source of the next flow, and keeps its checksums valid.
 #[inline(always)]
 fn walk(frame: &mut XdpFrame, packet: &BenchPacket) -> Option<()> {
     let counter = COUNTER.get_ptr_mut(0)?;
     // SAFETY: the bench runs on one CPU.
-    let number = unsafe {
+    let (address, port) = unsafe {
         *counter = (*counter).wrapping_add(1);
-        *counter
+        packet.step(*counter)
     };
-    // An odd factor permutes the numbers below a power of two.
-    let flow = (number.wrapping_mul(0x9e37_79b1) & ((1 << (packet.flow_bits & 31)) - 1)) as u32;
     let offset = ethernet::HEADER_BYTES;
-    let (update, transport, number) = if packet.is_v4 != 0 {
+    if packet.is_v4 != 0 {
         let header = frame.header_mut::<Ipv4>(offset)?;
-        let update = header.set_source(header.source().wrapping_add(flow >> 12));
-        (update, offset + 20, header.protocol())
-    } else {
-        let header = frame.header_mut::<Ipv6>(offset)?;
-        let [a, b, c, d] = header.source();
-        let update = header.set_source([a, b, c, d.wrapping_add(flow >> 12)]);
-        (update, offset + 40, header.next_header())
-    };
-    set_source_port(frame, transport, number, update, 1024 + (flow & 0xfff) as u16)
+        let update = header.set_source(header.source().wrapping_add(address));
+        let number = header.protocol();
+        return add_to_port(frame, offset + ipv4::HEADER_BYTES, number, update, port);
+    }
+    let header = frame.header_mut::<Ipv6>(offset)?;
+    let [a, b, c, d] = header.source();
+    let update = header.set_source([a, b, c, d.wrapping_add(address)]);
+    let number = header.next_header();
+    add_to_port(frame, offset + ipv6::HEADER_BYTES, number, update, port)
 }
 
 #[inline(always)]
-fn set_source_port(frame: &mut XdpFrame, offset: u32, number: u8, update: Update, port: u16) -> Option<()> {
+fn add_to_port(frame: &mut XdpFrame, offset: u32, number: u8, update: Update, step: u16) -> Option<()> {
     if number == protocol::TCP {
         let header = frame.header_mut::<Tcp>(offset)?;
-        header.checksum = update.word(header.source_port, port.to_be()).apply(header.checksum);
-        header.source_port = port.to_be();
+        let port = added(header.source_port, step);
+        header.checksum = update.word(header.source_port, port).apply(header.checksum);
+        header.source_port = port;
     } else {
         let header = frame.header_mut::<Udp>(offset)?;
-        header.checksum = update.word(header.source_port, port.to_be()).apply_udp(header.checksum);
-        header.source_port = port.to_be();
+        let port = added(header.source_port, step);
+        header.checksum = update.word(header.source_port, port).apply_udp(header.checksum);
+        header.source_port = port;
     }
     Some(())
+}
+
+/// A port as it stands on the wire, some ports on.
+#[inline(always)]
+const fn added(port: u16, step: u16) -> u16 {
+    u16::from_be(port).wrapping_add(step).to_be()
 }
 
 #[panic_handler]

@@ -1,7 +1,13 @@
 //! A [`Frame`] over an XDP context.
 
+use core::ptr::NonNull;
+
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head};
 use lb_ebpf::frame::{Frame, Header};
+
+/// No header begins so far from the start of a frame. The verifier does not let an offset into the packet that it knows
+/// nothing of, as it does not of one that was kept in memory.
+const MAX_OFFSET: u32 = 0x3fff;
 
 /// The packet of the running XDP program.
 pub(crate) struct XdpFrame {
@@ -24,12 +30,19 @@ impl XdpFrame {
         unsafe { ((*self.context).data as usize, (*self.context).data_end as usize) }
     }
 
-    /// The address of a `T` at an offset, if it lies within the packet. This comparison is what the verifier looks for.
+    /// The address of a `T` at an offset, if it lies within the packet. These comparisons are what the verifier looks for.
     #[inline(always)]
-    fn address_of<T>(&self, offset: u32) -> Option<*mut T> {
+    fn address_of<T>(&self, offset: u32) -> Option<NonNull<T>> {
         let (start, end) = self.bounds();
+        if offset > MAX_OFFSET {
+            return None;
+        }
         let address = start + offset as usize;
-        if address + size_of::<T>() > end { None } else { Some(address as *mut T) }
+        if address + size_of::<T>() > end {
+            return None;
+        }
+        // SAFETY: a packet does not begin at address 0; the compiler would test for it.
+        Some(unsafe { NonNull::new_unchecked(address as *mut T) })
     }
 }
 
@@ -50,13 +63,13 @@ impl Frame for XdpFrame {
     fn header<T: Header>(&self, offset: u32) -> Option<&T> {
         // SAFETY: in bounds, any bytes are a `T`, and resizing needs the exclusive borrow that this one forbids.
         // The kernel tolerates misaligned access on every machine that BPF's JIT supports.
-        self.address_of(offset).map(|address| unsafe { &*address })
+        self.address_of(offset).map(|address| unsafe { address.as_ref() })
     }
 
     #[inline(always)]
     fn header_mut<T: Header>(&mut self, offset: u32) -> Option<&mut T> {
         // SAFETY: as in `header`; the borrow is exclusive.
-        self.address_of(offset).map(|address| unsafe { &mut *address })
+        self.address_of(offset).map(|mut address| unsafe { address.as_mut() })
     }
 
     #[inline(always)]

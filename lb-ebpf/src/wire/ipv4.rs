@@ -147,6 +147,14 @@ impl Ipv4 {
         self.checksum = Update::new().word(old, new).apply(self.checksum);
     }
 
+    /// Takes one from the time to live and corrects the checksum, by the shorter sum of RFC 1141.
+    #[inline(always)]
+    pub const fn decrement_ttl(&mut self) {
+        let sum = self.checksum as u32 + u16::from_ne_bytes([1, 0]) as u32;
+        self.checksum = (sum + (sum >= 0xffff) as u32) as u16;
+        self.ttl = self.ttl.wrapping_sub(1);
+    }
+
     /// Exchanges source and destination, which no checksum notices.
     #[inline(always)]
     pub const fn swap_addresses(&mut self) {
@@ -171,5 +179,21 @@ impl Ipv4 {
         self.destination = address.to_be();
         self.checksum = update.apply(self.checksum);
         update
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_to_decrement_the_ttl_is_right_for_every_checksum() {
+        for checksum in 0..=u16::MAX {
+            let mut short = Ipv4 { ttl: 64, protocol: 6, checksum, ..Ipv4::default() };
+            let mut long = short;
+            short.decrement_ttl();
+            long.set_ttl(63);
+            assert_eq!((short.ttl, { short.checksum }), (long.ttl, { long.checksum }));
+        }
     }
 }

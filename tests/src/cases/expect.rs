@@ -5,10 +5,7 @@ use std::fmt;
 use lb_common::{DropReason, Hits, Traffic};
 
 use super::Case;
-use crate::{
-    packet,
-    world::{Counts, World},
-};
+use crate::{packet, tables::Counts, world::World};
 
 /// What becomes of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]

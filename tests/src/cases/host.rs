@@ -4,11 +4,14 @@ use lb_common::DropReason;
 use lb_ebpf::{frame::MemoryFrame, tables::Tables, verdict::Verdict};
 
 use super::{Case, Observation, expect::Action};
-use crate::world::{SnapshotTables, World};
+use crate::{
+    tables::SnapshotTables,
+    world::{World, route},
+};
 
 /// Runs a case.
 pub fn run(case: &Case, world: &World) -> Observation {
-    let tables = SnapshotTables::new(&world.snapshot, case.ingress);
+    let tables = SnapshotTables::new(&world.snapshot, |packet| route(packet, case.ingress));
     let mut buffer = vec![0xee; case.headroom];
     buffer.extend(&case.frame);
     let mut frame = MemoryFrame::new(&mut buffer, case.headroom, case.ingress);

@@ -16,7 +16,7 @@ use lb_userspace::{
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{Case, Observation, expect::Action, network};
-use crate::world::{Counts, World};
+use crate::{tables::Counts, world::World};
 
 /// The largest frame that a test run can leave behind.
 const MAX_FRAME_BYTES: usize = 4096;

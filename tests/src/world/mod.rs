@@ -4,9 +4,7 @@
 //! backends are on that of [`BACK`], `10.9.1.0/24` and `fd09:1::/64`. A host's MAC address follows from its IP address, see
 //! [`mac_of`].
 
-mod flows;
 mod services;
-mod tables;
 mod ways;
 
 use std::{
@@ -23,8 +21,7 @@ use lb_userspace::{
 
 pub use self::{
     services::SECRET,
-    tables::{Counts, SnapshotTables},
-    ways::{INTERFACES, Interface, WAYS, Way},
+    ways::{INTERFACES, Interface, WAYS, Way, route},
 };
 
 /// The interface on the clients' side.

@@ -105,7 +105,7 @@ fn covers(prefix: &str, address: IpAddr) -> bool {
 }
 
 /// What the kernel answers about a packet's destination.
-pub(super) fn route(packet: &Packet, ingress: u32) -> Route {
+pub fn route(packet: &Packet, ingress: u32) -> Route {
     if !interface(ingress).forwards {
         return Route::Unreachable;
     }

@@ -20,7 +20,10 @@ use proptest::{
     prelude::*,
     test_runner::{Config, RngSeed},
 };
-use tests::world::{BACK, FAR, FRONT, SIDE, Setup, SnapshotTables, World};
+use tests::{
+    tables::SnapshotTables,
+    world::{BACK, FAR, FRONT, SIDE, Setup, World, route},
+};
 
 pub(crate) use self::{
     breakage::{Breakage, breakages, broken, damaged},
@@ -60,7 +63,7 @@ impl Ran {
 
 /// Runs the datapath on a frame.
 pub(crate) fn run(frame: &[u8], ingress: u32, headroom: usize) -> Ran {
-    let tables = SnapshotTables::new(&WORLD.snapshot, ingress);
+    let tables = SnapshotTables::new(&WORLD.snapshot, |packet| route(packet, ingress));
     let mut buffer = vec![0; headroom];
     buffer.extend(frame);
     let mut frame = MemoryFrame::new(&mut buffer, headroom, ingress);
@@ -138,7 +141,8 @@ pub(crate) fn check_parse(shape: &Shape) -> Result<(), TestCaseError> {
     };
     let (is_udp, is_echo) = (matches!(sliced.transport, Some(TransportSlice::Udp(_))), shape.is_echo());
 
-    let packet = parse::packet(&MemoryFrame::new(&mut bytes.clone(), 0, 1)).expect("an IP packet");
+    let mut place = None;
+    let packet = parse::packet(&MemoryFrame::new(&mut bytes.clone(), 0, 1), &mut place).expect("an IP packet");
     prop_assert_eq!(packet.defect, None);
     prop_assert_eq!((IpAddr::from(packet.source), packet.source_port), source);
     prop_assert_eq!((IpAddr::from(packet.destination), packet.destination_port), destination);

@@ -1,5 +1,7 @@
 //! The datapath's tables over a snapshot, for runs on the host.
 
+mod flows;
+
 use std::{cell::RefCell, collections::BTreeMap, net::IpAddr};
 
 use lb_common::{
@@ -13,10 +15,7 @@ use lb_ebpf::{
 };
 use lb_userspace::plan::Snapshot;
 
-use super::{
-    flows::{Flows, OneSet},
-    ways,
-};
+use self::flows::{Flows, OneSet};
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,11 +32,10 @@ pub struct Counts {
     pub wanted: Vec<(u32, Address)>,
 }
 
-/// [`Tables`] over a [`Snapshot`], the world's ways, and counters in memory.
-#[derive(Debug)]
+/// [`Tables`] over a [`Snapshot`], with counters in memory.
 pub struct SnapshotTables<'a> {
     snapshot: &'a Snapshot,
-    ingress: u32,
+    route: Box<dyn Fn(&Packet) -> Route + 'a>,
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
     flows: OneSet,
@@ -45,11 +43,11 @@ pub struct SnapshotTables<'a> {
 }
 
 impl<'a> SnapshotTables<'a> {
-    /// Tables for a packet that came in by an interface.
-    pub fn new(snapshot: &'a Snapshot, ingress: u32) -> Self {
+    /// Tables of a node whose kernel answers questions for routes like this.
+    pub fn new(snapshot: &'a Snapshot, route: impl Fn(&Packet) -> Route + 'a) -> Self {
         Self {
             snapshot,
-            ingress,
+            route: Box::new(route),
             nobody: BackendValue::default(),
             flows: OneSet::default(),
             counts: RefCell::default(),
@@ -100,7 +98,7 @@ impl Tables for SnapshotTables<'_> {
     }
 
     fn route(&self, packet: &Packet) -> Route {
-        ways::route(packet, self.ingress)
+        (self.route)(packet)
     }
 
     fn want_neighbour(&self, ifindex: u32, address: &Address) {

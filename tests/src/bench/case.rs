@@ -1,0 +1,242 @@
+//! The cases: a packet, the flows that it walks over, and the tables that it meets.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use ipnet::IpNet;
+use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+
+use super::packet::{Payload, Template, Walk};
+
+/// One case.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name: `delivery/family/protocol/variant`, or the feature's name first.
+    pub name: &'static str,
+    /// The packet.
+    pub template: Template,
+    /// The flows that it walks over.
+    pub walk: Walk,
+    /// The service that there is.
+    pub service: Endpoint,
+    /// The entries of the deny list. If there are any, the floor is the same program without the list.
+    pub entries: u32,
+}
+
+/// A service of the bench.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    /// The family.
+    pub is_v4: bool,
+    /// How packets are brought to the backends.
+    pub delivery: Delivery,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port; `None` is any port.
+    pub port: Option<u16>,
+}
+
+const PORT: u16 = 80;
+const CLIENT_PORT: u16 = 1024;
+const BACKENDS: u32 = 100;
+
+/// The client behind the uplink; the walks begin there.
+pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 1);
+
+/// Sources of listed packets keep their low bits while they walk, so that a list's entries and the packets that miss it
+/// lie side by side everywhere in the address space.
+const LIST_STRIDE: u32 = 0x9e37_79b1 << 9;
+const LISTED: u32 = 0x0a02_0101;
+const UNLISTED: u32 = 0x0a02_0001;
+
+impl Endpoint {
+    const fn new(is_v4: bool, delivery: Delivery) -> Self {
+        Self { is_v4, delivery, protocol: Protocol::Tcp, port: Some(PORT) }
+    }
+
+    fn address(&self) -> IpAddr {
+        if self.is_v4 { [10, 0, 0, 100].into() } else { [0xfd00, 0, 0, 0, 0, 0, 0, 0x100].into() }
+    }
+
+    fn backend(&self, number: u32) -> IpAddr {
+        if self.is_v4 {
+            Ipv4Addr::from_bits(0x0a01_0000 + number).into()
+        } else {
+            Ipv6Addr::from_bits((0xfd00_0000_0000_0001 << 64) + u128::from(number)).into()
+        }
+    }
+
+    fn client(&self) -> SocketAddr {
+        let ip = if self.is_v4 { CLIENT.into() } else { [0xfd00, 0, 0, 2, 0, 0, 0, 1].into() };
+        SocketAddr::new(ip, CLIENT_PORT)
+    }
+
+    fn service(&self) -> Service {
+        let backend = |number| Backend {
+            name: format!("backend-{number}"),
+            address: self.backend(number),
+            port: (self.delivery == Delivery::Nat).then_some(8080),
+            weight: Backend::DEFAULT_WEIGHT,
+            state: AdminState::Up,
+        };
+        Service {
+            name: "bench".to_owned(),
+            address: self.address(),
+            port: self.port,
+            protocol: self.protocol,
+            delivery: self.delivery,
+            ring: RingSettings::default(),
+            health: None,
+            backends: (1..=BACKENDS).map(backend).collect(),
+        }
+    }
+}
+
+impl Case {
+    /// A client's packet to a service, one hot flow.
+    fn new(name: &'static str, service: Endpoint) -> Self {
+        let payload = if service.protocol == Protocol::Udp { Payload::Udp } else { Payload::Tcp };
+        let destination = SocketAddr::new(service.address(), PORT);
+        let frame_bytes = if service.is_v4 { 64 } else { 96 };
+        let template = Template { payload, source: service.client(), destination, frame_bytes };
+        Self { name, template, walk: Walk::default(), service, entries: 0 }
+    }
+
+    fn payload(mut self, payload: Payload) -> Self {
+        self.template.payload = payload;
+        self
+    }
+
+    fn bytes(mut self, frame_bytes: usize) -> Self {
+        self.template.frame_bytes = frame_bytes;
+        self
+    }
+
+    fn flows(mut self, flow_bits: u32) -> Self {
+        self.walk = Walk::clients(flow_bits);
+        self
+    }
+
+    /// A packet from a backend to the client.
+    fn reply(mut self) -> Self {
+        self.template.source = SocketAddr::new(self.service.backend(1), 8080);
+        self.template.destination = self.service.client();
+        self
+    }
+
+    /// A packet to nobody's address.
+    fn elsewhere(mut self) -> Self {
+        self.template.destination.set_ip(if self.service.is_v4 {
+            [10, 0, 0, 101].into()
+        } else {
+            [0xfd00, 0, 0, 0, 0, 0, 0, 0x101].into()
+        });
+        self
+    }
+
+    /// Random sources and a deny list of so many single addresses: all sources are on it, or none is.
+    fn list(mut self, entries: u32, hit: bool) -> Self {
+        self.entries = entries;
+        self.walk = Walk { flow_bits: entries.ilog2(), port_bits: 0, stride: LIST_STRIDE };
+        let first = if hit { LISTED } else { UNLISTED };
+        self.template.source.set_ip(self.listable(first));
+        self
+    }
+
+    fn listable(&self, low: u32) -> IpAddr {
+        match self.service.client().ip() {
+            IpAddr::V4(_) => Ipv4Addr::from_bits(low).into(),
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 32 << 32 | u128::from(low)).into(),
+        }
+    }
+
+    /// How many flows it walks over.
+    pub const fn flows_walked(&self) -> u64 {
+        1 << self.walk.flow_bits
+    }
+
+    /// What the node is configured to do.
+    pub fn model(&self) -> Model {
+        let entry = |number: u32| IpNet::from(self.listable(LISTED.wrapping_add(number.wrapping_mul(LIST_STRIDE))));
+        Model {
+            node: Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None },
+            services: vec![self.service.service()],
+            firewall: Firewall { allow: Vec::new(), deny: (0..self.entries).map(entry).collect() },
+        }
+    }
+
+    /// The same without the list.
+    pub fn unlisted_model(&self) -> Model {
+        Self { entries: 0, ..self.clone() }.model()
+    }
+}
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    let v4 = |delivery| Endpoint::new(true, delivery);
+    let v6 = |delivery| Endpoint::new(false, delivery);
+    let (ipip, ipip6) = (v4(Delivery::Ipip), v6(Delivery::Ipip));
+    let udp = Endpoint { protocol: Protocol::Udp, ..ipip };
+    let any_port = Endpoint { port: None, ..ipip };
+    let mut cases = vec![Case::new("ipip/v4/tcp", ipip)];
+    cases.extend([10, 14, 17, 20, 22].map(|flow_bits| Case::new("ipip/v4/tcp", ipip).flows(flow_bits)));
+    cases.extend([
+        Case::new("ipip/v4/tcp", ipip).bytes(1400),
+        Case::new("ipip/v6/tcp", ipip6),
+        Case::new("ipip/v6/tcp", ipip6).flows(20),
+        Case::new("ipip/v4/udp", udp),
+        Case::new("ipip/v4/tcp/any-port", any_port),
+        Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
+        Case::new("l2/v4/tcp", v4(Delivery::L2)),
+        Case::new("l2/v6/tcp", v6(Delivery::L2)),
+        Case::new("nat/v4/tcp", v4(Delivery::Nat)),
+        Case::new("nat/v6/tcp", v6(Delivery::Nat)),
+        Case::new("nat/v4/reply", v4(Delivery::Nat)).reply(),
+        Case::new("pass/v4/tcp", ipip).elsewhere(),
+        Case::new("pass/v6/tcp", ipip6).elsewhere(),
+        Case::new("echo/v4", ipip).payload(Payload::Echo),
+        Case::new("echo/v6", ipip6).payload(Payload::Echo),
+    ]);
+    for entries in [1_000, 100_000] {
+        cases.push(Case::new("firewall/v4/miss", ipip).list(entries, false));
+        cases.push(Case::new("firewall/v4/hit", ipip).list(entries, true));
+        cases.push(Case::new("firewall/v6/miss", ipip6).list(entries, false));
+        cases.push(Case::new("firewall/v6/hit", ipip6).list(entries, true));
+    }
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_listed_source_walks_over_entries_only_and_an_unlisted_one_over_none() {
+        for hit in [true, false] {
+            let case = Case::new("", Endpoint::new(true, Delivery::Ipip)).list(1000, hit);
+            let deny: BTreeSet<IpNet> = case.model().firewall.deny.into_iter().collect();
+            let packet = case.walk.wrap(&case.template.build().unwrap()).unwrap();
+            for number in 0..4096 {
+                let source = case.template.moved(packet.step(number)).source.ip();
+                assert_eq!(deny.contains(&IpNet::from(source)), hit, "{source}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_walk_meets_every_flow_once() {
+        let case = Case::new("", Endpoint::new(false, Delivery::L2)).flows(14);
+        let packet = case.walk.wrap(&case.template.build().unwrap()).unwrap();
+        let sources: BTreeSet<SocketAddr> =
+            (0..1 << 14).map(|number| case.template.moved(packet.step(number)).source).collect();
+        assert_eq!(sources.len(), 1 << 14);
+    }
+
+    #[test]
+    fn every_case_fits_the_wrapper() {
+        for case in all() {
+            case.walk.wrap(&case.template.build().unwrap()).unwrap();
+        }
+    }
+}

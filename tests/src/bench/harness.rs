@@ -1,0 +1,107 @@
+//! The wrapper program, and one measurement with it.
+
+use anyhow::{Context as _, Result, ensure};
+use aya::{
+    Ebpf,
+    maps::{Array, MapData, ProgramArray},
+    programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp},
+};
+use lb_common::BenchPacket;
+use lb_userspace::dataplane::{BENCH_OBJECT, Plain};
+use nix::time::{ClockId, clock_gettime};
+
+use super::host::Outcome;
+
+/// No output is longer, in bytes.
+const MAX_OUTPUT_BYTES: usize = 4096;
+
+/// The loaded wrapper.
+pub struct Harness {
+    ebpf: Ebpf,
+    packet: Array<MapData, Plain<BenchPacket>>,
+    counter: Array<MapData, u64>,
+    target: ProgramArray<MapData>,
+    /// The program that only transmits.
+    pub floor: ProgramFd,
+}
+
+/// Many runs of one program.
+#[derive(Debug)]
+pub struct Runs {
+    /// Nanoseconds of one run.
+    pub ns: f64,
+    /// The number of the last packet, if the packets walk.
+    pub last: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Harness {
+    /// Loads wrapper and floor.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses them.
+    pub fn load() -> Result<Self> {
+        let mut ebpf = Ebpf::load(BENCH_OBJECT).context("could not load the bench's object")?;
+        for name in ["sluice_wrapper", "sluice_floor"] {
+            program(&mut ebpf, name)?.load().with_context(|| format!("could not load {name}"))?;
+        }
+        let floor = program(&mut ebpf, "sluice_floor")?.fd()?.try_clone()?;
+        let map = |ebpf: &mut Ebpf, name| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
+        Ok(Self {
+            packet: map(&mut ebpf, "packet")?.try_into()?,
+            counter: map(&mut ebpf, "counter")?.try_into()?,
+            target: map(&mut ebpf, "target")?.try_into()?,
+            floor,
+            ebpf,
+        })
+    }
+
+    /// Says which packet is restored, and starts to count packets anew.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses to write a map.
+    pub fn restore(&mut self, packet: BenchPacket) -> Result<()> {
+        self.packet.set(0, &Plain(packet), 0)?;
+        Ok(self.counter.set(0, &0, 0)?)
+    }
+
+    /// Runs a program on the packet, `repeat` times in a row.
+    ///
+    /// The time is that of this thread on its CPU: the kernel's own figure is cut down to whole nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the program as the target of a tail call, or the test run.
+    pub fn run(&mut self, subject: &ProgramFd, frame: &[u8], repeat: u32) -> Result<Runs> {
+        self.target.set(0, subject, 0).context("the program cannot be called by the wrapper")?;
+        let mut output = vec![0; MAX_OUTPUT_BYTES];
+        let wrapper = program(&mut self.ebpf, "sluice_wrapper")?;
+        let mut options = TestRunOptions::new();
+        options.data_in = Some(frame);
+        options.data_out = Some(&mut output);
+        options.repeat = repeat;
+        let start = cpu_ns()?;
+        let result = wrapper.test_run(options)?;
+        let elapsed = cpu_ns()? - start;
+        ensure!(result.return_value != 0, "the wrapper could not restore the packet or call the program");
+        output.truncate(result.data_size_out as usize);
+        Ok(Runs {
+            ns: elapsed as f64 / f64::from(repeat),
+            last: self.counter.get(&0, 0)?,
+            outcome: Outcome { action: result.return_value, frame: output },
+        })
+    }
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+    let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
+    Ok(program.try_into()?)
+}
+
+fn cpu_ns() -> Result<i64> {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
+    Ok(time.tv_sec() * 1_000_000_000 + time.tv_nsec())
+}

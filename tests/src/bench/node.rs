@@ -1,0 +1,87 @@
+//! The load balancer with a case's tables, made the way the daemon makes them: model, plan, changes.
+
+use std::{collections::BTreeSet, net::IpAddr, path::PathBuf};
+
+use anyhow::Result;
+use aya::programs::ProgramFd;
+use lb_common::{HashKey, Mac};
+use lb_userspace::{
+    dataplane::{self, Kernel},
+    model::Model,
+    plan::{Health, Inputs, Patience, Planner, Snapshot},
+    routes::{NextHop, NextHops},
+};
+
+use super::sandbox::{self, INGRESS, Uplink};
+
+/// A loaded program and what its tables hold. Dropping it removes its pins.
+pub struct Node {
+    kernel: Kernel,
+    pins: PathBuf,
+    /// What the tables hold.
+    pub snapshot: Snapshot,
+}
+
+impl Node {
+    /// Loads the program with the tables that a model means.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the program, or the tables are too small.
+    pub fn new(name: &str, model: &Model, uplink: Uplink) -> Result<Self> {
+        let pins = sandbox::pins(name);
+        dataplane::preflight(&pins)?;
+        let mut node = Self { kernel: Kernel::open(&pins)?, pins, snapshot: Snapshot::default() };
+        let inputs = Inputs {
+            model,
+            health: &|_, _| Health::Up,
+            next_hops: &next_hops(model),
+            hash_key: HashKey::expand([1, 2]),
+            devices: &BTreeSet::from([INGRESS, uplink.ifindex]),
+            patience: Patience::default(),
+            census: None,
+            now_s: 0,
+        };
+        let desired = Planner::default().desired(inputs, &node.snapshot)?.snapshot;
+        dataplane::apply(&mut node.kernel, &node.snapshot, &desired)?;
+        node.snapshot = desired;
+        Ok(node)
+    }
+
+    /// The program.
+    ///
+    /// # Errors
+    ///
+    /// No file descriptor is left.
+    pub fn program(&mut self) -> Result<ProgramFd> {
+        Ok(self.kernel.program()?.fd()?.try_clone()?)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // The sandbox would take them away too, at the end; the next case wants the name before.
+        let _ = dataplane::detach_all(&self.pins);
+    }
+}
+
+/// Every backend is a neighbour on the interface that packets come in by.
+fn next_hops(model: &Model) -> NextHops {
+    let backends = model.services.iter().flat_map(|service| &service.backends);
+    backends.map(|backend| (backend.address, next_hop(backend.address))).collect()
+}
+
+fn next_hop(address: IpAddr) -> NextHop {
+    let source = match address {
+        IpAddr::V4(_) => IpAddr::from([10, 1, 0, 254]),
+        IpAddr::V6(_) => IpAddr::from([0xfd00, 0, 0, 1, 0, 0, 0, 0xfffe]),
+    };
+    NextHop {
+        ifindex: INGRESS,
+        interface: "lo".to_owned(),
+        mac: Mac::new([2, 0, 0, 0, 0, 3]),
+        source_mac: Mac::new([2, 0, 0, 0, 0, 2]),
+        source,
+        mtu: 1500,
+    }
+}

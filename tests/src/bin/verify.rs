@@ -1,0 +1,87 @@
+//! `cargo xtask verify`: what the kernel's verifier makes of the programs.
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::{Context as _, Result};
+use aya::{
+    EbpfLoader,
+    programs::{Program, Xdp},
+};
+use comfy_table::{CellAlignment, Table, presets};
+use lb_userspace::dataplane::{AGENT_OBJECT, BENCH_OBJECT, LB_OBJECT};
+use tests::bench::sandbox;
+
+/// How many instructions the verifier may walk, by program. It refuses a million; a program that grows towards that loads
+/// slowly, and one more feature doubles it. Measured with rustc 1.99.1 on Linux 6.18.
+const BUDGETS: [(&str, u32); 4] =
+    [("sluice_lb", 60_000), ("sluice_agent", 10_000), ("sluice_wrapper", 2_000), ("sluice_floor", 10)];
+
+/// What the kernel says of a loaded program.
+struct Loaded {
+    name: String,
+    verified: u32,
+    instructions: u32,
+    machine_code_bytes: u32,
+    load_ms: u128,
+}
+
+fn main() -> Result<ExitCode> {
+    sandbox::enter()?;
+    let mut programs = Vec::new();
+    for object in [LB_OBJECT, AGENT_OBJECT, BENCH_OBJECT] {
+        programs.extend(load(object)?);
+    }
+    println!("{}", table(&programs));
+    let mut code = ExitCode::SUCCESS;
+    for program in &programs {
+        let budget = budget(&program.name);
+        if program.verified > budget {
+            eprintln!("{}: {} verified instructions, over the budget of {budget}", program.name, program.verified);
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
+}
+
+/// A program that the table does not name has no budget, so that nobody forgets to give it one.
+fn budget(name: &str) -> u32 {
+    BUDGETS.iter().find(|(known, _)| *known == name).map_or(0, |(_, budget)| *budget)
+}
+
+fn load(object: &[u8]) -> Result<Vec<Loaded>> {
+    let mut ebpf = EbpfLoader::new().default_map_pin_directory(sandbox::pins("")).load(object)?;
+    let programs = ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program));
+    programs.map(|(name, program)| measure(&name, program).with_context(|| name)).collect()
+}
+
+fn measure(name: &str, program: &mut Program) -> Result<Loaded> {
+    let program: &mut Xdp = program.try_into()?;
+    let start = Instant::now();
+    program.load()?;
+    let load_ms = start.elapsed().as_millis();
+    let info = program.info()?;
+    Ok(Loaded {
+        name: name.to_owned(),
+        verified: info.verified_instruction_count().context("the kernel does not count them before Linux 5.16")?,
+        instructions: info.size_translated().context("the kernel does not show them")? / 8,
+        machine_code_bytes: info.size_jitted(),
+        load_ms,
+    })
+}
+
+fn table(programs: &[Loaded]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["program", "verified", "budget", "instructions", "machine code bytes", "load ms"]);
+    for program in programs {
+        let numbers = [program.verified, budget(&program.name), program.instructions, program.machine_code_bytes];
+        let mut row = vec![program.name.clone()];
+        row.extend(numbers.map(|number| number.to_string()));
+        row.push(program.load_ms.to_string());
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
