@@ -46,7 +46,11 @@ proptest! {
     }
 
     #[test]
-    fn broken_packets_do_no_harm(shape in prop_oneof![3 => shapes(), 1 => replies()], breakages in breakages(), ingress in interfaces()) {
+    fn broken_packets_do_no_harm(
+        shape in prop_oneof![3 => shapes(), 1 => replies()],
+        breakages in breakages(),
+        ingress in interfaces(),
+    ) {
         check_run(&broken(&shape, &breakages), ingress)?;
     }
 }
@@ -79,8 +83,8 @@ proptest! {
 
     #[test]
     fn the_agent_undoes_a_tunnel(shape in shapes(), service in 0usize..4) {
-        let (destination, port) = [("10.9.0.102", 80), ("10.9.0.103", 80), ("fd09::102", 80), ("fd09::103", 80)][service];
-        let shape = Shape { destination_port: port, protocol: 6, tags: Vec::new(), destination, ..shape };
+        let destination = ["10.9.0.102", "10.9.0.103", "fd09::102", "fd09::103"][service];
+        let shape = Shape { destination_port: 80, protocol: 6, tags: Vec::new(), destination, ..shape };
         let sent = run(&shape.packet().bytes(), FRONT, 64);
         prop_assert!(sent.left(), "{:?}: {:?}", shape, sent);
         let unwrapped = support::decapsulate(&sent.frame);
@@ -90,16 +94,25 @@ proptest! {
     }
 
     #[test]
-    fn a_reply_undoes_nat(client: u8, client_port in 1u16.., number in 0usize..6, payload in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn a_reply_undoes_nat(
+        client: u8,
+        client_port in 1u16..,
+        number in 0usize..6,
+        payload in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
         let (service, port, protocol) = [
             ("10.9.0.105", 80, 6), ("10.9.0.105", 53, 17), ("10.9.0.106", client_port ^ 1, 6),
             ("fd09::105", 80, 6), ("fd09::105", 53, 17), ("fd09::106", client_port ^ 1, 17),
         ][number];
         // The clients behind the world's routers.
-        let client = if service.contains(':') { format!("2001:db8:1::{client:x}") } else { format!("192.0.2.{client}") };
+        let is_v6 = service.contains(':');
+        let client = if is_v6 { format!("2001:db8:1::{client:x}") } else { format!("192.0.2.{client}") };
         let packet = |source: &str, source_port, destination: &str, destination_port, ttl| {
             let packet = Packet::ip(source, destination).ttl(ttl);
-            let packet = if protocol == 6 { packet.tcp(source_port, destination_port).ack() } else { packet.udp(source_port, destination_port) };
+            let packet = match protocol {
+                6 => packet.tcp(source_port, destination_port).ack(),
+                _ => packet.udp(source_port, destination_port),
+            };
             packet.payload(&payload)
         };
         let request = run(&packet(&client, client_port, service, port, 64).bytes(), FRONT, 0);

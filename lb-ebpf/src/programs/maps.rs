@@ -227,8 +227,8 @@ fn route(answer: &FibLookup, code: i64) -> Route {
         }
         NOT_FORWARDED => Route::Local,
         NO_NEIGHBOUR => {
-            // SAFETY: the helper has put the next hop's address where the destination was. An IPv4 packet's next hop may have an
-            // IPv6 address (RFC 5549).
+            // SAFETY: the helper has put the next hop's address where the destination was. An IPv4 packet's next hop
+            // may have an IPv6 address (RFC 5549).
             let address = unsafe {
                 if answer.family == FAMILY_V4 {
                     Address::v4(u32::from_be(answer.__bindgen_anon_4.ipv4_dst))

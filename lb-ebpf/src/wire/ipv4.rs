@@ -135,7 +135,7 @@ impl Ipv4 {
         self.checksum = Update::new().word(old, new).apply(self.checksum);
     }
 
-    /// Notes that congestion was met on the way, unless the packet's ends do not ask for that, and corrects the checksum.
+    /// Notes that congestion was met on the way, if the packet's ends ask for that, and corrects the checksum.
     #[inline(always)]
     pub const fn mark_congestion(&mut self) {
         if self.traffic_class & 3 == 0 {

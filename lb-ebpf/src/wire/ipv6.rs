@@ -134,7 +134,7 @@ impl Ipv6 {
         self.hop_limit = hop_limit;
     }
 
-    /// Notes that congestion was met on the way, unless the packet's ends do not ask for that.
+    /// Notes that congestion was met on the way, if the packet's ends ask for that.
     #[inline(always)]
     pub const fn mark_congestion(&mut self) {
         if self.traffic_class() & 3 != 0 {

@@ -1,9 +1,9 @@
 //! The packet table: what the datapath does, one packet at a time.
 //!
 //! A [`Case`] says which packet meets which tables and what must become of it: the verdict, every byte that leaves, and
-//! everything that is counted. The table is run twice, by [`host`] through the datapath as a library and by [`kernel`] through the
-//! loaded program; both must do what the table says. What a case expects is written with the packet builder and never computed by
-//! the datapath.
+//! everything that is counted. The table is run twice, by [`host`] through the datapath as a library and by [`kernel`]
+//! through the loaded program; both must do what the table says. What a case expects is written with the packet builder
+//! and never computed by the datapath.
 
 pub mod agent;
 pub mod agent_run;

@@ -5,7 +5,7 @@ use etherparse::IpFragOffset;
 use super::{Packet, Transport, network::Network};
 
 impl Packet {
-    /// The two fragments of a packet, the first with `bytes` bytes (a multiple of eight) of transport header and payload.
+    /// The two fragments of a packet, the first with this many bytes of transport header and payload: a multiple of eight.
     ///
     /// The transport checksum is the whole packet's, as it is on a real wire.
     pub fn fragments(self, bytes: usize) -> [Self; 2] {

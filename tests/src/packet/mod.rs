@@ -1,7 +1,7 @@
 //! Packets for tests: well-formed ones by a fluent builder, and ways to break them.
 //!
-//! The builder stands on `etherparse` and shares no code with the datapath, so that what a test expects is never computed by
-//! what it tests. Checksums and lengths are right unless a method says otherwise.
+//! The builder stands on `etherparse` and shares no code with the datapath, so that what a test expects is never
+//! computed by what it tests. Checksums and lengths are right unless a method says otherwise.
 
 mod damage;
 mod extension;

@@ -1,8 +1,9 @@
-//! The world that the packet table's packets meet: a fixed configuration behind fixed next hops, planned by the real planner.
+//! The world that the packet table's packets meet: a fixed configuration and fixed next hops, planned by the real
+//! planner.
 //!
-//! Addresses are systematic. Clients and some backends are on the network of [`FRONT`], `10.9.0.0/24` and `fd09::/64`; the other
-//! backends are on that of [`BACK`], `10.9.1.0/24` and `fd09:1::/64`. A host's MAC address follows from its IP address, see
-//! [`mac_of`].
+//! Addresses are systematic. Clients and some backends are on the network of [`FRONT`], `10.9.0.0/24` and `fd09::/64`;
+//! the other backends are on that of [`BACK`], `10.9.1.0/24` and `fd09:1::/64`. A host's MAC address follows from its IP
+//! address, see [`mac_of`].
 
 mod services;
 mod ways;
