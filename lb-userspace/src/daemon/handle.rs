@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::state::State;
+use super::request::{Reply, Request};
 use crate::{
     api::{
         Control,
@@ -12,20 +12,6 @@ use crate::{
     },
     model::ListKind,
 };
-
-/// Where an answer goes.
-type Reply<T> = oneshot::Sender<Result<T, ApiError>>;
-
-/// A request, and where its answer goes.
-pub(super) enum Request {
-    Status(Reply<Status>),
-    Services(Reply<Vec<ServiceStatus>>),
-    Drops(Reply<Drops>),
-    List(ListKind, Reply<List>),
-    ListTest(ListKind, IpAddr, Reply<ListTest>),
-    Change(ChangeRequest, Reply<Changed>),
-    Apply(Option<ApplyRequest>, Reply<Changed>),
-}
 
 /// Sends requests to the daemon's state.
 #[derive(Clone)]
@@ -73,20 +59,5 @@ impl Control for Handle {
 
     async fn apply(&self, document: Option<ApplyRequest>) -> Result<Changed, ApiError> {
         self.ask(|reply| Request::Apply(document, reply)).await
-    }
-}
-
-impl State {
-    /// Answers a request. Whoever asked may have gone, which is no matter.
-    pub(super) async fn answer(&mut self, request: Request) {
-        match request {
-            Request::Status(reply) => drop(reply.send(self.status().await)),
-            Request::Services(reply) => drop(reply.send(self.services())),
-            Request::Drops(reply) => drop(reply.send(self.drops())),
-            Request::List(kind, reply) => drop(reply.send(self.list(kind))),
-            Request::ListTest(kind, address, reply) => drop(reply.send(Ok(self.list_test(kind, address)))),
-            Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
-            Request::Apply(request, reply) => drop(reply.send(self.apply(request).await)),
-        }
     }
 }

@@ -14,6 +14,7 @@ mod handle;
 mod interfaces;
 mod liveness;
 mod report;
+mod request;
 mod secret;
 mod state;
 

@@ -15,7 +15,7 @@ use tokio::{
     time::{MissedTickBehavior, timeout},
 };
 
-use super::{DaemonError, Options, census, clock, events, handle::Request, interfaces, liveness::Liveness, secret};
+use super::{DaemonError, Options, census, clock, events, interfaces, liveness::Liveness, request::Request, secret};
 use crate::{
     config::Document,
     dataplane::{self, Kernel},
@@ -179,6 +179,19 @@ impl State {
                     }
                 }
             }
+        }
+    }
+
+    /// Answers a request. Whoever asked may have gone, which is no matter.
+    pub(super) async fn answer(&mut self, request: Request) {
+        match request {
+            Request::Status(reply) => drop(reply.send(self.status().await)),
+            Request::Services(reply) => drop(reply.send(self.services())),
+            Request::Drops(reply) => drop(reply.send(self.drops())),
+            Request::List(kind, reply) => drop(reply.send(self.list(kind))),
+            Request::ListTest(kind, address, reply) => drop(reply.send(Ok(self.list_test(kind, address)))),
+            Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
+            Request::Apply(request, reply) => drop(reply.send(self.apply(request).await)),
         }
     }
 

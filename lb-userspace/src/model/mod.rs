@@ -94,8 +94,11 @@ pub struct RingSettings {
 }
 
 impl Default for RingSettings {
+    /// Tolerance is paid for twice: what one backend has above its share, others lack. At 2 % and three backends the
+    /// least loaded one lacks up to 4.1 %, at 0.5 % up to 1.1 %; a change then moves 0.22 % of the rows beyond those
+    /// that it must, instead of 0.09 % (see [`crate::ring`]), and moved rows break no connections.
     fn default() -> Self {
-        Self { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 20 }
+        Self { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5 }
     }
 }
 

@@ -149,11 +149,14 @@ mod tests {
         Row::new(current, current, RowState::Lookup)
     }
 
+    /// Which backends serve.
+    type Serves<'a> = &'a dyn Fn(u16) -> bool;
+
     #[test]
     fn every_way_to_move_a_row() {
         let all = |_: u16| true;
         let without_a = |slot: u16| slot != A;
-        let cases: [(Row, u16, &dyn Fn(u16) -> bool, Row); 12] = [
+        let cases: [(Row, u16, Serves<'_>, Row); 12] = [
             (Row::settled(A), A, &all, Row::settled(A)),
             (Row::settled(A), B, &all, moving(B, A)),
             (Row::settled(A), B, &without_a, Row::settled(B)),

@@ -56,7 +56,7 @@ fn all_that_is_written_is_read() {
             port: Some(80),
             protocol: Protocol::Tcp,
             delivery: Delivery::Nat,
-            ring: RingSettings { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 20 },
+            ring: RingSettings { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5 },
             health: Some(HealthCheck {
                 probe: Probe::Http { path: "/health".into(), host: None, status: vec![(200, 299), (301, 301)] },
                 port: None,

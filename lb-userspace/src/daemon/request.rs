@@ -1,0 +1,24 @@
+//! What the API asks of the daemon's state.
+
+use std::net::IpAddr;
+
+use tokio::sync::oneshot;
+
+use crate::{
+    api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+    model::ListKind,
+};
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, ApiError>>;
+
+/// A request, and where its answer goes.
+pub(super) enum Request {
+    Status(Reply<Status>),
+    Services(Reply<Vec<ServiceStatus>>),
+    Drops(Reply<Drops>),
+    List(ListKind, Reply<List>),
+    ListTest(ListKind, IpAddr, Reply<ListTest>),
+    Change(ChangeRequest, Reply<Changed>),
+    Apply(Option<ApplyRequest>, Reply<Changed>),
+}
