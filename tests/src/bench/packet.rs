@@ -117,8 +117,8 @@ impl Walk {
             ..BenchPacket::default()
         };
         let words = packet.head.iter_mut().chain(&mut packet.rest);
-        for (word, bytes) in words.zip(frame[2..].chunks_exact(8)) {
-            *word = u64::from_ne_bytes(bytes.try_into()?);
+        for (word, bytes) in words.zip(frame[2..].as_chunks().0) {
+            *word = u64::from_ne_bytes(*bytes);
         }
         Ok(packet)
     }
