@@ -3,7 +3,7 @@
 use crate::{
     frame::Frame,
     parse::Packet,
-    verdict::Verdict,
+    verdict::Way,
     wire::{
         ethernet::Ethernet,
         icmp::{self, Icmp},
@@ -17,10 +17,10 @@ const TTL: u8 = 64;
 
 /// Turns the request into its answer and sends it back the way it came (RFC 792, RFC 4443 section 4.2).
 #[inline(always)]
-pub fn answer(frame: &mut impl Frame, packet: &Packet) -> Verdict {
+pub(crate) fn answer(frame: &mut impl Frame, packet: &Packet) -> Way {
     match turn(frame, packet) {
-        Some(()) => Verdict::Transmit,
-        None => Verdict::Pass,
+        Some(()) => Way::TRANSMIT,
+        None => Way::PASS,
     }
 }
 

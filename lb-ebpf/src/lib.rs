@@ -27,20 +27,19 @@ pub mod verdict;
 
 pub mod agent;
 
-use core::hint::black_box;
-
 use lb_common::DropReason;
 
-use crate::{frame::Frame, tables::Tables, verdict::Verdict};
+use crate::{
+    frame::Frame,
+    tables::Tables,
+    verdict::{Verdict, Way},
+};
 
 /// What becomes of one frame: the whole datapath. Drops are counted here.
-///
-/// The outcome goes through memory. Where ways with and without a drop's reason meet in registers, LLVM may copy the reason
-/// that the latter do not have, and the verifier refuses to read a register that nobody wrote.
 #[inline(always)]
 pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
-    match *black_box(&forward(frame, tables)) {
-        Ok(verdict) => verdict,
+    match forward(frame, tables) {
+        Ok(way) => way.verdict(),
         Err(reason) => {
             tables.count_drop(reason);
             Verdict::Drop
@@ -50,10 +49,10 @@ pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
 
 /// The journey of a packet.
 #[inline(always)]
-fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Verdict, DropReason> {
+fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReason> {
     let mut place = None;
-    let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Verdict::Pass) };
-    let Some(settings) = tables.settings() else { return Ok(Verdict::Pass) };
+    let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Way::PASS) };
+    let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
     firewall::admit(packet, settings, tables)?;
     let Some(service) = service::find(packet, tables)? else {
         return reply::translate(frame, packet, settings, tables);

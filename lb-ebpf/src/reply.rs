@@ -10,24 +10,24 @@ use crate::{
     frame::Frame,
     parse::{Packet, Transport},
     tables::{Route, Tables},
-    verdict::Verdict,
+    verdict::Way,
 };
 
 /// Translates the packet if it is a reply; passes it otherwise.
 #[inline(always)]
-pub fn translate(
+pub(crate) fn translate(
     frame: &mut impl Frame,
     packet: &Packet,
     settings: &Settings,
     tables: &impl Tables,
-) -> Result<Verdict, DropReason> {
+) -> Result<Way, DropReason> {
     if settings.features & Features::NAT == 0 || packet.defect.is_some() {
-        return Ok(Verdict::Pass);
+        return Ok(Way::PASS);
     }
-    let Some(reply) = find(packet, tables) else { return Ok(Verdict::Pass) };
+    let Some(reply) = find(packet, tables) else { return Ok(Way::PASS) };
     match tables.route(packet) {
         // The backend talks to the node itself: the answer to a health check, say.
-        Route::Local => Ok(Verdict::Pass),
+        Route::Local => Ok(Way::PASS),
         Route::Neighbour { ifindex, mac, source_mac } => {
             deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac })
         }

@@ -13,10 +13,32 @@ pub enum Verdict {
     Drop,
 }
 
-impl Verdict {
-    /// The verdict that sends a frame out of `egress`.
+/// A verdict while the datapath passes it on: one word, so that an error's reason takes its place exactly.
+///
+/// Where the parts of an enum that a variant lacks meet those of another, LLVM may copy a register that nobody wrote, and
+/// the verifier refuses to read that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way(u32);
+
+impl Way {
+    /// See [`Verdict::Pass`]. No interface has this index.
+    pub(crate) const PASS: Self = Self(0);
+    /// See [`Verdict::Transmit`]. No interface has this index.
+    pub(crate) const TRANSMIT: Self = Self(u32::MAX);
+
+    /// The way out of the interface `egress`.
     #[inline(always)]
-    pub const fn leave_by(egress: u32, ingress: u32) -> Self {
-        if egress == ingress { Self::Transmit } else { Self::Redirect(egress) }
+    pub(crate) const fn leave_by(egress: u32, ingress: u32) -> Self {
+        if egress == ingress { Self::TRANSMIT } else { Self(egress) }
+    }
+
+    /// What it means.
+    #[inline(always)]
+    pub(crate) const fn verdict(self) -> Verdict {
+        match self {
+            Self::PASS => Verdict::Pass,
+            Self::TRANSMIT => Verdict::Transmit,
+            Self(ifindex) => Verdict::Redirect(ifindex),
+        }
     }
 }

@@ -5,7 +5,7 @@ use lb_common::{DropReason, Mac};
 use crate::{
     frame::Frame,
     parse::Packet,
-    verdict::Verdict,
+    verdict::Way,
     wire::ethernet::{ADDRESSES_BYTES, Ethernet, HEADER_BYTES, TAG_BYTES, Tag},
 };
 
@@ -22,7 +22,7 @@ pub struct Hop<'a> {
 
 /// Sends the packet on as it is, but for the link header.
 #[inline(always)]
-pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: Hop<'_>) -> Result<Verdict, DropReason> {
+pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: Hop<'_>) -> Result<Way, DropReason> {
     let tags = Tags::kept(frame, packet, hop)?;
     let header_bytes = tags.header_bytes();
     if header_bytes != packet.network_offset {
@@ -32,11 +32,11 @@ pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: Hop<'_>) -> 
         return write(frame, hop, tags, ether_type);
     }
     address(frame, hop)?;
-    Ok(Verdict::leave_by(hop.ifindex, frame.ingress()))
+    Ok(Way::leave_by(hop.ifindex, frame.ingress()))
 }
 
 /// Makes room for an outer header of `outer_bytes` in front of the IP header and writes the link header before it.
-/// Returns where the outer header goes, and the verdict for when it stands there.
+/// Returns where the outer header goes, and the way out.
 #[inline(always)]
 pub(super) fn wrap(
     frame: &mut impl Frame,
@@ -44,7 +44,7 @@ pub(super) fn wrap(
     hop: Hop<'_>,
     outer_bytes: u32,
     ether_type: u16,
-) -> Result<(u32, Verdict), DropReason> {
+) -> Result<(u32, Way), DropReason> {
     let tags = Tags::kept(frame, packet, hop)?;
     let outer_offset = tags.header_bytes();
     let grow = (outer_offset + outer_bytes) as i32 - packet.network_offset as i32;
@@ -54,7 +54,7 @@ pub(super) fn wrap(
 
 /// Writes a link header at the front of the frame.
 #[inline(always)]
-fn write(frame: &mut impl Frame, hop: Hop<'_>, tags: Tags, ether_type: u16) -> Result<Verdict, DropReason> {
+fn write(frame: &mut impl Frame, hop: Hop<'_>, tags: Tags, ether_type: u16) -> Result<Way, DropReason> {
     let mut at = ADDRESSES_BYTES;
     let mut first = ether_type;
     if let Some(outer) = tags.outer {
@@ -68,7 +68,7 @@ fn write(frame: &mut impl Frame, hop: Hop<'_>, tags: Tags, ether_type: u16) -> R
         }
     }
     address(frame, hop)?.ether_type = first;
-    Ok(Verdict::leave_by(hop.ifindex, frame.ingress()))
+    Ok(Way::leave_by(hop.ifindex, frame.ingress()))
 }
 
 /// Writes the link header's addresses.

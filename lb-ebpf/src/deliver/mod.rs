@@ -11,13 +11,13 @@ use crate::{
     balance::Choice,
     frame::Frame,
     parse::Packet,
-    verdict::Verdict,
+    verdict::Way,
     wire::{ipv4::Ipv4, ipv6::Ipv6},
 };
 
 /// Rewrites the packet for its backend and sends it on.
 #[inline(always)]
-pub fn to(frame: &mut impl Frame, packet: &Packet, choice: Choice<'_>) -> Result<Verdict, DropReason> {
+pub(crate) fn to(frame: &mut impl Frame, packet: &Packet, choice: Choice<'_>) -> Result<Way, DropReason> {
     let backend = choice.backend;
     let hop = Hop { ifindex: backend.ifindex, mac: &backend.mac, source_mac: &backend.source_mac };
     spend_ttl(frame, packet)?;
@@ -38,12 +38,12 @@ pub fn to(frame: &mut impl Frame, packet: &Packet, choice: Choice<'_>) -> Result
 
 /// Rewrites a `nat` backend's reply so that it comes from the service, and sends it on.
 #[inline(always)]
-pub fn reply(
+pub(crate) fn reply(
     frame: &mut impl Frame,
     packet: &Packet,
     reply: &lb_common::ReplyValue,
     hop: Hop<'_>,
-) -> Result<Verdict, DropReason> {
+) -> Result<Way, DropReason> {
     spend_ttl(frame, packet)?;
     nat::reply(frame, packet, reply)?;
     link::forward(frame, packet, hop)

@@ -60,7 +60,7 @@ fn sluice_wrapper(context: XdpContext) -> u32 {
         return xdp_action::XDP_ABORTED;
     }
     // SAFETY: the array holds XDP programs only. The call returns only if there is none.
-    let _ = unsafe { TARGET.tail_call(&context, 0) };
+    unsafe { TARGET.tail_call(&context, 0) };
     xdp_action::XDP_ABORTED
 }
 

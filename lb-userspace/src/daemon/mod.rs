@@ -1,6 +1,6 @@
 //! The daemon: one task that owns everything that can change, and does one thing at a time.
 //!
-//! Requests, health reports, next hops and signals arrive in one loop ([`state`]); each leads to a new desired
+//! Requests, health reports, next hops and signals arrive in one loop (`state`); each leads to a new desired
 //! snapshot of the kernel's tables, of which only the difference is written. So no lock and no order of events can
 //! make two parts of the daemon disagree about what the kernel holds. Health checks, netlink and the API run beside
 //! it and only send messages.

@@ -117,7 +117,7 @@ impl Walk {
             ..BenchPacket::default()
         };
         let words = packet.head.iter_mut().chain(&mut packet.rest);
-        for (word, bytes) in words.zip(frame[2..].as_chunks::<8>().0) {
+        for (word, bytes) in words.zip(frame[2..].as_chunks().0) {
             *word = u64::from_ne_bytes(*bytes);
         }
         Ok(packet)
