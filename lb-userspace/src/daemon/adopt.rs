@@ -1,26 +1,61 @@
 //! Taking a new configuration: all of it, or nothing.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
+use std::{collections::BTreeMap, fs, net::SocketAddr, time::Instant};
 
 use super::{
     DaemonError, interfaces,
     state::{State, destinations},
 };
 use crate::{
-    api::types::{ApiError, ApplyRequest, ChangeRequest, Changed},
-    config::{self, Document},
+    api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Edit},
+    config::{self, Document, Edited},
     health::Target,
     model::{AdminState, Backend, Model, Service},
 };
+
+/// A configuration to be adopted.
+struct Next {
+    document: Document,
+    model: Model,
+    /// What the file is to hold; `None` leaves it alone.
+    saved: Option<Document>,
+}
 
 impl State {
     /// Makes one edit of the configuration.
     pub(super) async fn change(&mut self, request: ChangeRequest) -> Result<Changed, ApiError> {
         let started = Instant::now();
         let edited = self.document.edit(&request.edit).map_err(ApiError::usage)?;
-        let Some(done) = edited.done else { return Ok(nothing()) };
-        self.adopt(edited.document, edited.model, !request.ephemeral).await.map_err(to_api)?;
+        let saved = if request.ephemeral { None } else { Some(self.edit_saved(&request.edit, &edited)?) };
+        let done = edited.done.or_else(|| saved.as_ref()?.done.clone());
+        let Some(done) = done else { return Ok(nothing()) };
+        let saved = saved.map(|saved| saved.document);
+        self.adopt(Next { document: edited.document, model: edited.model, saved }).await.map_err(to_api)?;
         Ok(self.changed(vec![done], started))
+    }
+
+    /// The same edit of what the file holds, which ephemeral changes are not part of.
+    fn edit_saved(&self, edit: &Edit, running: &Edited) -> Result<Edited, ApiError> {
+        let path = self.config.display();
+        if self.config.exists() && !self.file_holds(&self.saved) {
+            return Err(ApiError::usage(format_args!(
+                "{path} was changed since the daemon read it, and would be overwritten: `sluice apply` takes it over, \
+                 --ephemeral leaves it alone; nothing was changed"
+            )));
+        }
+        if self.saved.text() == self.document.text() {
+            return Ok(running.clone());
+        }
+        self.saved.edit(edit).map_err(|error| {
+            ApiError::usage(format_args!(
+                "this cannot be written to {path}, which lacks the ephemeral changes: {error}; try --ephemeral"
+            ))
+        })
+    }
+
+    fn file_holds(&self, document: &Document) -> bool {
+        // A document has no byte order mark, whatever its file has.
+        fs::read_to_string(&self.config).is_ok_and(|text| text.trim_start_matches('\u{feff}') == document.text())
     }
 
     /// Takes a whole configuration, or its own file again.
@@ -30,23 +65,24 @@ impl State {
             Some(request) => Document::parse(&request.origin, &request.text).map_err(ApiError::usage)?,
             None => config::read(&self.config).map_err(ApiError::usage)?,
         };
+        if request.is_none() {
+            self.saved = document.clone();
+        }
         let is_new = model != self.model;
         let sentences = if is_new { super::report::differences(&self.model, &model) } else { Vec::new() };
-        self.adopt(document, model, request.is_some()).await.map_err(to_api)?;
-        if request.is_none() {
-            self.is_ephemeral = false;
-        }
+        let saved = request.is_some().then(|| document.clone());
+        self.adopt(Next { document, model, saved }).await.map_err(to_api)?;
         Ok(if is_new { self.changed(sentences, started) } else { nothing() })
     }
 
     /// Makes a configuration the running one. After an error everything is as it was.
-    async fn adopt(&mut self, document: Document, model: Model, write: bool) -> Result<(), DaemonError> {
+    async fn adopt(&mut self, Next { document, model, saved }: Next) -> Result<(), DaemonError> {
         let interfaces_before = self.interfaces.clone();
         let wanted = self.wanted_interfaces(&model).await?;
         let new = interfaces::attach(&mut self.kernel, &wanted, false).await?;
         let model_before = std::mem::replace(&mut self.model, model);
         self.interfaces = wanted;
-        let result = self.adopt_model(&document, write).await;
+        let result = self.adopt_model(saved).await;
         if let Err(error) = result {
             self.model = model_before;
             self.interfaces = interfaces_before;
@@ -55,7 +91,6 @@ impl State {
             return Err(error);
         }
         self.document = document;
-        self.is_ephemeral = !write;
         interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
         self.set_targets();
         Ok(())
@@ -70,13 +105,16 @@ impl State {
     }
 
     /// Brings the kernel to the new model, and then writes the file: a change that the kernel refuses is not written.
-    async fn adopt_model(&mut self, document: &Document, write: bool) -> Result<(), DaemonError> {
+    async fn adopt_model(&mut self, saved: Option<Document>) -> Result<(), DaemonError> {
         self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
         self.liveness.follow(&self.model, |_, _| false);
         self.synchronise()?;
-        if write && document.text() != self.document.text() {
-            config::write(&self.config, document)
-                .map_err(|source| DaemonError::Write { path: self.config.clone(), source })?;
+        if let Some(saved) = saved {
+            if !self.file_holds(&saved) {
+                config::write(&self.config, &saved)
+                    .map_err(|source| DaemonError::Write { path: self.config.clone(), source })?;
+            }
+            self.saved = saved;
         }
         Ok(())
     }

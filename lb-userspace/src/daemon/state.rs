@@ -33,10 +33,11 @@ const REDISCOVERY: Duration = Duration::from_secs(1);
 pub(super) struct State {
     pub(super) started: Instant,
     pub(super) config: PathBuf,
+    /// The running configuration.
     pub(super) document: Document,
     pub(super) model: Model,
-    /// Whether the model differs from the file.
-    pub(super) is_ephemeral: bool,
+    /// The file as it was last read or written: the running configuration without ephemeral changes.
+    pub(super) saved: Document,
     pub(super) kernel: Kernel,
     /// What the kernel's tables hold.
     pub(super) snapshot: Snapshot,
@@ -78,9 +79,9 @@ impl State {
         let mut state = Self {
             started: Instant::now(),
             config: options.config,
+            saved: document.clone(),
             document,
             model,
-            is_ephemeral: false,
             kernel,
             snapshot,
             places: Places::default(),
