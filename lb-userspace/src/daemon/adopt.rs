@@ -1,11 +1,13 @@
 //! Taking a new configuration: all of it, or nothing.
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, time::Instant};
-
-use super::{
-    DaemonError, interfaces,
-    state::{State, destinations},
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    time::{Duration, Instant},
 };
+
+use super::{DaemonError, interfaces, state::State};
 use crate::{
     api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Edit},
     config::{self, Document, Edited},
@@ -30,8 +32,9 @@ impl State {
         let done = edited.done.or_else(|| saved.as_ref()?.done.clone());
         let Some(done) = done else { return Ok(nothing()) };
         let saved = saved.map(|saved| saved.document);
-        self.adopt(Next { document: edited.document, model: edited.model, saved }).await.map_err(to_api)?;
-        Ok(self.changed(vec![done], started))
+        let next = Next { document: edited.document, model: edited.model, saved };
+        let effective = self.adopt(next).await.map_err(to_api)?;
+        Ok(self.changed(vec![done], effective - started))
     }
 
     /// The same edit of what the file holds, which ephemeral changes are not part of.
@@ -71,29 +74,31 @@ impl State {
         let is_new = model != self.model;
         let sentences = if is_new { super::report::differences(&self.model, &model) } else { Vec::new() };
         let saved = request.is_some().then(|| document.clone());
-        self.adopt(Next { document, model, saved }).await.map_err(to_api)?;
-        Ok(if is_new { self.changed(sentences, started) } else { nothing() })
+        let effective = self.adopt(Next { document, model, saved }).await.map_err(to_api)?;
+        Ok(if is_new { self.changed(sentences, effective - started) } else { nothing() })
     }
 
-    /// Makes a configuration the running one. After an error everything is as it was.
-    async fn adopt(&mut self, Next { document, model, saved }: Next) -> Result<(), DaemonError> {
+    /// Makes a configuration the running one; returns when the kernel held it. After an error everything is as it was.
+    async fn adopt(&mut self, Next { document, model, saved }: Next) -> Result<Instant, DaemonError> {
         let interfaces_before = self.interfaces.clone();
         let wanted = self.wanted_interfaces(&model).await?;
         let new = interfaces::attach(&mut self.kernel, &wanted, false).await?;
         let model_before = std::mem::replace(&mut self.model, model);
         self.interfaces = wanted;
-        let result = self.adopt_model(saved).await;
-        if let Err(error) = result {
-            self.model = model_before;
-            self.interfaces = interfaces_before;
-            interfaces::detach(&mut self.kernel, &new).await;
-            self.take_back().await;
-            return Err(error);
-        }
+        let effective = match self.adopt_model(saved).await {
+            Ok(effective) => effective,
+            Err(error) => {
+                self.model = model_before;
+                self.interfaces = interfaces_before;
+                interfaces::detach(&mut self.kernel, &new).await;
+                self.take_back().await;
+                return Err(error);
+            }
+        };
         self.document = document;
         interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
         self.set_targets();
-        Ok(())
+        Ok(effective)
     }
 
     /// The interfaces of a model; asks the kernel only if they have changed.
@@ -105,10 +110,12 @@ impl State {
     }
 
     /// Brings the kernel to the new model, and then writes the file: a change that the kernel refuses is not written.
-    async fn adopt_model(&mut self, saved: Option<Document>) -> Result<(), DaemonError> {
-        self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
+    /// Returns when the kernel held it.
+    async fn adopt_model(&mut self, saved: Option<Document>) -> Result<Instant, DaemonError> {
+        self.follow_ways().await?;
         self.liveness.follow(&self.model, |_, _| false);
         self.synchronise()?;
+        let effective = Instant::now();
         if let Some(saved) = saved {
             if !self.file_holds(&saved) {
                 config::write(&self.config, &saved)
@@ -116,14 +123,13 @@ impl State {
             }
             self.saved = saved;
         }
-        Ok(())
+        Ok(effective)
     }
 
     /// Brings the kernel back to the model from before a change that failed.
     async fn take_back(&mut self) {
-        match self.routes.set_destinations(destinations(&self.model)).await {
-            Ok(next_hops) => self.next_hops = next_hops,
-            Err(error) => tracing::error!(%error, "could not read the next hops again"),
+        if let Err(error) = self.follow_ways().await {
+            tracing::error!(%error, "could not read the next hops again");
         }
         self.liveness.follow(&self.model, |_, _| false);
         if let Err(error) = self.synchronise() {
@@ -154,8 +160,8 @@ impl State {
         })
     }
 
-    fn changed(&self, changes: Vec<String>, started: Instant) -> Changed {
-        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    fn changed(&self, changes: Vec<String>, took: Duration) -> Changed {
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         Changed { changes, microseconds, warnings: self.warnings() }
     }
 }

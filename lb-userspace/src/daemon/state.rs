@@ -23,7 +23,7 @@ use crate::{
     model::Model,
     plan::{Desired, Inputs, Planner, Snapshot},
     ring,
-    routes::{NextHops, Routes},
+    routes::{NextHops, Routes, RoutesError},
 };
 
 /// How long a take-over waits for ways that the former daemon knew.
@@ -45,6 +45,8 @@ pub(super) struct State {
     pub(super) places: Places,
     pub(super) liveness: Liveness,
     pub(super) next_hops: Arc<NextHops>,
+    /// The addresses that the next hops are followed for.
+    destinations: BTreeSet<IpAddr>,
     /// The interfaces that the program is attached to, by name.
     pub(super) interfaces: BTreeMap<String, u32>,
     pub(super) routes: Arc<Routes>,
@@ -87,6 +89,7 @@ impl State {
             places: Places::default(),
             liveness: Liveness::default(),
             next_hops: Arc::default(),
+            destinations: BTreeSet::new(),
             interfaces: BTreeMap::new(),
             routes,
             checker: Checker::new(report),
@@ -104,7 +107,7 @@ impl State {
         let was_up = self.backends_that_were_up();
         self.liveness
             .follow(&self.model, |service, backend| was_up.contains(&(service.to_owned(), backend.to_owned())));
-        self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
+        self.follow_ways().await?;
         self.rediscover().await;
         self.interfaces = wanted;
         // The tables first: a new program must never see half of them.
@@ -115,12 +118,25 @@ impl State {
         Ok(())
     }
 
+    /// Follows the ways to the model's backends, unless their addresses are those that are followed already: a change of
+    /// weights need not ask the kernel for every way.
+    pub(super) async fn follow_ways(&mut self) -> Result<(), RoutesError> {
+        let wanted = destinations(&self.model);
+        if wanted != self.destinations {
+            // Should this fail, nothing is known of what is followed.
+            self.destinations.clear();
+            self.next_hops = self.routes.set_destinations(wanted.clone()).await?;
+            self.destinations = wanted;
+        }
+        Ok(())
+    }
+
     /// Waits until the ways that the former daemon knew are known again. The kernel forgets neighbours that nobody but
     /// XDP sends to, and the tables, which still have them, go on serving meanwhile.
     async fn rediscover(&mut self) {
         let resolved = self.snapshot.backends.values().filter(|value| value.flags & BackendFlags::RESOLVED != 0);
         let resolved: BTreeSet<IpAddr> = resolved.map(|value| value.address.into()).collect();
-        let known = &resolved & &destinations(&self.model);
+        let known = &resolved & &self.destinations;
         let found = self.hops_changed.wait_for(|hops| known.iter().all(|address| hops.contains_key(address)));
         // Those that are not found by then are gone.
         let _ = timeout(REDISCOVERY, found).await;
@@ -217,6 +233,6 @@ impl State {
 }
 
 /// The addresses that the ways to must be known.
-pub(super) fn destinations(model: &Model) -> BTreeSet<IpAddr> {
+fn destinations(model: &Model) -> BTreeSet<IpAddr> {
     model.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address).collect()
 }
