@@ -38,6 +38,11 @@ impl Machine {
         self.folder.path().join(name).display().to_string()
     }
 
+    /// A folder for pins that nobody has made.
+    fn pins(&self) -> String {
+        format!("/sys/fs/bpf/sluice-refused-{}", std::process::id())
+    }
+
     /// `sluice` with these words; the socket is the folder's.
     fn command(&self, words: &[&str]) -> anyhow::Result<Command> {
         let mut command = self.node.command(sluice_binary()?.to_str().context("a path that is not UTF-8")?);
@@ -47,10 +52,8 @@ impl Machine {
 
     /// Runs `sluice run`, which must end by itself.
     fn run(&self, more: &[&str]) -> anyhow::Result<Answer> {
-        let (config, state) = (self.path("sluice.toml"), self.path("state"));
-        let pins = format!("/sys/fs/bpf/sluice-refused-{}", std::process::id());
-        let words = ["run", "--config", &config, "--state", &state];
-        let mut command = self.command(&words)?;
+        let (config, state, pins) = (self.path("sluice.toml"), self.path("state"), self.pins());
+        let mut command = self.command(&["run", "--config", &config, "--state", &state])?;
         if !more.contains(&"--pins") {
             command.args(["--pins", &pins]);
         }
@@ -64,11 +67,10 @@ impl Machine {
     }
 }
 
-/// The links that are pinned below a folder.
+/// What is pinned below a folder.
 fn pins_left(pins: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(pins.join("v1")) else { return Vec::new() };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with("link_")).collect()
+    entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 #[track_caller]
@@ -190,6 +192,13 @@ fn an_interface_with_another_xdp_program() -> anyhow::Result<()> {
     let program: &mut Xdp = other.program_mut("sluice_agent").context("the object has no program")?.try_into()?;
     program.load()?;
     let id = machine.node.enter(|| anyhow::Ok(program.attach(if_nametoindex("eth0")?, XdpMode::Driver)?))??;
+
+    let pins = machine.pins();
+    let (config, state) = (machine.path("sluice.toml"), machine.path("state"));
+    let words = ["run", "--config", &config, "--state", &state, "--pins", &pins];
+    assert_refused(&Answer::from(machine.command(&words)?.output()?), 1, &["eth0", "another XDP program"]);
+    assert!(!Path::new(&pins).exists(), "pins were left behind");
+
     let sluice = Sluice::start(&machine.node, &node_section(&[]))?;
     let answer = sluice.cli(&["attach", "eth0"])?;
     assert_refused(&answer, 1, &["eth0", "another XDP program", "ip link set dev eth0 xdp off"]);
