@@ -1,27 +1,65 @@
 //! Taking a new configuration: all of it, or nothing.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
-
-use super::{
-    DaemonError, clock, interfaces,
-    state::{State, destinations},
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    time::{Duration, Instant},
 };
+
+use super::{DaemonError, clock, interfaces, state::State};
 use crate::{
-    api::types::{ApiError, ApplyRequest, ChangeRequest, Changed},
-    config::{self, Document},
+    api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Edit},
+    config::{self, Document, Edited},
     health::Target,
     model::{AdminState, Backend, Model, Service},
     plan::Health,
 };
+
+/// A configuration to be adopted.
+struct Next {
+    document: Document,
+    model: Model,
+    /// What the file is to hold; `None` leaves it alone.
+    saved: Option<Document>,
+}
 
 impl State {
     /// Makes one edit of the configuration.
     pub(super) async fn change(&mut self, request: ChangeRequest) -> Result<Changed, ApiError> {
         let started = Instant::now();
         let edited = self.document.edit(&request.edit).map_err(ApiError::usage)?;
-        let Some(done) = edited.done else { return Ok(nothing()) };
-        self.adopt(edited.document, edited.model, !request.ephemeral).await.map_err(to_api)?;
-        Ok(self.changed(vec![done], started))
+        let saved = if request.ephemeral { None } else { Some(self.edit_saved(&request.edit, &edited)?) };
+        let done = edited.done.or_else(|| saved.as_ref()?.done.clone());
+        let Some(done) = done else { return Ok(nothing()) };
+        let saved = saved.map(|saved| saved.document);
+        let next = Next { document: edited.document, model: edited.model, saved };
+        let effective = self.adopt(next).await.map_err(to_api)?;
+        Ok(self.changed(vec![done], effective - started))
+    }
+
+    /// The same edit of what the file holds, which ephemeral changes are not part of.
+    fn edit_saved(&self, edit: &Edit, running: &Edited) -> Result<Edited, ApiError> {
+        let path = self.config.display();
+        if self.config.exists() && !self.file_holds(&self.saved) {
+            return Err(ApiError::usage(format_args!(
+                "{path} was changed since the daemon read it, and would be overwritten: `sluice apply` takes it over, \
+                 --ephemeral leaves it alone; nothing was changed"
+            )));
+        }
+        if self.saved.text() == self.document.text() {
+            return Ok(running.clone());
+        }
+        self.saved.edit(edit).map_err(|error| {
+            ApiError::usage(format_args!(
+                "this cannot be written to {path}, which lacks the ephemeral changes: {error}; try --ephemeral"
+            ))
+        })
+    }
+
+    fn file_holds(&self, document: &Document) -> bool {
+        // A document has no byte order mark, whatever its file has.
+        fs::read_to_string(&self.config).is_ok_and(|text| text.trim_start_matches('\u{feff}') == document.text())
     }
 
     /// Takes a whole configuration, or its own file again.
@@ -31,35 +69,37 @@ impl State {
             Some(request) => Document::parse(&request.origin, &request.text).map_err(ApiError::usage)?,
             None => config::read(&self.config).map_err(ApiError::usage)?,
         };
+        if request.is_none() {
+            self.saved = document.clone();
+        }
         let is_new = model != self.model;
         let sentences = if is_new { super::report::differences(&self.model, &model) } else { Vec::new() };
-        self.adopt(document, model, request.is_some()).await.map_err(to_api)?;
-        if request.is_none() {
-            self.is_ephemeral = false;
-        }
-        Ok(if is_new { self.changed(sentences, started) } else { nothing() })
+        let saved = request.is_some().then(|| document.clone());
+        let effective = self.adopt(Next { document, model, saved }).await.map_err(to_api)?;
+        Ok(if is_new { self.changed(sentences, effective - started) } else { nothing() })
     }
 
-    /// Makes a configuration the running one. After an error everything is as it was.
-    async fn adopt(&mut self, document: Document, model: Model, write: bool) -> Result<(), DaemonError> {
+    /// Makes a configuration the running one; returns when the kernel held it. After an error everything is as it was.
+    async fn adopt(&mut self, Next { document, model, saved }: Next) -> Result<Instant, DaemonError> {
         let interfaces_before = self.interfaces.clone();
         let wanted = self.wanted_interfaces(&model).await?;
         let new = interfaces::attach(&mut self.kernel, &wanted, false).await?;
         let model_before = std::mem::replace(&mut self.model, model);
         self.interfaces = wanted;
-        let result = self.adopt_model(&document, write).await;
-        if let Err(error) = result {
-            self.model = model_before;
-            self.interfaces = interfaces_before;
-            interfaces::detach(&mut self.kernel, &new).await;
-            self.take_back().await;
-            return Err(error);
-        }
+        let effective = match self.adopt_model(saved).await {
+            Ok(effective) => effective,
+            Err(error) => {
+                self.model = model_before;
+                self.interfaces = interfaces_before;
+                interfaces::detach(&mut self.kernel, &new).await;
+                self.take_back().await;
+                return Err(error);
+            }
+        };
         self.document = document;
-        self.is_ephemeral = !write;
         interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
         self.set_targets();
-        Ok(())
+        Ok(effective)
     }
 
     /// The interfaces of a model; asks the kernel only if they have changed.
@@ -71,22 +111,26 @@ impl State {
     }
 
     /// Brings the kernel to the new model, and then writes the file: a change that the kernel refuses is not written.
-    async fn adopt_model(&mut self, document: &Document, write: bool) -> Result<(), DaemonError> {
-        self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
+    /// Returns when the kernel held it.
+    async fn adopt_model(&mut self, saved: Option<Document>) -> Result<Instant, DaemonError> {
+        self.follow_ways().await?;
         self.liveness.follow(&self.model, |_, _| false);
         self.synchronise()?;
-        if write && document.text() != self.document.text() {
-            config::write(&self.config, document)
-                .map_err(|source| DaemonError::Write { path: self.config.clone(), source })?;
+        let effective = Instant::now();
+        if let Some(saved) = saved {
+            if !self.file_holds(&saved) {
+                config::write(&self.config, &saved)
+                    .map_err(|source| DaemonError::Write { path: self.config.clone(), source })?;
+            }
+            self.saved = saved;
         }
-        Ok(())
+        Ok(effective)
     }
 
     /// Brings the kernel back to the model from before a change that failed.
     async fn take_back(&mut self) {
-        match self.routes.set_destinations(destinations(&self.model)).await {
-            Ok(next_hops) => self.next_hops = next_hops,
-            Err(error) => tracing::error!(%error, "could not read the next hops again"),
+        if let Err(error) = self.follow_ways().await {
+            tracing::error!(%error, "could not read the next hops again");
         }
         self.liveness.follow(&self.model, |_, _| false);
         if let Err(error) = self.synchronise() {
@@ -117,8 +161,8 @@ impl State {
         })
     }
 
-    fn changed(&self, changes: Vec<String>, started: Instant) -> Changed {
-        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    fn changed(&self, changes: Vec<String>, took: Duration) -> Changed {
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         Changed { changes, microseconds, warnings: self.warnings() }
     }
 }

@@ -56,6 +56,8 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
 
     let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    // Caught from now on: a reload asked for too early must not end the daemon.
+    let hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signal)?;
     let mut state = State::start(options, document, model).await?;
     let server = tokio::spawn(api::serve(listener, Handle::new(requests), async {
         // A dropped sender ends the server as well.
@@ -64,7 +66,6 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     tracing::info!("ready");
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signal)?;
-    let hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signal)?;
     tokio::select! {
         () = state.run(queue, hangup) => {}
         _ = terminate.recv() => {}

@@ -26,7 +26,7 @@ impl State {
             pid: std::process::id(),
             uptime_seconds: self.started.elapsed().as_secs(),
             config: self.config.display().to_string(),
-            ephemeral_changes: self.is_ephemeral,
+            ephemeral_changes: self.saved.text() != self.document.text(),
             interfaces: self.interfaces_with_mode().await?,
             services: self.model.services.len(),
             backends: backends().count(),

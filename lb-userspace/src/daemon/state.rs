@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,7 +23,7 @@ use crate::{
     model::Model,
     plan::{Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
-    routes::{NextHops, Routes},
+    routes::{NextHops, Routes, RoutesError},
 };
 
 /// How often the flow table is scanned while rows are unsettled.
@@ -36,10 +36,11 @@ const REDISCOVERY: Duration = Duration::from_secs(1);
 pub(super) struct State {
     pub(super) started: Instant,
     pub(super) config: PathBuf,
+    /// The running configuration.
     pub(super) document: Document,
     pub(super) model: Model,
-    /// Whether the model differs from the file.
-    pub(super) is_ephemeral: bool,
+    /// The file as it was last read or written: the running configuration without ephemeral changes.
+    pub(super) saved: Document,
     pub(super) kernel: Kernel,
     /// What the kernel's tables hold.
     pub(super) snapshot: Snapshot,
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) places: Places,
     pub(super) liveness: Liveness,
     pub(super) next_hops: Arc<NextHops>,
+    /// The addresses that the next hops are followed for.
+    destinations: BTreeSet<IpAddr>,
     /// The interfaces that the program is attached to, by name.
     pub(super) interfaces: BTreeMap<String, u32>,
     pub(super) routes: Arc<Routes>,
@@ -86,14 +89,15 @@ impl State {
         let mut state = Self {
             started: Instant::now(),
             config: options.config,
+            saved: document.clone(),
             document,
             model,
-            is_ephemeral: false,
             kernel,
             snapshot,
             places: Places::default(),
             liveness: Liveness::default(),
             next_hops: Arc::default(),
+            destinations: BTreeSet::new(),
             interfaces: BTreeMap::new(),
             routes,
             checker: Checker::new(report),
@@ -104,8 +108,21 @@ impl State {
             reports,
             hops_changed,
         };
-        state.take_over(wanted).await?;
-        Ok(state)
+        match state.take_over(wanted).await {
+            Ok(()) => Ok(state),
+            Err(error) => {
+                state.leave_nothing(&options.paths.pins);
+                Err(error)
+            }
+        }
+    }
+
+    /// After a start that failed: removes the pins, unless packets are forwarded by them.
+    fn leave_nothing(&self, pins: &Path) {
+        let is_forwarding = self.kernel.attached().map_or(true, |attached| !attached.is_empty());
+        if !is_forwarding && let Err(error) = dataplane::detach_all(pins) {
+            tracing::warn!(%error, "could not remove the pins in {}", pins.display());
+        }
     }
 
     /// Brings the kernel from what a former daemon left, if there was one, to the model.
@@ -113,7 +130,7 @@ impl State {
         let was_up = self.backends_that_were_up();
         self.liveness
             .follow(&self.model, |service, backend| was_up.contains(&(service.to_owned(), backend.to_owned())));
-        self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
+        self.follow_ways().await?;
         self.rediscover().await;
         self.interfaces = wanted;
         // The tables first: a new program must never see half of them.
@@ -124,12 +141,25 @@ impl State {
         Ok(())
     }
 
+    /// Follows the ways to the model's backends, unless their addresses are those that are followed already: a change of
+    /// weights need not ask the kernel for every way.
+    pub(super) async fn follow_ways(&mut self) -> Result<(), RoutesError> {
+        let wanted = destinations(&self.model);
+        if wanted != self.destinations {
+            // Should this fail, nothing is known of what is followed.
+            self.destinations.clear();
+            self.next_hops = self.routes.set_destinations(wanted.clone()).await?;
+            self.destinations = wanted;
+        }
+        Ok(())
+    }
+
     /// Waits until the ways that the former daemon knew are known again. The kernel forgets neighbours that nobody but
     /// XDP sends to, and the tables, which still have them, go on serving meanwhile.
     async fn rediscover(&mut self) {
         let resolved = self.snapshot.backends.values().filter(|value| value.flags & BackendFlags::RESOLVED != 0);
         let resolved: BTreeSet<IpAddr> = resolved.map(|value| value.address.into()).collect();
-        let known = &resolved & &destinations(&self.model);
+        let known = &resolved & &self.destinations;
         let found = self.hops_changed.wait_for(|hops| known.iter().all(|address| hops.contains_key(address)));
         // Those that are not found by then are gone.
         let _ = timeout(REDISCOVERY, found).await;
@@ -273,6 +303,6 @@ impl State {
 }
 
 /// The addresses that the ways to must be known.
-pub(super) fn destinations(model: &Model) -> BTreeSet<IpAddr> {
+fn destinations(model: &Model) -> BTreeSet<IpAddr> {
     model.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address).collect()
 }
