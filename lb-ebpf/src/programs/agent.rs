@@ -4,6 +4,7 @@
 #![no_main]
 #![allow(linker_messages, reason = "bpf-linker warns of an LLVM library that it does not need")]
 
+mod runtime;
 mod xdp_frame;
 
 use aya_ebpf::{
@@ -61,13 +62,3 @@ fn sluice_agent(context: XdpContext) -> u32 {
     decapsulate(&mut frame, &KernelTables);
     xdp_action::XDP_PASS
 }
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    // Never reached: the verifier would refuse a program in which it could be.
-    loop {}
-}
-
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 4] = *b"GPL\0";

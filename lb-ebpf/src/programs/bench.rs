@@ -9,6 +9,7 @@
 #![no_main]
 #![allow(linker_messages, reason = "bpf-linker warns of an LLVM library that it does not need")]
 
+mod runtime;
 mod xdp_frame;
 
 use core::hint::black_box;
@@ -127,13 +128,3 @@ fn add_to_port(frame: &mut XdpFrame, offset: u32, number: u8, update: Update, st
 const fn added(port: u16, step: u16) -> u16 {
     u16::from_be(port).wrapping_add(step).to_be()
 }
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    // Never reached: the verifier would refuse a program in which it could be.
-    loop {}
-}
-
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 4] = *b"GPL\0";

@@ -11,6 +11,7 @@
 
 mod flows;
 mod maps;
+mod runtime;
 mod xdp_frame;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
@@ -30,13 +31,3 @@ fn sluice_lb(context: XdpContext) -> u32 {
         Verdict::Drop => xdp_action::XDP_DROP,
     }
 }
-
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    // Never reached: the verifier would refuse a program in which it could be.
-    loop {}
-}
-
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 4] = *b"GPL\0";
