@@ -22,9 +22,9 @@ pub fn choose<'t>(
     tables: &'t impl Tables,
 ) -> Result<Choice<'t>, DropReason> {
     let (bytes, flows) = (packet.frame_bytes as u64, packet.opens_flow() as u64);
-    tables.count_service(service.id, bytes, flows);
+    tables.count_service(service.id.into(), bytes, flows);
     let hash = packet.flow().hash(&settings.hash_key);
-    let row = tables.row(service.ring, row_index(hash, service.ring_bits)).ok_or(DropReason::Inconsistent)?;
+    let row = tables.row(service.ring, row_index(hash, service.ring_bits.into())).ok_or(DropReason::Inconsistent)?;
     let slot = row.current();
     if slot == Row::NOBODY {
         return Err(DropReason::NoBackend);

@@ -11,6 +11,7 @@ mod pin;
 mod plain;
 mod preflight;
 mod programs;
+mod services;
 mod tables;
 
 pub use counters::Counters;

@@ -88,7 +88,7 @@ struct Numbers {
 
 impl Numbers {
     fn new(current: &Snapshot) -> Self {
-        let ids = current.services.values().filter(|service| !is_address(service)).map(|service| service.id);
+        let ids = current.services.values().filter(|service| !is_address(service)).map(|service| service.id.into());
         Self {
             ids: Free::new(0..MAX_SERVICES, ids),
             slots: Free::new(0..MAX_BACKENDS, current.backends.keys().map(|&slot| slot.into())),
@@ -139,7 +139,7 @@ impl Planner {
         let key = service_key(service);
         let present = current.services.get(&key);
         let id = match present {
-            Some(value) => value.id,
+            Some(value) => value.id.into(),
             None => numbers.ids.take().ok_or(PlanError::Services)?,
         };
         let mut slots = Vec::with_capacity(service.backends.len());
@@ -150,7 +150,7 @@ impl Planner {
             desired.slots.insert((service.name.clone(), backend.name.clone()), slot);
         }
         let ring = self.put_ring(service, &slots, inputs, present, current, &mut desired.snapshot)?;
-        let value = ServiceValue { id, ring, ring_bits: service.ring.bits, flags: 0 };
+        let value = ServiceValue { ring, id: id as u16, ring_bits: service.ring.bits as u8, flags: 0 };
         desired.snapshot.services.insert(key, value);
         let address = ServiceValue { flags: ServiceFlags::ADDRESS, ..ServiceValue::default() };
         desired.snapshot.services.insert(address_key(service.address), address);
