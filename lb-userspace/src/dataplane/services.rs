@@ -163,7 +163,7 @@ mod tests {
             1 => Address::v4(0xc0a8_0000 + number),
             _ => Address::v6([0xfd00_0000, 0, 0, number % 5]),
         };
-        EndpointKey::new(address, (number / 3) as u16, if number % 2 == 0 { 6 } else { 17 })
+        EndpointKey::new(address, (number / 3) as u16, if number.is_multiple_of(2) { 6 } else { 17 })
     }
 
     fn value(number: u32) -> ServiceValue {
