@@ -20,6 +20,7 @@ mod limits;
 mod list;
 mod ring;
 mod service;
+mod service_line;
 mod settings;
 
 pub use address::Address;
@@ -34,8 +35,9 @@ pub use limits::*;
 pub use list::{ListKind, ListValue};
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
+pub use service_line::{ENTRIES_PER_LINE, SERVICE_LINES, ServiceEntry, ServiceLine};
 pub use settings::{Features, Settings};
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;

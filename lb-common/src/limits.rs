@@ -1,6 +1,6 @@
 //! Sizes of the maps, with the arithmetic that chose them.
 
-/// Entries of the `services` map: each service has one, and each service address one more.
+/// Entries of the `services` table: each service has one, and each service address one more.
 pub const MAX_SERVICE_ENTRIES: u32 = 4096;
 
 /// Service ids: the counters of all of them take 1024 × 24 bytes a CPU.

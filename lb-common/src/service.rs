@@ -1,4 +1,4 @@
-//! Services, and the replies that `nat` maps back to them.
+//! Services, and the replies that `nat` maps back to them; for the table of the former see [`crate::ServiceLine`].
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -46,21 +46,21 @@ pub struct ServiceFlags;
 
 impl ServiceFlags {
     /// The entry stands for an address, not for a service: echo requests are answered, nothing is forwarded.
-    pub const ADDRESS: u32 = 1;
+    pub const ADDRESS: u8 = 1;
 }
 
-/// The value of the `services` map.
+/// What the `services` table says of a service: one word, so that it is replaced at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct ServiceValue {
-    /// The index of the service's counters.
-    pub id: u32,
     /// The first element of the service's ring in the `rings` array, in elements of [`crate::ROWS_PER_ELEMENT`] rows.
     pub ring: u32,
+    /// The index of the service's counters.
+    pub id: u16,
     /// The ring has `1 << ring_bits` rows.
-    pub ring_bits: u32,
+    pub ring_bits: u8,
     /// [`ServiceFlags`].
-    pub flags: u32,
+    pub flags: u8,
 }
 
 /// The value of the `replies` map: what the source of a backend's reply becomes.

@@ -1,6 +1,6 @@
 //! Which service a packet is for.
 
-use lb_common::{Address, DropReason, EndpointKey, ServiceFlags, ServiceValue};
+use lb_common::{DropReason, EndpointKey, ServiceFlags, ServiceValue};
 
 use crate::{
     parse::{Packet, Transport},
@@ -33,9 +33,7 @@ pub const fn is_address(service: &ServiceValue) -> bool {
 
 #[inline(always)]
 fn at<'t>(packet: &Packet, port: u16, tables: &'t impl Tables) -> Option<&'t ServiceValue> {
-    // Word by word, as it was written: the processor stalls when it reads two words at once that it has just written one by one.
-    let Address([a, b, c, d]) = &packet.destination;
-    tables.service(&EndpointKey::new(Address([*a, *b, *c, *d]), port, packet.protocol))
+    tables.service(&EndpointKey::new(packet.destination, port, packet.protocol))
 }
 
 /// The entry of the packet's destination address, if it is a service's.

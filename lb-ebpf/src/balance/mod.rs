@@ -27,14 +27,14 @@ pub fn choose<'t>(
     tables: &'t impl Tables,
 ) -> Result<Choice<'t>, DropReason> {
     let (bytes, flows) = (packet.frame_bytes as u64, packet.opens_flow() as u64);
-    tables.count_service(service.id, bytes, flows);
+    tables.count_service(service.id.into(), bytes, flows);
     let hash = packet.flow().hash(&settings.hash_key);
-    let row = tables.row(service.ring, row_index(hash, service.ring_bits)).ok_or(DropReason::Inconsistent)?;
+    let row = tables.row(service.ring, row_index(hash, service.ring_bits.into())).ok_or(DropReason::Inconsistent)?;
     let slot = match row.state() {
         RowState::Settled => row.current(),
         RowState::Moving | RowState::Lookup => {
             let (opens, closes) = (packet.opens_flow(), packet.closes_flow());
-            tables.steer(Arrival { hash, row, service: service.id, opens, closes })
+            tables.steer(Arrival { hash, row, service: service.id.into(), opens, closes })
         }
     };
     if slot == Row::NOBODY {

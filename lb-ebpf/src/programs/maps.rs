@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use lb_common::{
     Address, BackendValue, DropReason, EndpointKey, Event, EventKind, Hits, ListKind, ListValue, Mac, ReplyValue,
-    RingElement, Row, ServiceValue, Settings, Traffic,
+    RingElement, Row, ServiceLine, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
     balance::flows::Arrival,
@@ -21,7 +21,7 @@ use crate::flows::sluice_steer;
 #[map(name = "settings")]
 static SETTINGS: Array<Settings> = Array::pinned(1, 0);
 #[map(name = "services")]
-static SERVICES: HashMap<EndpointKey, ServiceValue> = HashMap::pinned(lb_common::MAX_SERVICE_ENTRIES, 0);
+static SERVICES: Array<ServiceLine> = Array::pinned(lb_common::SERVICE_LINES, 0);
 #[map(name = "rings")]
 static RINGS: Array<RingElement> = Array::pinned(lb_common::MAX_ROWS / lb_common::ROWS_PER_ELEMENT, 0);
 #[map(name = "backends")]
@@ -102,9 +102,8 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
-        // SAFETY: an entry that is removed and reused while it is read can send one packet astray, never out of bounds:
-        // what its words are used for is checked again.
-        unsafe { SERVICES.get(key) }
+        let [first, second] = ServiceLine::of(key);
+        SERVICES.get(first)?.find(key).or_else(|| SERVICES.get(second)?.find(key))
     }
 
     #[inline(always)]
@@ -126,7 +125,8 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {
-        // SAFETY: as for `service`.
+        // SAFETY: an entry that is removed and reused while it is read can send one packet astray, never out of bounds:
+        // what its words are used for is checked again.
         unsafe { REPLIES.get(key) }
     }
 

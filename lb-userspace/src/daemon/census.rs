@@ -56,7 +56,7 @@ fn places(snapshot: &Snapshot) -> Vec<Option<Place>> {
 /// The id and the ring's size of each service.
 fn services(snapshot: &Snapshot) -> impl Iterator<Item = (u32, u32)> {
     let services = snapshot.services.values().filter(|service| service.flags & ServiceFlags::ADDRESS == 0);
-    services.map(|service| (service.id, service.ring_bits))
+    services.map(|service| (service.id.into(), service.ring_bits.into()))
 }
 
 fn overflows(kernel: &Kernel, snapshot: &Snapshot) -> Result<BTreeMap<u32, u64>, DataplaneError> {

@@ -168,12 +168,12 @@ impl State {
 
     /// The backends that the tables say may take traffic, by service and name.
     fn backends_that_were_up(&self) -> Vec<(String, String)> {
-        let eligible: BTreeSet<(Option<u32>, u64)> = self
+        let eligible: BTreeSet<(Option<u16>, u64)> = self
             .snapshot
             .backends
             .values()
             .filter(|value| value.flags & BackendFlags::ELIGIBLE != 0)
-            .map(|value| (Some(u32::from(value.service)), value.identity))
+            .map(|value| (Some(value.service), value.identity))
             .collect();
         let mut up = Vec::new();
         for service in &self.model.services {

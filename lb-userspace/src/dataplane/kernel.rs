@@ -117,10 +117,7 @@ impl Kernel {
         let tables = &self.tables;
         let mut snapshot =
             Snapshot { settings: tables.settings.get(&0, 0).map_err(read("settings"))?.0, ..Snapshot::default() };
-        for entry in tables.services.iter() {
-            let (Plain(key), Plain(value)) = entry.map_err(read("services"))?;
-            snapshot.services.insert(key, value);
-        }
+        snapshot.services.extend(tables.services.iter());
         snapshot.rings = self.rings(&snapshot).map_err(read("rings"))?;
         for (slot, entry) in (0..).zip(tables.backends.iter()) {
             let Plain(value) = entry.map_err(read("backends"))?;
@@ -207,8 +204,8 @@ impl Dataplane for Kernel {
             Change::RemoveBackend(slot) => ("backends", tables.backends.set((*slot).into(), &Plain::default(), 0)),
             Change::PutRing(first, rows) => ("rings", self.put_ring(*first, rows)),
             Change::ForgetRing(_) => return Ok(()),
-            Change::PutService(key, value) => ("services", tables.services.insert(&Plain(*key), &Plain(*value), 0)),
-            Change::RemoveService(key) => ("services", tables.services.remove(&Plain(*key))),
+            Change::PutService(key, value) => ("services", tables.services.insert(*key, *value)),
+            Change::RemoveService(key) => ("services", tables.services.remove(key)),
             Change::PutReply(key, value) => ("replies", tables.replies.insert(&Plain(*key), &Plain(*value), 0)),
             Change::RemoveReply(key) => ("replies", tables.replies.remove(&Plain(*key))),
             Change::AddPrefix(list, prefix) => (list.name(), tables.list(*list).add(*prefix)),

@@ -12,6 +12,7 @@ mod pin;
 mod plain;
 mod preflight;
 mod programs;
+mod services;
 mod tables;
 
 pub use counters::Counters;

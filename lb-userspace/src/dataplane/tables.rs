@@ -2,11 +2,9 @@
 
 use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, RingBuf, lpm_trie::Key};
 use ipnet::IpNet;
-use lb_common::{
-    BackendValue, EndpointKey, Hits, ListKind, ListValue, ReplyValue, RingElement, ServiceValue, Settings, Traffic,
-};
+use lb_common::{BackendValue, EndpointKey, Hits, ListKind, ListValue, ReplyValue, RingElement, Settings, Traffic};
 
-use super::{DataplaneError, FlowTable, Plain};
+use super::{DataplaneError, FlowTable, Plain, services::Services};
 
 /// A list's maps, one for each family.
 pub(super) struct Lists {
@@ -17,7 +15,7 @@ pub(super) struct Lists {
 /// Every map of the load balancer.
 pub(super) struct Tables {
     pub(super) settings: Array<MapData, Plain<Settings>>,
-    pub(super) services: HashMap<MapData, Plain<EndpointKey>, Plain<ServiceValue>>,
+    pub(super) services: Services,
     pub(super) rings: Array<MapData, Plain<RingElement>>,
     pub(super) backends: Array<MapData, Plain<BackendValue>>,
     pub(super) replies: HashMap<MapData, Plain<EndpointKey>, Plain<ReplyValue>>,
@@ -57,7 +55,7 @@ impl Tables {
     pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<(Self, Events), DataplaneError> {
         let tables = Self {
             settings: take(ebpf, "settings")?,
-            services: take(ebpf, "services")?,
+            services: Services::open(take(ebpf, "services")?).map_err(|source| failed("read", "services", source))?,
             rings: take(ebpf, "rings")?,
             backends: take(ebpf, "backends")?,
             replies: take(ebpf, "replies")?,

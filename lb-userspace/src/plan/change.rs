@@ -61,7 +61,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     for (&key, &value) in put(&from.services, &to.services) {
         let is_new = !from.services.contains_key(&key) && value.flags & ServiceFlags::ADDRESS == 0;
         if is_new {
-            changes.push(Change::ResetServiceTraffic(value.id));
+            changes.push(Change::ResetServiceTraffic(value.id.into()));
         }
         changes.push(Change::PutService(key, value));
     }

@@ -111,7 +111,7 @@ struct Numbers {
 
 impl Numbers {
     fn new(current: &Snapshot, retired: &BTreeMap<u16, u64>) -> Self {
-        let ids = current.services.values().filter(|service| !is_address(service)).map(|service| service.id);
+        let ids = current.services.values().filter(|service| !is_address(service)).map(|service| service.id.into());
         Self {
             ids: Free::new(0..MAX_SERVICES, ids),
             slots: Free::new(0..MAX_BACKENDS, current.backends.keys().chain(retired.keys()).map(|&slot| slot.into())),
@@ -177,7 +177,7 @@ impl Planner {
         let key = service_key(service);
         let present = current.services.get(&key);
         let id = match present {
-            Some(value) => value.id,
+            Some(value) => value.id.into(),
             None => numbers.ids.take().ok_or(PlanError::Services)?,
         };
         let mut slots = Vec::with_capacity(service.backends.len());
@@ -188,7 +188,7 @@ impl Planner {
             desired.slots.insert((service.name.clone(), backend.name.clone()), slot);
         }
         let ring = self.put_ring(service, &slots, inputs, present, current, &mut desired.snapshot)?;
-        let value = ServiceValue { id, ring, ring_bits: service.ring.bits, flags: 0 };
+        let value = ServiceValue { ring, id: id as u16, ring_bits: service.ring.bits as u8, flags: 0 };
         desired.snapshot.services.insert(key, value);
         let address = ServiceValue { flags: ServiceFlags::ADDRESS, ..ServiceValue::default() };
         desired.snapshot.services.insert(address_key(service.address), address);
@@ -255,7 +255,8 @@ impl Planner {
         times.note(&before, &moved, inputs.now_s);
         let Some(census) = inputs.census else { return moved };
         let flip_s = flip_s(service, inputs.patience, census);
-        let ripened = rows::ripened(&moved, times, &Ripeness { census, service: id, flip_s, now_s: inputs.now_s });
+        let ripened =
+            rows::ripened(&moved, times, &Ripeness { census, service: id.into(), flip_s, now_s: inputs.now_s });
         times.note(&moved, &ripened, inputs.now_s);
         ripened
     }

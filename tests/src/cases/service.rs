@@ -52,7 +52,7 @@ fn steered(world: &World, source_port: u16) -> &'static str {
         .snapshot
         .services
         .values()
-        .find(|service| service.id == world.service_ids["spread"] && service.flags == 0);
+        .find(|service| u32::from(service.id) == world.service_ids["spread"] && service.flags == 0);
     let ring = &world.snapshot.rings[&service.expect("the service").ring];
     // The top ten bits of the hash are the row of a ring of 1024.
     let row = ring[(flow.hash(&HashKey::expand(SECRET)) >> 54) as usize];

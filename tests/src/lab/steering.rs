@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
 use anyhow::Context;
-use aya::maps::{Array, HashMap, Map, MapData};
-use lb_common::{EndpointKey, LAYOUT_VERSION, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
+use aya::maps::{Array, Map, MapData};
+use lb_common::{EndpointKey, LAYOUT_VERSION, ROWS_PER_ELEMENT, RingElement, Row, ServiceLine, ServiceValue};
 use lb_userspace::{dataplane::Plain, model::Protocol};
 
 /// Every row, and where each service's ring begins.
@@ -20,13 +20,11 @@ impl Steering {
         let folder = pins.join(format!("v{LAYOUT_VERSION}"));
         let open = |name: &str| MapData::from_pin(folder.join(name)).with_context(|| format!("no map {name}"));
         let rings: Array<_, Plain<RingElement>> = Map::Array(open("rings")?).try_into()?;
-        let services: HashMap<_, Plain<EndpointKey>, Plain<ServiceValue>> =
-            Map::HashMap(open("services")?).try_into()?;
+        let lines: Array<_, Plain<ServiceLine>> = Map::Array(open("services")?).try_into()?;
         let elements = rings.iter().map(|element| element.map(|Plain(element)| element)).collect::<Result<_, _>>()?;
-        let services = services
-            .iter()
-            .map(|entry| entry.map(|(Plain(key), Plain(value))| (key, value)))
-            .collect::<Result<_, _>>()?;
+        let lines = lines.iter().collect::<Result<Vec<_>, _>>()?;
+        let entries = lines.into_iter().flat_map(|Plain(line)| line.0).filter(|entry| !entry.is_vacant());
+        let services = entries.map(|entry| (entry.key, entry.value)).collect();
         Ok(Self { elements, services })
     }
 
@@ -34,7 +32,7 @@ impl Steering {
     pub fn slots(&self, service: SocketAddr, protocol: Protocol) -> anyhow::Result<Vec<u16>> {
         let key = EndpointKey::new(service.ip().into(), service.port(), protocol.number());
         let value = self.services.get(&key).with_context(|| format!("the kernel has no service {service}"))?;
-        let elements = (1 << value.ring_bits) / ROWS_PER_ELEMENT;
+        let elements = (1u32 << value.ring_bits) / ROWS_PER_ELEMENT;
         let ring = &self.elements[value.ring as usize..(value.ring + elements) as usize];
         Ok(ring.iter().flat_map(|element| element.0).map(|word| Row::from_word(word).current()).collect())
     }
