@@ -16,6 +16,7 @@ mod tables;
 pub use counters::Counters;
 pub use kernel::Kernel;
 pub use links::{Attached, detach_all};
+pub use pin::{make_pins, remove_unused_pins};
 pub use plain::Plain;
 pub use preflight::preflight;
 pub use programs::{AGENT_OBJECT, BENCH_OBJECT, LB_OBJECT, LB_PROGRAM};
