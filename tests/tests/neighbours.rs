@@ -1,8 +1,17 @@
 //! Who is where on the link changes, and Sluice follows.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
-use lb_userspace::api::types::{BackendStatus, Drops, Status};
+use aya::maps::{Array, Map, MapData};
+use lb_common::{BackendValue, LAYOUT_VERSION, Mac};
+use lb_userspace::{
+    api::types::{BackendStatus, Drops, Status},
+    dataplane::Plain,
+};
 use tests::{
     lab::{
         Family, Namespace, Nginx, NginxOptions, Site, Sluice, Switch, addresses, curl, node_section, service_section,
@@ -17,7 +26,7 @@ fn dns(family: Family) -> SocketAddr {
     (family.service(), 53).into()
 }
 
-fn dns_section(family: Family, backends: &[(String, std::net::IpAddr)]) -> String {
+fn dns_section(family: Family, backends: &[(String, IpAddr)]) -> String {
     let settings = format!("address = \"{}\"\nport = 53\nprotocol = \"udp\"\ndelivery = \"l2\"", family.service());
     service_section("dns", &settings, backends)
 }
@@ -81,10 +90,18 @@ fn the_nodes_own_new_card_is_followed() -> anyhow::Result<()> {
     site.node.set("ipv4/conf/eth0/arp_notify", "1")?;
     site.client.set("ipv4/neigh/eth0/locktime", "0")?;
     site.node.ip("link set eth0 address 02:00:00:00:99:02")?;
-    await_all_answered(&site.client, Family::V4)?;
-    // The server sees the source's address; the switch forwards by it.
-    site.servers[0].ip("neighbour flush dev eth0")?;
+    until("packets should leave with the new address", PATIENCE, || {
+        let value = first_backend(sluice.pins()).ok()?;
+        (value.source_mac == Mac::new([2, 0, 0, 0, 0x99, 2])).then_some(())
+    })?;
     await_all_answered(&site.client, Family::V4).map(drop)
+}
+
+/// The backend in the first slot, as the datapath sees it.
+fn first_backend(pins: &Path) -> anyhow::Result<BackendValue> {
+    let map = MapData::from_pin(pins.join(format!("v{LAYOUT_VERSION}/backends")))?;
+    let backends: Array<_, Plain<BackendValue>> = Map::Array(map).try_into()?;
+    Ok(backends.get(&0, 0)?.0)
 }
 
 /// A backend is configured before it is plugged in.

@@ -18,7 +18,10 @@ mod request;
 mod secret;
 mod state;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use nix::fcntl::{Flock, FlockArg};
 use tokio::{
@@ -47,7 +50,9 @@ const REQUEST_QUEUE: usize = 64;
 /// # Errors
 ///
 /// The configuration is wrong, the machine lacks something, or another daemon is running.
-pub async fn run(options: Options) -> Result<(), DaemonError> {
+pub async fn run(mut options: Options) -> Result<(), DaemonError> {
+    // What people are told must not depend on where the daemon was started.
+    options.config = std::path::absolute(&options.config).unwrap_or(options.config);
     // The configuration first: it is what people get wrong, and reading it changes nothing.
     let (document, model) = crate::config::read(&options.config)?;
     dataplane::preflight(&options.paths.pins)?;
@@ -58,12 +63,18 @@ pub async fn run(options: Options) -> Result<(), DaemonError> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     // Caught from now on: a reload asked for too early must not end the daemon.
     let hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signal)?;
-    let mut state = State::start(options, document, model).await?;
+    let pins = options.paths.pins.clone();
+    let mut state = State::start(options, document, model).await.inspect_err(|_| leave_nothing(&pins))?;
     let server = tokio::spawn(api::serve(listener, Handle::new(requests), async {
         // A dropped sender ends the server as well.
         let _ = stopped.await;
     }));
-    tracing::info!("ready");
+    tracing::info!(
+        config = %state.config.display(),
+        services = state.model.services.len(),
+        interfaces = ?state.model.node.interfaces,
+        "ready"
+    );
     let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signal)?;
     tokio::select! {
@@ -82,6 +93,14 @@ fn lock(options: &Options) -> Result<Flock<fs::File>, DaemonError> {
     let refused = |source| DaemonError::State { path: path.clone(), source };
     fs::create_dir_all(path).map_err(refused)?;
     let pins = &options.paths.pins;
+    dataplane::make_pins(pins)?;
     let file = fs::File::open(pins).map_err(|source| DaemonError::State { path: pins.clone(), source })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| DaemonError::PinsInUse(pins.clone()))
+}
+
+/// After a start that failed: removes the pins, unless packets are forwarded by them.
+fn leave_nothing(pins: &Path) {
+    if let Err(error) = dataplane::remove_unused_pins(pins) {
+        tracing::warn!(%error, "could not remove the pins in {}", pins.display());
+    }
 }

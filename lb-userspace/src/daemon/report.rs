@@ -148,7 +148,7 @@ impl State {
         let outcome = match (longest(ListKind::Allow), longest(ListKind::Deny)) {
             (Some(allow), _) => format!("allowed by {allow}"),
             (None, Some(deny)) => format!("denied by {deny}"),
-            (None, None) => "not listed: goes on".to_owned(),
+            (None, None) => "passed on: no list covers it".to_owned(),
         };
         ListTest { address, matched: longest(kind).map(|prefix| prefix.to_string()), outcome }
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -108,21 +108,8 @@ impl State {
             reports,
             hops_changed,
         };
-        match state.take_over(wanted).await {
-            Ok(()) => Ok(state),
-            Err(error) => {
-                state.leave_nothing(&options.paths.pins);
-                Err(error)
-            }
-        }
-    }
-
-    /// After a start that failed: removes the pins, unless packets are forwarded by them.
-    fn leave_nothing(&self, pins: &Path) {
-        let is_forwarding = self.kernel.attached().map_or(true, |attached| !attached.is_empty());
-        if !is_forwarding && let Err(error) = dataplane::detach_all(pins) {
-            tracing::warn!(%error, "could not remove the pins in {}", pins.display());
-        }
+        state.take_over(wanted).await?;
+        Ok(state)
     }
 
     /// Brings the kernel from what a former daemon left, if there was one, to the model.

@@ -19,6 +19,7 @@ pub use counters::Counters;
 pub use flows::{FLOW_ENTRIES, FlowTable, Occupied};
 pub use kernel::Kernel;
 pub use links::{Attached, detach_all};
+pub use pin::{make_pins, remove_unused_pins};
 pub use plain::Plain;
 pub use preflight::preflight;
 pub use programs::{AGENT_OBJECT, BENCH_OBJECT, LB_OBJECT, LB_PROGRAM};

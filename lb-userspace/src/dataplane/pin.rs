@@ -39,6 +39,24 @@ pub(super) fn links(pins: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     Ok(links)
 }
 
+/// Makes the directory for the pins.
+///
+/// # Errors
+///
+/// It cannot be made.
+pub fn make_pins(pins: &Path) -> Result<(), DataplaneError> {
+    fs::create_dir_all(directory(pins)).map_err(|source| error("make the directory for the pins", pins, source))
+}
+
+/// Removes all pins, unless a program is attached by one of them.
+///
+/// # Errors
+///
+/// A pin that could not be removed.
+pub fn remove_unused_pins(pins: &Path) -> io::Result<()> {
+    if links(pins)?.is_empty() { remove_all(pins) } else { Ok(()) }
+}
+
 /// Removes all pins of this layout, and the directories if they are empty then.
 pub(super) fn remove_all(pins: &Path) -> io::Result<()> {
     let directory = directory(pins);

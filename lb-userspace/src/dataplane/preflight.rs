@@ -1,6 +1,6 @@
 //! What the machine must have, checked before anything is loaded, so that a lack is named and not guessed from an errno.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use nix::{mount::MsFlags, sys::statfs, unistd::Uid};
 
@@ -53,8 +53,7 @@ fn mount_bpf(pins: &Path) -> Result<(), DataplaneError> {
             existing.display()
         )));
     }
-    fs::create_dir_all(super::pin::directory(pins))
-        .map_err(|error| refuse(&format!("could not make the directory {} for the pins: {error}", pins.display())))
+    Ok(())
 }
 
 fn is_bpf(path: &Path) -> bool {
