@@ -43,7 +43,7 @@ pub struct Census {
 /// When each row of a ring last changed, in seconds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
-    /// Its default.
+    /// Its default. A row that starts to move gets one, even if that is whom it had before.
     default_s: Vec<u64>,
     /// Anything of it.
     row_s: Vec<u64>,
@@ -65,7 +65,7 @@ impl Times {
             if old != new {
                 self.row_s[index] = now_s;
             }
-            if old.default() != new.default() {
+            if old.default() != new.default() || old.state() != new.state() {
                 self.default_s[index] = now_s;
             }
         }
@@ -186,6 +186,20 @@ mod tests {
         let census = Census { began_s: 4600, ..Census::default() };
         assert_eq!(ripen(moving(B, A), &census, 4599), moving(B, A));
         assert_eq!(ripen(moving(B, A), &census, 4600), lookup(B));
+    }
+
+    /// The time of a flip counts from the change, however old the ring is, and not anew from later changes.
+    #[test]
+    fn a_row_that_starts_to_move_has_a_new_default() {
+        for before in [Row::settled(A), lookup(A)] {
+            let mut times = Times::new(1, 1000);
+            times.note(&[before], &[moving(B, A)], 5000);
+            assert_eq!((times.default_s[0], times.row_s[0]), (5000, 5000));
+            times.note(&[moving(B, A)], &[moving(C, A)], 6000);
+            assert_eq!((times.default_s[0], times.row_s[0]), (5000, 6000));
+            times.note(&[moving(C, A)], &[lookup(C)], 7000);
+            assert_eq!((times.default_s[0], times.row_s[0]), (7000, 7000));
+        }
     }
 
     #[test]
