@@ -72,11 +72,20 @@ impl Times {
     }
 }
 
-/// A ring of `rows` rows as the rows before a change: as it was, split if it has grown; nothing if it has shrunk,
-/// because a row cannot have several former owners.
-pub(super) fn inherited(old: &[Row], rows: usize) -> Option<Vec<Row>> {
-    let split = rows.checked_div(old.len()).filter(|&split| split > 0)?;
-    Some(old.iter().flat_map(|row| std::iter::repeat_n(*row, split)).collect())
+/// A ring of `rows` rows as the rows before a change: as it was, split if it has grown, merged if it has shrunk.
+pub(super) fn inherited(old: &[Row], rows: usize) -> Vec<Row> {
+    match rows.checked_div(old.len()) {
+        Some(split @ 1..) => old.iter().flat_map(|row| std::iter::repeat_n(*row, split)).collect(),
+        _ => old.chunks(old.len() / rows.max(1)).map(merged).collect(),
+    }
+}
+
+/// One row in place of several. It cannot have several former owners, so of flows that nobody remembers only those of
+/// the first row stay where they are. Those of the others that are remembered do too, if the row is not settled.
+fn merged(rows: &[Row]) -> Row {
+    let first = rows[0];
+    let are_alike = rows.iter().all(|row| *row == first);
+    if are_alike || first.state() != RowState::Settled { first } else { with_default(first.current(), first.current()) }
 }
 
 /// The row after its owner has become `owner`, given which backends may still be given packets (rule 3).
@@ -220,10 +229,22 @@ mod tests {
 
     #[test]
     fn a_ring_that_grows_splits_its_rows() {
-        assert_eq!(
-            inherited(&[lookup(A), moving(B, A)], 4).unwrap(),
-            [lookup(A), lookup(A), moving(B, A), moving(B, A)]
-        );
-        assert_eq!(inherited(&[lookup(A), lookup(B)], 1), None);
+        assert_eq!(inherited(&[lookup(A), moving(B, A)], 4), [lookup(A), lookup(A), moving(B, A), moving(B, A)]);
+        assert_eq!(inherited(&[lookup(A), moving(B, A)], 2), [lookup(A), moving(B, A)]);
+    }
+
+    #[test]
+    fn a_ring_that_shrinks_merges_its_rows() {
+        let settled = Row::settled;
+        let pairs = [
+            (settled(A), settled(A), settled(A)),
+            (settled(A), settled(B), lookup(A)),
+            (settled(A), lookup(A), lookup(A)),
+            (moving(B, A), settled(A), moving(B, A)),
+            (lookup(A), moving(B, C), lookup(A)),
+        ];
+        for (first, second, expected) in pairs {
+            assert_eq!(inherited(&[first, second], 1), [expected], "{first:?} and {second:?}");
+        }
     }
 }
