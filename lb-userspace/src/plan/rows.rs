@@ -124,12 +124,16 @@ pub(super) struct Ripeness<'a> {
 pub(super) fn ripened(rows: &Arc<[Row]>, times: &Times, ripeness: &Ripeness<'_>) -> Arc<[Row]> {
     let Ripeness { census, service, flip_s, now_s } = *ripeness;
     let occupied = census.rows.get(&service);
-    let overflowed_s = census.overflowed_s.get(&service).copied();
+    let overflowed_s = census.overflowed_s.get(&service).copied().unwrap_or(0);
     let next = |index: usize, row: Row| match row.state() {
         RowState::Moving => {
-            let is_time = now_s.saturating_sub(times.default_s[index]) >= flip_s;
-            let has_overflowed = overflowed_s.is_some_and(|at_s| at_s >= times.default_s[index]);
-            if is_time && !has_overflowed { Row::new(row.current(), row.current(), RowState::Lookup) } else { row }
+            // A flow that found no room has spoken by then, and has found some or overflown again.
+            let began_s = times.default_s[index].max(overflowed_s);
+            if now_s.saturating_sub(began_s) >= flip_s {
+                Row::new(row.current(), row.current(), RowState::Lookup)
+            } else {
+                row
+            }
         }
         RowState::Lookup => {
             let has_entries = occupied.and_then(|rows| rows.get(index)).is_some_and(|occupied| *occupied);
@@ -212,10 +216,11 @@ mod tests {
     }
 
     #[test]
-    fn an_overflow_since_the_change_keeps_the_row_moving() {
+    fn an_overflow_since_the_change_keeps_the_row_moving_for_as_long_again() {
         let overflowed = |at_s| Census { overflowed_s: [(7, at_s)].into(), ..Census::default() };
-        assert_eq!(ripen(moving(B, A), &overflowed(1000), 9000), moving(B, A));
-        assert_eq!(ripen(moving(B, A), &overflowed(999), 9000), lookup(B));
+        assert_eq!(ripen(moving(B, A), &overflowed(2000), 5599), moving(B, A));
+        assert_eq!(ripen(moving(B, A), &overflowed(2000), 5600), lookup(B));
+        assert_eq!(ripen(moving(B, A), &overflowed(999), 4600), lookup(B));
     }
 
     #[test]
