@@ -116,6 +116,8 @@ impl State {
         self.next_hops = self.routes.set_destinations(destinations(&self.model)).await?;
         self.rediscover().await;
         self.interfaces = wanted;
+        // Slots that the former daemon was waiting to reuse look free: no entry may name them when they are given away.
+        census::take(&self.kernel, &self.snapshot, clock::now_s())?;
         // The tables first: a new program must never see half of them.
         self.synchronise()?;
         interfaces::attach(&mut self.kernel, &self.interfaces, true).await?;
