@@ -5,7 +5,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// Entries of a set: a set is one cache line, and a look-up reads one set.
 pub const FLOW_WAYS: usize = 8;
 
-/// An unconfirmed entry older than this may be taken by another flow.
+/// An unconfirmed entry older than this may be taken by another flow. It is not removed then: a flow that seldom speaks
+/// is confirmed by its second packet, and must still be known for that.
 pub const UNCONFIRMED_SECONDS: u16 = 3;
 
 /// A closing entry is removed after this time.
@@ -137,10 +138,7 @@ impl Entry {
     /// Whether it has outlived its use.
     #[inline(always)]
     pub const fn is_over(self, now: Tick) -> bool {
-        let age = now.since(self.tick());
-        age > KEEP_SECONDS
-            || self.is_closing() && age > CLOSING_SECONDS
-            || !self.is_confirmed() && age > UNCONFIRMED_SECONDS
+        now.since(self.tick()) > if self.is_closing() { CLOSING_SECONDS } else { KEEP_SECONDS }
     }
 }
 
@@ -209,5 +207,12 @@ mod tests {
         assert!(confirmed.refreshed(at(102), true).is_free(at(102)));
         assert!(!confirmed.refreshed(at(102), true).is_over(at(132)));
         assert!(confirmed.refreshed(at(102), true).is_over(at(133)));
+    }
+
+    #[test]
+    fn an_entry_that_may_be_taken_is_not_over() {
+        let at = Tick::from_seconds;
+        let entry = Entry::new(HASH, 7, at(100));
+        assert!(entry.is_free(at(104)) && !entry.is_over(at(100 + 7200)) && entry.is_over(at(100 + 7201)));
     }
 }

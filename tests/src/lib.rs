@@ -1,10 +1,11 @@
 //! What Sluice's tests are made of: networks with real servers ([`lab`]) and traffic to put on them ([`traffic`]); packets
-//! ([`packet`]), the tables they meet ([`world`]) and what becomes of them ([`cases`]).
+//! ([`packet`]), the tables they meet ([`world`]) and what becomes of them ([`cases`]); and a node whose time can be made to pass ([`sim`]).
 
 pub mod bench;
 pub mod cases;
 pub mod lab;
 pub mod packet;
+pub mod sim;
 pub mod tables;
 pub mod traffic;
 pub mod world;

@@ -68,15 +68,15 @@ fn open(arrival: &Arrival, set: &impl FlowSet, own: Place, table: &impl FlowTabl
         }
         return row.current();
     }
-    if row.current() == Row::NOBODY {
-        return Row::NOBODY;
-    }
     // A retransmission stays where the first one went.
     if let Some((_, old)) = own
         && !old.is_confirmed()
         && table.duties(old.backend()) & BackendFlags::SERVES != 0
     {
         return old.backend();
+    }
+    if row.current() == Row::NOBODY {
+        return Row::NOBODY;
     }
     let now = table.now();
     let mut place = own.or_else(|| free(set, now));
@@ -137,10 +137,10 @@ fn find(set: &impl FlowSet, is_wanted: impl Fn(Entry) -> bool) -> Place {
     None
 }
 
-/// A place that another flow may take.
+/// A place that another flow may take; an empty one if there is one, because who is in another may still speak.
 #[inline(always)]
 fn free(set: &impl FlowSet, now: Tick) -> Place {
-    find(set, |entry| entry.is_free(now))
+    find(set, |entry| entry.is_empty()).or_else(|| find(set, |entry| entry.is_free(now)))
 }
 
 /// The entry that has not been refreshed for the longest time.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{BackendFlags, MAX_BACKENDS, ServiceFlags, Tick};
+use lb_common::{BackendFlags, Entry, ServiceFlags, Tick};
 
 use crate::{
-    dataplane::{DataplaneError, FLOW_ENTRIES, Kernel},
+    dataplane::{DataplaneError, FLOW_ENTRIES, Kernel, Occupied},
     plan::{Census, Snapshot},
 };
 
@@ -15,37 +15,48 @@ struct Place {
     ring_bits: u32,
 }
 
-/// Scans the table. The daemon's own view of the tables tells which slots serve and how large the rings are.
+/// Scans the kernel's table. The daemon's own view of the tables tells which slots serve and how large the rings are.
 pub(super) fn take(kernel: &Kernel, snapshot: &Snapshot, now_s: u64) -> Result<Census, DataplaneError> {
+    let census = scan(kernel.flows().entries(), FLOW_ENTRIES, snapshot, now_s);
+    Ok(Census { overflowed_s: overflows(kernel, snapshot)?, ..census })
+}
+
+/// Scans the entries of a table that has room for `room`.
+pub fn scan<'a>(entries: impl Iterator<Item = Occupied<'a>>, room: usize, snapshot: &Snapshot, now_s: u64) -> Census {
     let places = places(snapshot);
     let now = Tick::from_seconds(now_s);
     let mut census = Census { began_s: now_s, ..Census::default() };
-    let mut flows = vec![0u64; MAX_BACKENDS as usize];
-    for occupied in kernel.flows().entries() {
-        let entry = occupied.entry;
-        let Some(place) = places.get(usize::from(entry.backend())).and_then(Option::as_ref) else {
-            // Nobody serves in this slot: the flow has been given to another backend, or is over.
-            occupied.remove();
-            continue;
-        };
-        if entry.is_over(now) {
-            occupied.remove();
-            continue;
-        }
+    let mut flows = vec![0u64; places.len()];
+    for occupied in entries {
+        let Some((entry, place)) = kept(occupied, &places, now) else { continue };
         flows[usize::from(entry.backend())] += 1;
         let rows = census.rows.entry(place.service).or_insert_with(|| vec![false; 1 << place.ring_bits]);
         rows[entry.row(place.ring_bits) as usize] = true;
     }
-    census.is_crowded = flows.iter().sum::<u64>() > FLOW_ENTRIES as u64 / 2;
+    census.is_crowded = flows.iter().sum::<u64>() > room as u64 / 2;
     census.flows = (0..).zip(flows).filter(|(_, flows)| *flows > 0).collect();
-    census.overflowed_s = overflows(kernel, snapshot)?;
-    Ok(census)
+    census
+}
+
+/// An entry that stays, and where it belongs. Entries that are over and those of slots in which nobody serves are removed.
+///
+/// An entry that the datapath changes at that moment is looked at again: overlooked, its row could settle without it.
+fn kept<'p>(mut occupied: Occupied<'_>, places: &'p [Option<Place>], now: Tick) -> Option<(Entry, &'p Place)> {
+    loop {
+        let entry = occupied.entry;
+        let place = places.get(usize::from(entry.backend())).and_then(Option::as_ref);
+        match place.filter(|_| !entry.is_over(now)) {
+            Some(place) => return Some((entry, place)),
+            None => occupied = occupied.remove()?,
+        }
+    }
 }
 
 /// By slot: where the flows of a backend that serves belong.
 fn places(snapshot: &Snapshot) -> Vec<Option<Place>> {
     let bits: BTreeMap<u32, u32> = services(snapshot).collect();
-    let mut places: Vec<Option<Place>> = std::iter::repeat_with(|| None).take(MAX_BACKENDS as usize).collect();
+    let slots = snapshot.backends.last_key_value().map_or(0, |(&slot, _)| usize::from(slot) + 1);
+    let mut places: Vec<Option<Place>> = std::iter::repeat_with(|| None).take(slots).collect();
     for (&slot, value) in snapshot.backends.iter().filter(|(_, value)| value.flags & BackendFlags::SERVES != 0) {
         let service = u32::from(value.service);
         places[usize::from(slot)] = bits.get(&service).map(|&ring_bits| Place { service, ring_bits });

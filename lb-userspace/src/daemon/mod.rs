@@ -29,7 +29,7 @@ use tokio::{
     sync::mpsc,
 };
 
-pub use self::error::DaemonError;
+pub use self::{census::scan, error::DaemonError};
 use self::{handle::Handle, state::State};
 use crate::{api, dataplane, model::Paths};
 

@@ -120,6 +120,8 @@ impl State {
         self.follow_ways().await?;
         self.rediscover().await;
         self.interfaces = wanted;
+        // Slots that the former daemon was waiting to reuse look free: no entry may name them when they are given away.
+        census::take(&self.kernel, &self.snapshot, clock::now_s())?;
         // The tables first: a new program must never see half of them.
         self.synchronise()?;
         interfaces::attach(&mut self.kernel, &self.interfaces, true).await?;

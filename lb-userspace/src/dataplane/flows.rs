@@ -39,10 +39,7 @@ impl FlowTable {
     pub fn entries(&self) -> impl Iterator<Item = Occupied<'_>> {
         // SAFETY: the mapping has this many words and lives as long as `self`.
         let words = unsafe { std::slice::from_raw_parts(self.words.as_ptr(), FLOW_ENTRIES) };
-        words.iter().filter_map(|word| {
-            let entry = Entry::from_word(word.load(Ordering::Relaxed));
-            (!entry.is_empty()).then_some(Occupied { word, entry })
-        })
+        words.iter().filter_map(Occupied::at)
     }
 }
 
@@ -61,12 +58,18 @@ pub struct Occupied<'a> {
     pub entry: Entry,
 }
 
-impl Occupied<'_> {
-    /// Removes the entry, unless the datapath has just changed it.
-    pub fn remove(&self) {
+impl<'a> Occupied<'a> {
+    /// The entry in a word of a set, if there is one.
+    pub fn at(word: &'a AtomicU64) -> Option<Self> {
+        let entry = Entry::from_word(word.load(Ordering::Relaxed));
+        (!entry.is_empty()).then_some(Self { word, entry })
+    }
+
+    /// Removes the entry. If the datapath has changed it meanwhile, it stays, and what it has become is returned.
+    pub fn remove(self) -> Option<Self> {
         let (old, new) = (self.entry.word(), Entry::EMPTY.word());
-        // A lost race means that the flow is alive; the next scan looks again.
-        let _ = self.word.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed);
+        let removed = self.word.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed);
+        removed.err().and_then(|_| Self::at(self.word))
     }
 }
 

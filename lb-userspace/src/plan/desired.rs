@@ -239,8 +239,7 @@ impl Planner {
         snapshot: &Snapshot,
     ) -> Arc<[Row]> {
         let before = present.and_then(|value| Some((value.id, current.rings.get(&value.ring)?)));
-        let before = before.and_then(|(id, rows)| Some((id, rows::inherited(rows, owners.len())?)));
-        let Some((id, before)) = before else {
+        let Some((id, before)) = before.map(|(id, rows)| (id, rows::inherited(rows, owners.len()))) else {
             self.times.insert(service.name.clone(), Times::new(owners.len(), inputs.now_s));
             return owners.iter().map(|&owner| Row::settled(owner)).collect();
         };

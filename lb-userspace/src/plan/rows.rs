@@ -43,7 +43,7 @@ pub struct Census {
 /// When each row of a ring last changed, in seconds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
-    /// Its default.
+    /// Its default. A row that starts to move gets one, even if that is whom it had before.
     default_s: Vec<u64>,
     /// Anything of it.
     row_s: Vec<u64>,
@@ -65,18 +65,27 @@ impl Times {
             if old != new {
                 self.row_s[index] = now_s;
             }
-            if old.default() != new.default() {
+            if old.default() != new.default() || old.state() != new.state() {
                 self.default_s[index] = now_s;
             }
         }
     }
 }
 
-/// A ring of `rows` rows as the rows before a change: as it was, split if it has grown; nothing if it has shrunk,
-/// because a row cannot have several former owners.
-pub(super) fn inherited(old: &[Row], rows: usize) -> Option<Vec<Row>> {
-    let split = rows.checked_div(old.len()).filter(|&split| split > 0)?;
-    Some(old.iter().flat_map(|row| std::iter::repeat_n(*row, split)).collect())
+/// A ring of `rows` rows as the rows before a change: as it was, split if it has grown, merged if it has shrunk.
+pub(super) fn inherited(old: &[Row], rows: usize) -> Vec<Row> {
+    match rows.checked_div(old.len()) {
+        Some(split @ 1..) => old.iter().flat_map(|row| std::iter::repeat_n(*row, split)).collect(),
+        _ => old.chunks(old.len() / rows.max(1)).map(merged).collect(),
+    }
+}
+
+/// One row in place of several. It cannot have several former owners, so of flows that nobody remembers only those of
+/// the first row stay where they are. Those of the others that are remembered do too, if the row is not settled.
+fn merged(rows: &[Row]) -> Row {
+    let first = rows[0];
+    let are_alike = rows.iter().all(|row| *row == first);
+    if are_alike || first.state() != RowState::Settled { first } else { with_default(first.current(), first.current()) }
 }
 
 /// The row after its owner has become `owner`, given which backends may still be given packets (rule 3).
@@ -115,12 +124,16 @@ pub(super) struct Ripeness<'a> {
 pub(super) fn ripened(rows: &Arc<[Row]>, times: &Times, ripeness: &Ripeness<'_>) -> Arc<[Row]> {
     let Ripeness { census, service, flip_s, now_s } = *ripeness;
     let occupied = census.rows.get(&service);
-    let overflowed_s = census.overflowed_s.get(&service).copied();
+    let overflowed_s = census.overflowed_s.get(&service).copied().unwrap_or(0);
     let next = |index: usize, row: Row| match row.state() {
         RowState::Moving => {
-            let is_time = now_s.saturating_sub(times.default_s[index]) >= flip_s;
-            let has_overflowed = overflowed_s.is_some_and(|at_s| at_s >= times.default_s[index]);
-            if is_time && !has_overflowed { Row::new(row.current(), row.current(), RowState::Lookup) } else { row }
+            // A flow that found no room has spoken by then, and has found some or overflown again.
+            let began_s = times.default_s[index].max(overflowed_s);
+            if now_s.saturating_sub(began_s) >= flip_s {
+                Row::new(row.current(), row.current(), RowState::Lookup)
+            } else {
+                row
+            }
         }
         RowState::Lookup => {
             let has_entries = occupied.and_then(|rows| rows.get(index)).is_some_and(|occupied| *occupied);
@@ -191,11 +204,26 @@ mod tests {
         assert_eq!(ripen(moving(B, A), &census, 4600), lookup(B));
     }
 
+    /// The time of a flip counts from the change, however old the ring is, and not anew from later changes.
     #[test]
-    fn an_overflow_since_the_change_keeps_the_row_moving() {
+    fn a_row_that_starts_to_move_has_a_new_default() {
+        for before in [Row::settled(A), lookup(A)] {
+            let mut times = Times::new(1, 1000);
+            times.note(&[before], &[moving(B, A)], 5000);
+            assert_eq!((times.default_s[0], times.row_s[0]), (5000, 5000));
+            times.note(&[moving(B, A)], &[moving(C, A)], 6000);
+            assert_eq!((times.default_s[0], times.row_s[0]), (5000, 6000));
+            times.note(&[moving(C, A)], &[lookup(C)], 7000);
+            assert_eq!((times.default_s[0], times.row_s[0]), (7000, 7000));
+        }
+    }
+
+    #[test]
+    fn an_overflow_since_the_change_keeps_the_row_moving_for_as_long_again() {
         let overflowed = |at_s| Census { overflowed_s: [(7, at_s)].into(), ..Census::default() };
-        assert_eq!(ripen(moving(B, A), &overflowed(1000), 9000), moving(B, A));
-        assert_eq!(ripen(moving(B, A), &overflowed(999), 9000), lookup(B));
+        assert_eq!(ripen(moving(B, A), &overflowed(2000), 5599), moving(B, A));
+        assert_eq!(ripen(moving(B, A), &overflowed(2000), 5600), lookup(B));
+        assert_eq!(ripen(moving(B, A), &overflowed(999), 4600), lookup(B));
     }
 
     #[test]
@@ -209,10 +237,22 @@ mod tests {
 
     #[test]
     fn a_ring_that_grows_splits_its_rows() {
-        assert_eq!(
-            inherited(&[lookup(A), moving(B, A)], 4).unwrap(),
-            [lookup(A), lookup(A), moving(B, A), moving(B, A)]
-        );
-        assert_eq!(inherited(&[lookup(A), lookup(B)], 1), None);
+        assert_eq!(inherited(&[lookup(A), moving(B, A)], 4), [lookup(A), lookup(A), moving(B, A), moving(B, A)]);
+        assert_eq!(inherited(&[lookup(A), moving(B, A)], 2), [lookup(A), moving(B, A)]);
+    }
+
+    #[test]
+    fn a_ring_that_shrinks_merges_its_rows() {
+        let settled = Row::settled;
+        let pairs = [
+            (settled(A), settled(A), settled(A)),
+            (settled(A), settled(B), lookup(A)),
+            (settled(A), lookup(A), lookup(A)),
+            (moving(B, A), settled(A), moving(B, A)),
+            (lookup(A), moving(B, C), lookup(A)),
+        ];
+        for (first, second, expected) in pairs {
+            assert_eq!(inherited(&[first, second], 1), [expected], "{first:?} and {second:?}");
+        }
     }
 }

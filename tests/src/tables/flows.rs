@@ -1,50 +1,102 @@
-//! The flow table in memory.
+//! The flow table in memory, with a clock that stands still until it is told.
 
-use std::cell::RefCell;
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use lb_common::{Entry, FLOW_WAYS, Tick};
 use lb_ebpf::balance::flows::{FlowSet, FlowTable};
-use lb_userspace::plan::Snapshot;
+use lb_userspace::{dataplane::Occupied, plan::Snapshot};
 
-/// One set, which every flow falls into: a packet at a time needs no more.
-#[derive(Debug, Default)]
-pub(super) struct OneSet {
-    words: RefCell<[u64; FLOW_WAYS]>,
+/// The flow table of one node, and its time.
+#[derive(Debug)]
+pub struct FlowMemory {
+    words: Vec<AtomicU64>,
+    now_s: Cell<u64>,
+    /// By service id: the second in which a flow last found no room.
+    overflowed_s: RefCell<BTreeMap<u32, u64>>,
 }
 
-/// The set, beside the snapshot that says which backends serve.
+impl FlowMemory {
+    /// An empty table of so many sets, a power of two, at a time.
+    pub fn new(sets: usize, now_s: u64) -> Self {
+        assert!(sets.is_power_of_two());
+        let words = std::iter::repeat_with(AtomicU64::default).take(sets * FLOW_WAYS).collect();
+        Self { words, now_s: Cell::new(now_s), overflowed_s: RefCell::default() }
+    }
+
+    /// The time, in seconds.
+    pub const fn now_s(&self) -> u64 {
+        self.now_s.get()
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, seconds: u64) {
+        self.now_s.set(self.now_s() + seconds);
+    }
+
+    /// How many entries there is room for.
+    pub const fn room(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Every entry, as a scan sees it.
+    pub fn entries(&self) -> impl Iterator<Item = Occupied<'_>> {
+        self.words.iter().filter_map(Occupied::at)
+    }
+
+    /// The entry of the flow with this hash.
+    pub fn entry_of(&self, hash: u64) -> Option<Entry> {
+        let entries = self.set_of(hash).iter().map(|word| Entry::from_word(word.load(Relaxed)));
+        entries.into_iter().find(|entry| entry.is_of(hash))
+    }
+
+    /// By service id: the second in which a flow last found no room.
+    pub fn overflowed_s(&self) -> BTreeMap<u32, u64> {
+        self.overflowed_s.borrow().clone()
+    }
+
+    fn set_of(&self, hash: u64) -> &[AtomicU64] {
+        let sets = self.words.len() / FLOW_WAYS;
+        let first = (hash as usize & (sets - 1)) * FLOW_WAYS;
+        &self.words[first..first + FLOW_WAYS]
+    }
+}
+
+/// The table as the datapath sees it, beside the snapshot that says which backends serve.
 pub(super) struct Flows<'a> {
-    pub(super) set: &'a OneSet,
+    pub(super) memory: &'a FlowMemory,
     pub(super) snapshot: &'a Snapshot,
 }
 
 impl FlowTable for Flows<'_> {
-    fn set(&self, _: u64) -> Option<impl FlowSet> {
-        Some(self.set)
+    fn set(&self, hash: u64) -> Option<impl FlowSet> {
+        Some(Set(self.memory.set_of(hash)))
     }
 
     fn now(&self) -> Tick {
-        Tick::from_seconds(0)
+        Tick::from_seconds(self.memory.now_s())
     }
 
-    fn note_overflow(&self, _: u32) {}
+    fn note_overflow(&self, service: u32) {
+        self.memory.overflowed_s.borrow_mut().insert(service, self.memory.now_s());
+    }
 
     fn duties(&self, slot: u16) -> u8 {
         self.snapshot.backends.get(&slot).map_or(0, |backend| backend.flags)
     }
 }
 
-impl FlowSet for &OneSet {
+struct Set<'a>(&'a [AtomicU64]);
+
+impl FlowSet for Set<'_> {
     fn entry(&self, way: u32) -> Entry {
-        Entry::from_word(self.words.borrow()[way as usize])
+        Entry::from_word(self.0[way as usize].load(Relaxed))
     }
 
     fn replace(&self, way: u32, old: Entry, new: Entry) -> bool {
-        let word = &mut self.words.borrow_mut()[way as usize];
-        let is_same = *word == old.word();
-        if is_same {
-            *word = new.word();
-        }
-        is_same
+        self.0[way as usize].compare_exchange(old.word(), new.word(), Relaxed, Relaxed).is_ok()
     }
 }

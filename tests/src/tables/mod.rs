@@ -2,7 +2,7 @@
 
 mod flows;
 
-use std::{cell::RefCell, collections::BTreeMap, net::IpAddr};
+use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use lb_common::{
     Address, BackendValue, DropReason, EndpointKey, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row, ServiceValue,
@@ -15,7 +15,8 @@ use lb_ebpf::{
 };
 use lb_userspace::plan::Snapshot;
 
-use self::flows::{Flows, OneSet};
+pub use self::flows::FlowMemory;
+use self::flows::Flows;
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,20 +39,20 @@ pub struct SnapshotTables<'a> {
     route: Box<dyn Fn(&Packet) -> Route + 'a>,
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
-    flows: OneSet,
+    flows: Rc<FlowMemory>,
     counts: RefCell<Counts>,
 }
 
 impl<'a> SnapshotTables<'a> {
-    /// Tables of a node whose kernel answers questions for routes like this.
+    /// Tables of a node whose kernel answers questions for routes like this, with a flow table of one set: a packet at a
+    /// time needs no more.
     pub fn new(snapshot: &'a Snapshot, route: impl Fn(&Packet) -> Route + 'a) -> Self {
-        Self {
-            snapshot,
-            route: Box::new(route),
-            nobody: BackendValue::default(),
-            flows: OneSet::default(),
-            counts: RefCell::default(),
-        }
+        Self::with_flows(snapshot, route, Rc::new(FlowMemory::new(1, 0)))
+    }
+
+    /// Tables with this flow table.
+    pub fn with_flows(snapshot: &'a Snapshot, route: impl Fn(&Packet) -> Route + 'a, flows: Rc<FlowMemory>) -> Self {
+        Self { snapshot, route: Box::new(route), nobody: BackendValue::default(), flows, counts: RefCell::default() }
     }
 
     /// What was counted.
@@ -85,7 +86,7 @@ impl Tables for SnapshotTables<'_> {
     }
 
     fn steer(&self, arrival: Arrival) -> u16 {
-        steer(&arrival, &Flows { set: &self.flows, snapshot: self.snapshot })
+        steer(&arrival, &Flows { memory: &self.flows, snapshot: self.snapshot })
     }
 
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {

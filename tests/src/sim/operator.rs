@@ -1,0 +1,89 @@
+//! What operators do.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use lb_userspace::{
+    model::{self, AdminState, Backend, Delivery, Firewall, Model, Protocol, RingSettings, Service},
+    ring,
+};
+
+use super::Node;
+
+/// A model with one service that has no backends.
+pub(super) fn model(protocol: Protocol) -> Model {
+    let service = Service {
+        name: "web".to_owned(),
+        address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 100)),
+        port: Some(80),
+        protocol,
+        delivery: Delivery::L2,
+        ring: RingSettings { bits: 10, ..RingSettings::default() },
+        health: None,
+        backends: Vec::new(),
+    };
+    Model {
+        node: model::Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None },
+        services: vec![service],
+        firewall: Firewall::default(),
+    }
+}
+
+/// A backend; its address follows from its name.
+pub(super) fn backend(name: &str) -> Backend {
+    let [a, b, c, ..] = ring::identity(name).to_le_bytes();
+    Backend {
+        name: name.to_owned(),
+        address: IpAddr::V4(Ipv4Addr::new(10, a, b, c)),
+        port: None,
+        weight: Backend::DEFAULT_WEIGHT,
+        state: AdminState::Up,
+    }
+}
+
+impl Node {
+    /// `sluice backend add`.
+    pub fn add(&mut self, name: &str) {
+        self.change(|service| service.backends.push(backend(name)));
+    }
+
+    /// Adds a backend that takes no new flows yet.
+    pub fn add_draining(&mut self, name: &str) {
+        self.change(|service| service.backends.push(Backend { state: AdminState::Drain, ..backend(name) }));
+    }
+
+    /// `sluice backend remove`.
+    pub fn remove(&mut self, name: &str) {
+        self.change(|service| service.backends.retain(|backend| backend.name != name));
+    }
+
+    /// `sluice backend drain`, `undrain` or, in the configuration, `state = "disabled"`.
+    pub fn set_state(&mut self, name: &str, state: AdminState) {
+        self.edit(name, |backend| backend.state = state);
+    }
+
+    /// `sluice backend drain`.
+    pub fn drain(&mut self, name: &str) {
+        self.set_state(name, AdminState::Drain);
+    }
+
+    /// `sluice backend weight`.
+    pub fn weigh(&mut self, name: &str, weight: u32) {
+        self.edit(name, |backend| backend.weight = weight);
+    }
+
+    /// Hands all new flows to one backend: the others drain.
+    pub fn hand_to(&mut self, name: &str) {
+        self.change(|service| {
+            for backend in &mut service.backends {
+                backend.state = if backend.name == name { AdminState::Up } else { AdminState::Drain };
+            }
+        });
+    }
+
+    fn edit(&mut self, name: &str, edit: impl FnOnce(&mut Backend)) {
+        self.change(|service| {
+            let backend = service.backends.iter_mut().find(|backend| backend.name == name);
+            edit(backend.expect("a backend of the service"));
+        });
+    }
+}
