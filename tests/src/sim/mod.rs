@@ -149,7 +149,7 @@ impl Node {
         let packet = client::packet(flow, kind, &self.model.services[0]);
         let tables = SnapshotTables::with_flows(&self.snapshot, |_| Route::Unreachable, Rc::clone(&self.flows));
         let choice = balance::choose(&packet, service, &self.snapshot.settings, &tables).ok()?;
-        assert_eq!(u32::from(choice.backend.service), service.id, "a backend of another service");
+        assert_eq!(choice.backend.service, service.id, "a backend of another service");
         Some(&self.names[&choice.backend.identity])
     }
 
