@@ -47,7 +47,7 @@ drop_reasons! {
     MtuExceeded = "mtu_exceeded",
     /// The client of a `nat` reply has no known MAC address yet; the daemon is asking for it.
     NeighbourUnknown = "neighbour_unknown",
-    /// The kernel has no way to the client of a `nat` reply, or forbids it: is forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding) on?
+    /// The kernel forbids the way to the client of a `nat` reply: is forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding) on?
     NoRoute = "no_route",
     /// The way to the client of a `nat` reply leads out of an interface that Sluice does not use: add it to `node.interfaces`.
     EgressUnknown = "egress_unknown",

@@ -2,18 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{BackendFlags, Entry, ServiceFlags, Tick};
+use lb_common::{BackendFlags, Entry, KEEP_SECONDS, ServiceFlags, Tick};
 
 use crate::{
     dataplane::{DataplaneError, FLOW_ENTRIES, Kernel, Occupied},
+    model::Protocol,
     plan::{Census, Snapshot},
 };
 
 /// The service that a slot's flows belong to.
+#[derive(Clone, Copy)]
 struct Place {
     service: u32,
     ring_bits: u32,
+    /// An entry whose flow has been idle for longer is removed.
+    keep_s: u16,
 }
+
+/// Datagrams have no last packet: a flow of them that is idle for longer than this is over.
+const DATAGRAMS_KEEP_S: u16 = 30;
 
 /// Scans the kernel's table. The daemon's own view of the tables tells which slots serve and how large the rings are.
 pub(super) fn take(kernel: &Kernel, snapshot: &Snapshot, now_s: u64) -> Result<Census, DataplaneError> {
@@ -45,7 +52,8 @@ fn kept<'p>(mut occupied: Occupied<'_>, places: &'p [Option<Place>], now: Tick) 
     loop {
         let entry = occupied.entry;
         let place = places.get(usize::from(entry.backend())).and_then(Option::as_ref);
-        match place.filter(|_| !entry.is_over(now)) {
+        let is_over = |place: &&Place| entry.is_over(now) || now.since(entry.tick()) > place.keep_s;
+        match place.filter(|place| !is_over(place)) {
             Some(place) => return Some((entry, place)),
             None => occupied = occupied.remove()?,
         }
@@ -54,28 +62,31 @@ fn kept<'p>(mut occupied: Occupied<'_>, places: &'p [Option<Place>], now: Tick) 
 
 /// By slot: where the flows of a backend that serves belong.
 fn places(snapshot: &Snapshot) -> Vec<Option<Place>> {
-    let bits: BTreeMap<u32, u32> = services(snapshot).collect();
+    let services: BTreeMap<u32, Place> = services(snapshot).map(|place| (place.service, place)).collect();
     let slots = snapshot.backends.last_key_value().map_or(0, |(&slot, _)| usize::from(slot) + 1);
-    let mut places: Vec<Option<Place>> = std::iter::repeat_with(|| None).take(slots).collect();
+    let mut places = vec![None; slots];
     for (&slot, value) in snapshot.backends.iter().filter(|(_, value)| value.flags & BackendFlags::SERVES != 0) {
-        let service = u32::from(value.service);
-        places[usize::from(slot)] = bits.get(&service).map(|&ring_bits| Place { service, ring_bits });
+        places[usize::from(slot)] = services.get(&value.service.into()).copied();
     }
     places
 }
 
-/// The id and the ring's size of each service.
-fn services(snapshot: &Snapshot) -> impl Iterator<Item = (u32, u32)> {
-    let services = snapshot.services.values().filter(|service| service.flags & ServiceFlags::ADDRESS == 0);
-    services.map(|service| (service.id.into(), service.ring_bits.into()))
+/// The services, as places of flows.
+fn services(snapshot: &Snapshot) -> impl Iterator<Item = Place> {
+    let services = snapshot.services.iter().filter(|(_, service)| service.flags & ServiceFlags::ADDRESS == 0);
+    services.map(|(key, service)| Place {
+        service: service.id.into(),
+        ring_bits: service.ring_bits.into(),
+        keep_s: if key.protocol() == Protocol::Udp.number() { DATAGRAMS_KEEP_S } else { KEEP_SECONDS },
+    })
 }
 
 fn overflows(kernel: &Kernel, snapshot: &Snapshot) -> Result<BTreeMap<u32, u64>, DataplaneError> {
     let mut overflows = BTreeMap::new();
-    for (id, _) in services(snapshot) {
-        let at_s = kernel.overflowed_s(id)?;
+    for Place { service, .. } in services(snapshot) {
+        let at_s = kernel.overflowed_s(service)?;
         if at_s != 0 {
-            overflows.insert(id, at_s);
+            overflows.insert(service, at_s);
         }
     }
     Ok(overflows)

@@ -118,9 +118,19 @@ impl State {
         match (backend.state, finding) {
             (AdminState::Disabled, _) => (BackendState::Disabled, String::new()),
             (_, Some(finding)) if finding.state != BackendState::Up => (finding.state, finding.reason.clone()),
-            (AdminState::Drain, _) => (BackendState::Draining, String::new()),
+            (AdminState::Drain, _) => (BackendState::Draining, self.drain_progress(service, backend)),
             (AdminState::Up, Some(finding)) => (BackendState::Up, finding.reason.clone()),
             (AdminState::Up, None) => (BackendState::Up, "not checked".to_owned()),
+        }
+    }
+
+    /// How far a drain has come, in words. Flows that have not spoken since it began are not known yet.
+    fn drain_progress(&self, service: &Service, backend: &Backend) -> String {
+        let slot = self.places.slots.get(&(service.name.clone(), backend.name.clone()));
+        match slot.and_then(|slot| self.census.flows.get(slot)) {
+            Some(1) => "1 flow left".to_owned(),
+            Some(flows) => format!("{flows} flows left"),
+            None => "no flows seen lately".to_owned(),
         }
     }
 

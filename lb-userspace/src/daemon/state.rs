@@ -126,6 +126,7 @@ impl State {
         self.synchronise()?;
         interfaces::attach(&mut self.kernel, &self.interfaces, true).await?;
         interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
+        self.kernel.remove_foreign_pins()?;
         self.set_targets();
         Ok(())
     }

@@ -82,6 +82,16 @@ impl Kernel {
         links::attached(&self.pins).map_err(|error| pin::error("read", &self.pins, error))
     }
 
+    /// Removes what a Sluice of another layout has left. Links that have not been taken over by then are detached.
+    ///
+    /// # Errors
+    ///
+    /// A pin could not be removed.
+    pub fn remove_foreign_pins(&self) -> Result<(), DataplaneError> {
+        pin::remove_foreign(&self.pins)
+            .map_err(|error| pin::error("remove the pins of another layout in", &self.pins, error))
+    }
+
     /// The records that the datapath writes; can be taken once.
     pub fn take_events(&mut self) -> Option<aya::maps::RingBuf<MapData>> {
         self.events.take()

@@ -23,12 +23,21 @@ pub struct Attached {
     pub name: String,
 }
 
-/// Attaches the program to an interface, or replaces the program behind the link that a former daemon has pinned.
+/// Attaches the program to an interface, or replaces the program behind the link that a former daemon has pinned, one of
+/// another layout included.
 pub(super) fn attach(program: &mut Xdp, pins: &Path, ifindex: u32, name: &str) -> Result<Attached, DataplaneError> {
     let path = pin::link(pins, ifindex);
-    if path.exists() {
-        replace(program, &path).map_err(|error| refused(name, &error))?;
-    } else {
+    if let Some(foreign) = pin::foreign_link(pins, ifindex) {
+        std::fs::rename(&foreign, &path).map_err(|error| pin::error("take over the link at", &foreign, error))?;
+    }
+    if !path.exists() {
+        attach_new(program, &path, ifindex, name)?;
+    } else if let Err(error) = replace(program, &path) {
+        if errno(&error) != Some(libc::ENOLINK) {
+            return Err(refused(name, &error));
+        }
+        // The link is of a former interface whose index this one has got.
+        detach(pins, ifindex)?;
         attach_new(program, &path, ifindex, name)?;
     }
     Ok(Attached { ifindex, name: name.to_owned() })
@@ -91,10 +100,15 @@ fn refused(interface: &str, error: &ProgramError) -> DataplaneError {
 
 /// The interfaces that a program is attached to by the pins below a directory.
 pub(super) fn attached(pins: &Path) -> io::Result<Vec<Attached>> {
+    pin::links(pins).map(named)
+}
+
+/// The interfaces of links. One that is gone has taken its link with it.
+fn named(links: Vec<(u32, PathBuf)>) -> Vec<Attached> {
     let attached = |(ifindex, _): (u32, PathBuf)| {
         if_indextoname(ifindex).ok().map(|name| Attached { ifindex, name: name.to_string_lossy().into_owned() })
     };
-    Ok(pin::links(pins)?.into_iter().filter_map(attached).collect())
+    links.into_iter().filter_map(attached).collect()
 }
 
 /// Removes the link to an interface: packets there are no longer forwarded, as soon as the kernel has cleaned up.
@@ -110,7 +124,7 @@ pub(super) fn detach(pins: &Path, ifindex: u32) -> Result<(), DataplaneError> {
 ///
 /// A pin that could not be removed.
 pub fn detach_all(pins: &Path) -> io::Result<Vec<Attached>> {
-    let attached = attached(pins)?;
+    let attached = named(pin::all_links(pins)?);
     pin::remove_all(pins)?;
     Ok(attached)
 }

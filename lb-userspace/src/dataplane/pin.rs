@@ -21,9 +21,40 @@ pub(super) fn link(pins: &Path, ifindex: u32) -> PathBuf {
     directory(pins).join(format!("link_{ifindex}"))
 }
 
+/// The directories of all layouts: a Sluice of another version may have left pins, too.
+fn layouts(pins: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(pins) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+    let is_layout = |path: &PathBuf| {
+        let version = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('v'));
+        version.is_some_and(|version| version.parse::<u32>().is_ok())
+    };
+    Ok(paths.into_iter().filter(is_layout).collect())
+}
+
+/// The pin of a link to an interface that a Sluice of another layout has left.
+pub(super) fn foreign_link(pins: &Path, ifindex: u32) -> Option<PathBuf> {
+    let ours = directory(pins);
+    let foreign = layouts(pins).ok()?.into_iter().filter(|layout| *layout != ours);
+    foreign.map(|layout| layout.join(format!("link_{ifindex}"))).find(|link| link.exists())
+}
+
+/// The links that are pinned by any layout, with the index of the interface each belongs to.
+pub(super) fn all_links(pins: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
+    let links: Vec<_> = layouts(pins)?.iter().map(|layout| links_in(layout)).collect::<io::Result<_>>()?;
+    Ok(links.into_iter().flatten().collect())
+}
+
 /// The links that are pinned, with the index of the interface each belongs to.
 pub(super) fn links(pins: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
-    let entries = match fs::read_dir(directory(pins)) {
+    links_in(&directory(pins))
+}
+
+fn links_in(directory: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
+    let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
@@ -57,19 +88,27 @@ pub fn remove_unused_pins(pins: &Path) -> io::Result<()> {
     if links(pins)?.is_empty() { remove_all(pins) } else { Ok(()) }
 }
 
-/// Removes all pins of this layout, and the directories if they are empty then.
+/// Removes all pins, of every layout, and their directories.
 pub(super) fn remove_all(pins: &Path) -> io::Result<()> {
-    let directory = directory(pins);
-    let entries = match fs::read_dir(&directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other?,
-    };
-    for entry in entries {
-        fs::remove_file(entry?.path())?;
-    }
-    fs::remove_dir(&directory)?;
-    // Another layout's pins may be beside ours.
+    remove(layouts(pins)?)?;
+    // The operator may keep something of his own there.
     let _ = fs::remove_dir(pins);
+    Ok(())
+}
+
+/// Removes the pins of other layouts, whose links have been taken over.
+pub(super) fn remove_foreign(pins: &Path) -> io::Result<()> {
+    let ours = directory(pins);
+    remove(layouts(pins)?.into_iter().filter(|layout| *layout != ours))
+}
+
+fn remove(layouts: impl IntoIterator<Item = PathBuf>) -> io::Result<()> {
+    for layout in layouts {
+        for entry in fs::read_dir(&layout)? {
+            fs::remove_file(entry?.path())?;
+        }
+        fs::remove_dir(&layout)?;
+    }
     Ok(())
 }
 
