@@ -140,7 +140,7 @@ fn find(set: &impl FlowSet, is_wanted: impl Fn(Entry) -> bool) -> Place {
 /// A place that another flow may take; an empty one if there is one, because who is in another may still speak.
 #[inline(always)]
 fn free(set: &impl FlowSet, now: Tick) -> Place {
-    find(set, |entry| entry.is_empty()).or_else(|| find(set, |entry| entry.is_free(now)))
+    find(set, Entry::is_empty).or_else(|| find(set, |entry| entry.is_free(now)))
 }
 
 /// The entry that has not been refreshed for the longest time.

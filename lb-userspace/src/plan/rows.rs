@@ -166,7 +166,8 @@ mod tests {
     fn every_way_to_move_a_row() {
         let all = |_: u16| true;
         let without_a = |slot: u16| slot != A;
-        let cases: [(Row, u16, &dyn Fn(u16) -> bool, Row); 12] = [
+        type Case<'a> = (Row, u16, &'a dyn Fn(u16) -> bool, Row);
+        let cases: [Case<'_>; 12] = [
             (Row::settled(A), A, &all, Row::settled(A)),
             (Row::settled(A), B, &all, moving(B, A)),
             (Row::settled(A), B, &without_a, Row::settled(B)),
