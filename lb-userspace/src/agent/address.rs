@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use futures_util::TryStreamExt;
+use netlink_packet_route::address::AddressHeaderFlags;
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec};
 
 /// Addresses that were added to the loopback interface.
@@ -22,7 +23,11 @@ impl Loopback {
     /// Adds an address as a host route; one that is there already is left alone, then and at the end.
     pub(super) async fn add(&mut self, address: IpAddr) -> anyhow::Result<()> {
         let index = self.index().await?;
-        match self.handle.address().add(index, address, host_bits(address)).execute().await {
+        let mut request = self.handle.address().add(index, address, host_bits(address));
+        // Otherwise an IPv6 address is tentative for a moment, and servers cannot listen on it. Loopback has no neighbours
+        // that could have it, too.
+        request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
+        match request.execute().await {
             Ok(()) => self.added.push(address),
             Err(error) if errno(&error) == Some(libc::EEXIST) => {
                 tracing::warn!(%address, "the address is on the loopback interface already; it stays there at the end");

@@ -103,6 +103,8 @@ impl Namespace {
     pub fn own(&self, address: IpAddr) -> anyhow::Result<()> {
         self.set("ipv4/conf/all/arp_ignore", "1")?;
         self.set("ipv4/conf/all/arp_announce", "2")?;
-        self.ip(&format!("address add {address} dev lo")).map(drop)
+        // Otherwise an IPv6 address is tentative for a moment, and servers cannot listen on it.
+        let nodad = if address.is_ipv6() { "nodad" } else { "" };
+        self.ip(&format!("address add {address} dev lo {nodad}")).map(drop)
     }
 }
