@@ -36,6 +36,7 @@ impl Kernel {
     ///
     /// The kernel refuses the program or a map.
     pub fn open(pins: &Path) -> Result<Self, DataplaneError> {
+        pin::make_pins(pins)?;
         let load = |source| DataplaneError::Load { source: Box::new(source), log: None };
         let mut ebpf =
             EbpfLoader::new().default_map_pin_directory(pin::directory(pins)).load(LB_OBJECT).map_err(load)?;
