@@ -50,7 +50,7 @@ impl Switch {
     ///
     /// Nobody leaves checksums or segmentation to the card, as there is none: a fault would stay invisible. The host
     /// receives with GRO, without which veth silently drops what is redirected to it, and the switch with a program of
-    /// its own, so that it receives what the host's XDP program transmits as a card would (see [`Receiver`]).
+    /// its own, so that it receives what the host's XDP program transmits as a card would.
     pub fn attach(&self, host: &Namespace, interface: &str, addresses: &[&str]) -> anyhow::Result<()> {
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let port = format!("port{}", ports.count);
