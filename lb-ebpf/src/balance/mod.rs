@@ -3,6 +3,9 @@
 //! The ring says it for a settled row. Only the rows that a change has touched ask the flow table.
 
 pub mod flows;
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
+mod tests;
 
 use lb_common::{BackendFlags, BackendValue, DropReason, Row, RowState, ServiceValue, Settings};
 

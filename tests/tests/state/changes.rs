@@ -110,6 +110,21 @@ fn the_same_addresses_and_ports_again() {
     assert_eq!(node.entry(2), None, "nothing is left that could send it elsewhere");
 }
 
+/// Whoever is leaving need not be remembered, and whoever is where the row says need no longer be.
+#[test]
+fn places_are_not_wasted() {
+    let mut node = node();
+    open(&node, 1);
+    node.hand_to("b");
+    for kind in [Kind::Fin, Kind::Rst] {
+        assert_eq!((node.packet(1, kind), node.entry(1)), (Some("a"), None));
+    }
+    open(&node, 2);
+    node.wait(FLIP_S);
+    assert!(node.row(2).state() == RowState::Lookup && node.entry(2).is_some());
+    assert_eq!((data(&node, 2).as_str(), node.entry(2)), ("b", None));
+}
+
 #[test]
 fn a_connection_that_ended_and_began_again_in_one_moment() {
     let mut node = node();

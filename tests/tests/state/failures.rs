@@ -71,6 +71,22 @@ fn everybody_is_suspect() {
     assert_eq!((data(&node, 1), open(&node, 2)), ("a".to_owned(), "a".to_owned()));
 }
 
+/// Its flows get other backends, and their entries become those of the new ones.
+#[test]
+fn a_flow_whose_backend_has_gone_keeps_its_place() {
+    let mut node = node();
+    open(&node, 1);
+    node.hand_to("b");
+    open(&node, 2);
+    open(&node, 3);
+    node.hand_to("c");
+    node.set_health("b", Health::Gone);
+    assert_eq!((data(&node, 2).as_str(), data(&node, 2).as_str()), ("a", "a"));
+    assert_eq!(open(&node, 3), "c");
+    assert_eq!(node.entries(), 2);
+    assert!([2, 3].iter().all(|&flow| node.entry(flow).is_some_and(lb_common::Entry::is_confirmed)));
+}
+
 /// A new flow must not be left to a backend that may be dead, not even for want of room.
 #[test]
 fn a_new_flow_beside_a_suspect_takes_the_oldest_place() {

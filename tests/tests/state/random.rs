@@ -270,9 +270,9 @@ impl Reference {
 
     /// Everybody leaves: nothing is left.
     fn end(&mut self) -> Result<(), TestCaseError> {
-        (0..FLOWS).for_each(|flow| {
-            self.node.packet(flow, Kind::Rst);
-        });
+        for flow in 0..FLOWS {
+            let _ = self.node.packet(flow, Kind::Rst);
+        }
         for _ in 0..5 {
             self.node.tick(3601);
         }
