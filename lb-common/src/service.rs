@@ -63,6 +63,14 @@ pub struct ServiceValue {
     pub flags: u8,
 }
 
+impl ServiceValue {
+    /// Whether the entry stands for an address only, which answers echo requests.
+    #[inline(always)]
+    pub const fn is_address(&self) -> bool {
+        self.flags & ServiceFlags::ADDRESS != 0
+    }
+}
+
 /// The value of the `replies` map: what the source of a backend's reply becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -57,7 +57,7 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     let Some(service) = service::find(packet, tables)? else {
         return reply::translate(frame, packet, settings, tables);
     };
-    if service::is_address(service) {
+    if service.is_address() {
         return Ok(echo::answer(frame, packet));
     }
     let backend = balance::choose(packet, service, settings, tables)?;

@@ -1,6 +1,6 @@
 //! Which service a packet is for.
 
-use lb_common::{DropReason, EndpointKey, ServiceFlags, ServiceValue};
+use lb_common::{DropReason, EndpointKey, ServiceValue};
 
 use crate::{
     parse::{Packet, Transport},
@@ -23,12 +23,6 @@ pub fn find<'t>(packet: &Packet, tables: &'t impl Tables) -> Result<Option<&'t S
         Transport::EchoRequest => address(packet, tables),
         Transport::Other => None,
     })
-}
-
-/// Whether an entry stands for an address only, which answers echo requests.
-#[inline(always)]
-pub const fn is_address(service: &ServiceValue) -> bool {
-    service.flags & ServiceFlags::ADDRESS != 0
 }
 
 #[inline(always)]

@@ -10,6 +10,7 @@ use crate::maps::BACKENDS;
 
 #[map(name = "flows")]
 static FLOWS: Array<Set> = Array::pinned(lb_common::FLOW_SETS, BPF_F_MMAPABLE);
+
 /// By service id: the second in which a flow last found no room in the flow table.
 #[map(name = "overflows")]
 static OVERFLOWS: Array<u64> = Array::pinned(lb_common::MAX_SERVICES, 0);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{BackendFlags, Entry, KEEP_SECONDS, ServiceFlags, Tick};
+use lb_common::{BackendFlags, Entry, KEEP_SECONDS, Tick};
 
 use crate::{
     dataplane::{DataplaneError, FLOW_ENTRIES, Kernel, Occupied},
@@ -73,7 +73,7 @@ fn places(snapshot: &Snapshot) -> Vec<Option<Place>> {
 
 /// The services, as places of flows.
 fn services(snapshot: &Snapshot) -> impl Iterator<Item = Place> {
-    let services = snapshot.services.iter().filter(|(_, service)| service.flags & ServiceFlags::ADDRESS == 0);
+    let services = snapshot.services.iter().filter(|(_, service)| !service.is_address());
     services.map(|(key, service)| Place {
         service: service.id.into(),
         ring_bits: service.ring_bits.into(),

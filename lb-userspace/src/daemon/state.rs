@@ -250,8 +250,7 @@ impl State {
         let has_suspects = self.liveness.has_suspects(now_s);
         if has_unsettled || self.planner.has_retired() || has_suspects || self.scan_due {
             self.scan_due = has_suspects;
-            self.census = census::take(&self.kernel, &self.snapshot, now_s)?;
-            let census = std::mem::take(&mut self.census);
+            let census = census::take(&self.kernel, &self.snapshot, now_s)?;
             let result = self.write_desired(Some(&census));
             self.census = census;
             return result;

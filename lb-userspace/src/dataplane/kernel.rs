@@ -13,7 +13,7 @@ use aya::{
     programs::{ProgramError, Xdp},
     util::nr_cpus,
 };
-use lb_common::{ROWS_PER_ELEMENT, RingElement, Row, ServiceFlags, ServiceValue};
+use lb_common::{ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
 
 use super::{
     Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, links, pin,
@@ -150,7 +150,7 @@ impl Kernel {
 
     /// The rings that the snapshot's services refer to.
     fn rings(&self, snapshot: &Snapshot) -> Result<BTreeMap<u32, Arc<[Row]>>, MapError> {
-        let services = snapshot.services.values().filter(|service| service.flags & ServiceFlags::ADDRESS == 0);
+        let services = snapshot.services.values().filter(|service| !service.is_address());
         services.map(|service| Ok((service.ring, self.ring(service)?))).collect()
     }
 

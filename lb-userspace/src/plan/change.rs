@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, ReplyValue, Row, ServiceFlags, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, ListKind, ReplyValue, Row, ServiceValue, Settings};
 
 use super::Snapshot;
 
@@ -59,7 +59,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
         changes.push(Change::PutSettings(Box::new(to.settings)));
     }
     for (&key, &value) in put(&from.services, &to.services) {
-        let is_new = !from.services.contains_key(&key) && value.flags & ServiceFlags::ADDRESS == 0;
+        let is_new = !from.services.contains_key(&key) && !value.is_address();
         if is_new {
             changes.push(Change::ResetServiceTraffic(value.id.into()));
         }

@@ -111,7 +111,7 @@ struct Numbers {
 
 impl Numbers {
     fn new(current: &Snapshot, retired: &BTreeMap<u16, u64>) -> Self {
-        let ids = current.services.values().filter(|service| !is_address(service)).map(|service| service.id.into());
+        let ids = current.services.values().filter(|service| !service.is_address()).map(|service| service.id.into());
         Self {
             ids: Free::new(0..MAX_SERVICES, ids),
             slots: Free::new(0..MAX_BACKENDS, current.backends.keys().chain(retired.keys()).map(|&slot| slot.into())),
@@ -312,10 +312,6 @@ fn duties(service: &Service, backend: &Backend, inputs: Inputs<'_>) -> u8 {
         Health::Suspect => BackendFlags::SERVES | BackendFlags::SUSPECT,
         Health::Gone => 0,
     }
-}
-
-fn is_address(service: &ServiceValue) -> bool {
-    service.flags & ServiceFlags::ADDRESS != 0
 }
 
 /// The key of a service in the `services` map.
