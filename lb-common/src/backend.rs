@@ -102,8 +102,10 @@ pub struct BackendValue {
     pub flags: u8,
     /// The service's id, the index of its counters.
     pub service: u16,
-    /// The backend's stable identity (a hash of its name), for the daemon that takes the maps over.
-    pub identity: u64,
+    /// The backend's stable identity within its service (a hash of its name), for the daemon that takes the maps over.
+    pub identity: u32,
+    /// Always 0.
+    pub zero: u32,
 }
 
 const _: () = assert!(size_of::<BackendValue>() == 64, "a backend is one cache line");

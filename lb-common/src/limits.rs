@@ -39,3 +39,4 @@ pub const EVENT_BYTES: u32 = 64 * 1024;
 const _: () = assert!(MAX_BACKENDS < crate::Row::NOBODY as u32);
 const _: () = assert!(FLOW_SETS.is_power_of_two());
 const _: () = assert!(MAX_ROWS.is_multiple_of(crate::ROWS_PER_ELEMENT));
+const _: () = assert!(MAX_ROWS / crate::ROWS_PER_ELEMENT <= 1 << 16, "a service's value names an element in 16 bits");

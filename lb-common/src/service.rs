@@ -46,7 +46,7 @@ pub struct ServiceFlags;
 
 impl ServiceFlags {
     /// The entry stands for an address, not for a service: echo requests are answered, nothing is forwarded.
-    pub const ADDRESS: u8 = 1;
+    pub const ADDRESS: u16 = 1;
 }
 
 /// What the `services` table says of a service: one word, so that it is replaced at once.
@@ -54,13 +54,15 @@ impl ServiceFlags {
 #[repr(C, align(8))]
 pub struct ServiceValue {
     /// The first element of the service's ring in the `rings` array, in elements of [`crate::ROWS_PER_ELEMENT`] rows.
-    pub ring: u32,
+    pub ring: u16,
     /// The index of the service's counters.
     pub id: u16,
+    /// [`ServiceFlags`].
+    pub flags: u16,
     /// The ring has `1 << ring_bits` rows.
     pub ring_bits: u8,
-    /// [`ServiceFlags`].
-    pub flags: u8,
+    /// Always 0.
+    pub zero: u8,
 }
 
 impl ServiceValue {

@@ -32,7 +32,8 @@ pub fn choose<'t>(
     let (bytes, flows) = (packet.frame_bytes as u64, packet.opens_flow() as u64);
     tables.count_service(service.id.into(), bytes, flows);
     let hash = packet.flow().hash(&settings.hash_key);
-    let row = tables.row(service.ring, row_index(hash, service.ring_bits.into())).ok_or(DropReason::Inconsistent)?;
+    let row =
+        tables.row(service.ring.into(), row_index(hash, service.ring_bits.into())).ok_or(DropReason::Inconsistent)?;
     let slot = match row.state() {
         RowState::Settled => row.current(),
         RowState::Moving | RowState::Lookup => {

@@ -79,7 +79,7 @@ impl State {
     /// How many rows of a service's ring each slot owns.
     fn rows_by_slot(&self, service: &Service) -> BTreeMap<u16, u32> {
         let value = self.snapshot.services.get(&crate::plan::service_key(service));
-        let rows = value.and_then(|value| self.snapshot.rings.get(&value.ring));
+        let rows = value.and_then(|value| self.snapshot.rings.get(&value.ring.into()));
         let mut counts = BTreeMap::new();
         for row in rows.into_iter().flat_map(|rows| rows.iter()).filter(|row| row.current() != Row::NOBODY) {
             *counts.entry(row.current()).or_insert(0) += 1;

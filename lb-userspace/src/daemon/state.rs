@@ -158,7 +158,7 @@ impl State {
 
     /// The backends that the tables say may take traffic, by service and name.
     fn backends_that_were_up(&self) -> Vec<(String, String)> {
-        let eligible: BTreeSet<(Option<u16>, u64)> = self
+        let eligible: BTreeSet<(Option<u16>, u32)> = self
             .snapshot
             .backends
             .values()
@@ -169,7 +169,7 @@ impl State {
         for service in &self.model.services {
             let id = self.snapshot.services.get(&crate::plan::service_key(service)).map(|value| value.id);
             for backend in &service.backends {
-                if eligible.contains(&(id, ring::identity(&backend.name))) {
+                if eligible.contains(&(id, ring::short_identity(&backend.name))) {
                     up.push((service.name.clone(), backend.name.clone()));
                 }
             }

@@ -151,13 +151,14 @@ impl Kernel {
     /// The rings that the snapshot's services refer to.
     fn rings(&self, snapshot: &Snapshot) -> Result<BTreeMap<u32, Arc<[Row]>>, MapError> {
         let services = snapshot.services.values().filter(|service| !service.is_address());
-        services.map(|service| Ok((service.ring, self.ring(service)?))).collect()
+        services.map(|service| Ok((service.ring.into(), self.ring(service)?))).collect()
     }
 
     fn ring(&self, service: &ServiceValue) -> Result<Arc<[Row]>, MapError> {
         let elements = (1u32 << service.ring_bits) / ROWS_PER_ELEMENT;
         let mut rows = Vec::with_capacity(1 << service.ring_bits);
-        for element in service.ring..service.ring + elements {
+        let first = u32::from(service.ring);
+        for element in first..first + elements {
             let Plain(RingElement(words)) = self.tables.rings.get(&element, 0)?;
             rows.extend(words.map(Row::from_word));
         }

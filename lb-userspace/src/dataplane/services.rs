@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn value(number: u32) -> ServiceValue {
-        ServiceValue { ring: number, id: 1, ring_bits: 12, flags: 0 }
+        ServiceValue { ring: number as u16, id: 1, ring_bits: 12, ..ServiceValue::default() }
     }
 
     fn empty() -> Lines {

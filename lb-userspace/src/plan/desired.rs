@@ -106,7 +106,7 @@ struct Numbers {
     ids: Free,
     slots: Free,
     /// The slots that are taken, by service id and backend identity.
-    taken: BTreeMap<(u16, u64), u16>,
+    taken: BTreeMap<(u16, u32), u16>,
 }
 
 impl Numbers {
@@ -121,7 +121,7 @@ impl Numbers {
 
     /// The backend's slot: the one that it has, or a free one.
     fn slot(&mut self, service: u32, backend: &Backend) -> Result<u16, PlanError> {
-        let identity = (service as u16, ring::identity(&backend.name));
+        let identity = (service as u16, ring::short_identity(&backend.name));
         match self.taken.get(&identity) {
             Some(&slot) => Ok(slot),
             None => self.slots.take().map(|slot| slot as u16).ok_or(PlanError::Backends),
@@ -188,7 +188,12 @@ impl Planner {
             desired.slots.insert((service.name.clone(), backend.name.clone()), slot);
         }
         let ring = self.put_ring(service, &slots, inputs, present, current, &mut desired.snapshot)?;
-        let value = ServiceValue { ring, id: id as u16, ring_bits: service.ring.bits as u8, flags: 0 };
+        let value = ServiceValue {
+            ring: ring as u16,
+            id: id as u16,
+            ring_bits: service.ring.bits as u8,
+            ..ServiceValue::default()
+        };
         desired.snapshot.services.insert(key, value);
         let address = ServiceValue { flags: ServiceFlags::ADDRESS, ..ServiceValue::default() };
         desired.snapshot.services.insert(address_key(service.address), address);
@@ -210,7 +215,7 @@ impl Planner {
         let slot = |owner: &Option<u16>| owner.and_then(|index| slots.get(usize::from(index)).copied());
         let owners: Vec<u16> = owners.iter().map(|owner| slot(owner).unwrap_or(Row::NOBODY)).collect();
         let rows = self.rows(service, &owners, inputs, present, current, snapshot);
-        let kept = present.map(|value| value.ring).filter(|first| current.rings.get(first) == Some(&rows));
+        let kept = present.map(|value| value.ring.into()).filter(|first| current.rings.get(first) == Some(&rows));
         let first = match kept {
             Some(first) => first,
             None => {
@@ -238,7 +243,7 @@ impl Planner {
         current: &Snapshot,
         snapshot: &Snapshot,
     ) -> Arc<[Row]> {
-        let before = present.and_then(|value| Some((value.id, current.rings.get(&value.ring)?)));
+        let before = present.and_then(|value| Some((value.id, current.rings.get(&value.ring.into())?)));
         let Some((id, before)) = before.map(|(id, rows)| (id, rows::inherited(rows, owners.len()))) else {
             self.times.insert(service.name.clone(), Times::new(owners.len(), inputs.now_s));
             return owners.iter().map(|&owner| Row::settled(owner)).collect();
@@ -332,7 +337,7 @@ fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs:
         port: backend.port.unwrap_or(0),
         delivery: service.delivery as u8,
         service: id as u16,
-        identity: ring::identity(&backend.name),
+        identity: ring::short_identity(&backend.name),
         flags: duties(service, backend, inputs),
         ..BackendValue::default()
     };

@@ -10,6 +10,12 @@ pub fn identity(name: &str) -> u64 {
     mix(name.bytes().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME)))
 }
 
+/// The upper half of [`identity`], which the kernel's maps know a backend by. The configuration refuses a service two of
+/// whose backends have the same.
+pub fn short_identity(name: &str) -> u32 {
+    (identity(name) >> 32) as u32
+}
+
 /// The output function of SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators"): a bijection
 /// in which every bit of the input changes each bit of the output with a probability of about a half.
 #[inline(always)]

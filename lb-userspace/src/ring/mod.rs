@@ -16,7 +16,7 @@ mod quota;
 #[cfg(test)]
 mod tests;
 
-pub use identity::identity;
+pub use identity::{identity, short_identity};
 
 use crate::model::{RingAlgorithm, RingSettings};
 

@@ -53,7 +53,7 @@ fn steered(world: &World, source_port: u16) -> &'static str {
         .services
         .values()
         .find(|service| u32::from(service.id) == world.service_ids["spread"] && service.flags == 0);
-    let ring = &world.snapshot.rings[&service.expect("the service").ring];
+    let ring = &world.snapshot.rings[&service.expect("the service").ring.into()];
     // The top ten bits of the hash are the row of a ring of 1024.
     let row = ring[(flow.hash(&HashKey::expand(SECRET)) >> 54) as usize];
     let backends = ["10.9.1.21", "10.9.1.22", "10.9.1.23"];

@@ -33,7 +33,7 @@ impl Steering {
         let key = EndpointKey::new(service.ip().into(), service.port(), protocol.number());
         let value = self.services.get(&key).with_context(|| format!("the kernel has no service {service}"))?;
         let elements = (1u32 << value.ring_bits) / ROWS_PER_ELEMENT;
-        let ring = &self.elements[value.ring as usize..(value.ring + elements) as usize];
+        let ring = &self.elements[usize::from(value.ring)..usize::from(value.ring) + elements as usize];
         Ok(ring.iter().flat_map(|element| element.0).map(|word| Row::from_word(word).current()).collect())
     }
 }

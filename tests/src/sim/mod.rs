@@ -37,7 +37,7 @@ pub struct Node {
     snapshot: Snapshot,
     flows: Rc<FlowMemory>,
     /// The names of all backends that there have ever been, by identity.
-    names: BTreeMap<u64, String>,
+    names: BTreeMap<u32, String>,
     census: Census,
 }
 
@@ -61,7 +61,7 @@ impl Node {
     pub fn change(&mut self, edit: impl FnOnce(&mut Service)) {
         edit(&mut self.model.services[0]);
         let names = self.model.services[0].backends.iter().map(|backend| backend.name.clone());
-        self.names.extend(names.map(|name| (ring::identity(&name), name)));
+        self.names.extend(names.map(|name| (ring::short_identity(&name), name)));
         self.synchronise(None);
     }
 
@@ -76,7 +76,7 @@ impl Node {
     pub fn restart(&mut self) {
         self.planner = Planner::default();
         for backend in &self.model.services[0].backends {
-            let identity = ring::identity(&backend.name);
+            let identity = ring::short_identity(&backend.name);
             let was_up = self
                 .snapshot
                 .backends
@@ -176,7 +176,7 @@ impl Node {
     /// The service's rows.
     pub fn rows(&self) -> &[Row] {
         let service = &self.snapshot.services[&service_key(&self.model.services[0])];
-        &self.snapshot.rings[&service.ring]
+        &self.snapshot.rings[&service.ring.into()]
     }
 
     /// How many rows are in a state.
@@ -196,7 +196,7 @@ impl Node {
 
     /// The slot of a backend.
     pub fn slot(&self, backend: &str) -> Option<u16> {
-        let identity = ring::identity(backend);
+        let identity = ring::short_identity(backend);
         self.snapshot.backends.iter().find(|(_, value)| value.identity == identity).map(|(&slot, _)| slot)
     }
 

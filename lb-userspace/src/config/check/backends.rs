@@ -4,10 +4,13 @@ use std::{collections::HashMap, net::IpAddr};
 
 use lb_common::Delivery;
 
-use crate::config::{
-    address::family,
-    report::Report,
-    written::{WrittenBackend, WrittenService},
+use crate::{
+    config::{
+        address::family,
+        report::Report,
+        written::{WrittenBackend, WrittenService},
+    },
+    ring,
 };
 
 /// Names and endpoints are unique, each backend can be delivered to, and a check knows its port.
@@ -22,7 +25,7 @@ pub(super) fn check(service: &WrittenService, report: &mut Report<'_>) {
 }
 
 fn names_are_unique(service: &WrittenService, report: &mut Report<'_>) {
-    let mut seen = HashMap::new();
+    let (mut seen, mut identities) = (HashMap::new(), HashMap::new());
     for backend in &service.backends {
         let Some(name) = &backend.name else { continue };
         let line = report.line(name.span.start);
@@ -33,6 +36,12 @@ fn names_are_unique(service: &WrittenService, report: &mut Report<'_>) {
                 message,
                 "give each backend of a service a `name` of its own; the default is its address",
             );
+        }
+        if let Some(other) =
+            identities.insert(ring::short_identity(&name.value), &name.value).filter(|other| *other != &name.value)
+        {
+            let message = format!("the names `{other}` and `{}` look alike to the kernel's tables", name.value);
+            report.error(&name.span, message, "rename one of the two; it is a coincidence of a hash");
         }
         is_not_another_address(name.value.parse(), backend, report);
     }

@@ -76,6 +76,33 @@ sluice.toml:17:8: error: a backend named `10.0.1.1` has the address 10.0.1.3
     );
 }
 
+/// Two names whose short identities are the same, found by trying.
+#[test]
+fn names_that_the_tables_cannot_tell_apart() {
+    refuses(
+        r#"
+[[service]]
+name = "web"
+address = "10.0.0.100"
+port = 80
+delivery = "l2"
+[[service.backend]]
+name = "web4096"
+address = "10.0.1.1"
+[[service.backend]]
+name = "web15450"
+address = "10.0.1.2"
+"#,
+        r#"
+sluice.toml:10:8: error: the names `web4096` and `web15450` look alike to the kernel's tables
+   10 | name = "web15450"
+      |        ^^^^^^^^^^
+   help: rename one of the two; it is a coincidence of a hash
+1 error; nothing was changed
+"#,
+    );
+}
+
 #[test]
 fn a_family_that_cannot_be_delivered() {
     refuses(
