@@ -29,7 +29,7 @@ pub(crate) fn translate(
         // The backend talks to the node itself: the answer to a health check, say.
         Route::Local => Ok(Way::PASS),
         Route::Neighbour { ifindex, mac, source_mac } => {
-            deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac })
+            deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 })
         }
         Route::Unresolved { ifindex, address } => {
             tables.want_neighbour(ifindex, &address);

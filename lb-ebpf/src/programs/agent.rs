@@ -1,4 +1,4 @@
-//! The agent's XDP program: takes `ipip`'s outer header off on a backend.
+//! The agent's XDP program: takes the outer headers of `ipip` and `gue` off on a backend.
 
 #![no_std]
 #![no_main]
@@ -25,6 +25,9 @@ static NODES: HashMap<Address, u32> = HashMap::with_max_entries(lb_common::MAX_N
 /// 1 if only packets from `nodes` are taken, 0 if all are.
 #[map(name = "restricted")]
 static RESTRICTED: Array<u32> = Array::with_max_entries(1, 0);
+/// The UDP port at which GUE packets arrive.
+#[map(name = "gue_port")]
+static GUE_PORT: Array<u32> = Array::with_max_entries(1, 0);
 #[map(name = "decapsulated")]
 static DECAPSULATED: PerCpuArray<Hits> = PerCpuArray::with_max_entries(1, 0);
 
@@ -44,6 +47,11 @@ impl AgentTables for KernelTables {
     }
 
     #[inline(always)]
+    fn gue_port(&self) -> u16 {
+        GUE_PORT.get(0).map_or(0, |&port| port as u16)
+    }
+
+    #[inline(always)]
     fn count_decapsulated(&self, bytes: u64) {
         if let Some(hits) = DECAPSULATED.get_ptr_mut(0) {
             // SAFETY: the slot belongs to this CPU, and XDP programs do not interrupt each other on one CPU.
@@ -55,7 +63,7 @@ impl AgentTables for KernelTables {
 }
 
 /// Entry point: one call for each frame.
-#[xdp]
+#[xdp(frags)]
 fn sluice_agent(context: XdpContext) -> u32 {
     // SAFETY: the kernel made the context for this run.
     let mut frame = unsafe { XdpFrame::new(context.ctx) };

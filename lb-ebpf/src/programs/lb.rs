@@ -20,7 +20,7 @@ use lb_ebpf::verdict::Verdict;
 use crate::{maps::KernelTables, xdp_frame::XdpFrame};
 
 /// Entry point: one call for each frame.
-#[xdp]
+#[xdp(frags)]
 fn sluice_lb(context: XdpContext) -> u32 {
     // SAFETY: the kernel made the context for this run.
     let (mut frame, tables) = unsafe { (XdpFrame::new(context.ctx), KernelTables::new(context.ctx)) };

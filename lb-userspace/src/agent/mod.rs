@@ -1,8 +1,8 @@
-//! The agent: what a backend runs so that packets delivered by `ipip` (or `l2`) reach its servers.
+//! The agent: what a backend runs so that packets delivered by `ipip` or `gue` (or `l2`) reach its servers.
 //!
 //! Three things make a machine a backend, and the agent does all of them and undoes them when it ends: the service's
 //! address on loopback, so that the machine takes the packets and answers from it; the ARP settings without which it
-//! would claim the address from the node; and an XDP program that takes the outer header off. The program is attached
+//! would claim the address from the node; and an XDP program that takes the outer headers off. The program is attached
 //! by a link that lives as long as the process, so even a killed agent leaves none behind.
 
 mod address;
@@ -25,6 +25,8 @@ pub struct Options {
     pub addresses: Vec<IpAddr>,
     /// The nodes that packets are taken from; empty: any.
     pub from: Vec<IpAddr>,
+    /// The UDP port at which GUE packets arrive.
+    pub gue_port: u16,
 }
 
 /// Runs until SIGTERM or SIGINT.

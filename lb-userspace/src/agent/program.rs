@@ -28,8 +28,8 @@ impl Program {
         let mut ebpf = Ebpf::load(AGENT_OBJECT)?;
         fill(&mut ebpf, "addresses", &options.addresses)?;
         fill(&mut ebpf, "nodes", &options.from)?;
-        let mut restricted: Array<_, u32> = ebpf.map_mut("restricted").context("no map `restricted`")?.try_into()?;
-        restricted.set(0, &u32::from(!options.from.is_empty()), 0)?;
+        set(&mut ebpf, "restricted", u32::from(!options.from.is_empty()))?;
+        set(&mut ebpf, "gue_port", options.gue_port.into())?;
         let program: &mut Xdp = ebpf.program_mut(NAME).context("the object has no program")?.try_into()?;
         program.load()?;
         attach(program, index, &options.interface)?;
@@ -44,6 +44,12 @@ fn fill(ebpf: &mut Ebpf, name: &str, addresses: &[std::net::IpAddr]) -> anyhow::
         map.insert(&Plain(Address::from(*address)), &1, 0)?;
     }
     Ok(())
+}
+
+/// Sets the only element of an array.
+fn set(ebpf: &mut Ebpf, name: &str, value: u32) -> anyhow::Result<()> {
+    let mut map: Array<_, u32> = ebpf.map_mut(name).with_context(|| format!("no map `{name}`"))?.try_into()?;
+    Ok(map.set(0, &value, 0)?)
 }
 
 fn attach(program: &mut Xdp, index: u32, interface: &str) -> Result<(), ProgramError> {

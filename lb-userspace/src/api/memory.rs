@@ -90,6 +90,7 @@ pub(crate) fn backend(service: &str, name: &str, ip: &str, state: BackendState) 
         reason: String::new(),
         share: 0.5,
         resolved: true,
+        local: false,
         traffic: TrafficStatus { packets: 600, bytes: 750_000, flows: 12 },
     }
 }

@@ -51,7 +51,7 @@ pub struct ServiceStatus {
     pub port: Option<u16>,
     /// Its protocol.
     pub protocol: Protocol,
-    /// `l2`, `ipip` or `nat`.
+    /// `l2`, `ipip`, `nat` or `gue`.
     pub delivery: String,
     /// Rows of its ring.
     pub rows: u32,
@@ -84,6 +84,8 @@ pub struct BackendStatus {
     pub share: f64,
     /// Whether the way to it is known.
     pub resolved: bool,
+    /// Whether it is this node itself.
+    pub local: bool,
     /// Its counters.
     pub traffic: TrafficStatus,
 }

@@ -85,7 +85,12 @@ fn row(backend: &BackendStatus, style: Style) -> Vec<Cell> {
 
 /// Why the state is what it is, and what else keeps packets from arriving.
 fn reason(backend: &BackendStatus) -> String {
-    let unreachable = (!backend.resolved).then_some("no way there: does it answer ARP or ND?");
+    let way = match (backend.local, backend.resolved) {
+        (false, true) => None,
+        (false, false) => Some("no way there: does it answer ARP or ND?"),
+        (true, true) => Some("this node itself"),
+        (true, false) => Some("this node itself, whose replies cannot be rewritten: use l2, ipip or gue"),
+    };
     let reason = Some(backend.reason.as_str()).filter(|reason| !reason.is_empty());
-    reason.into_iter().chain(unreachable).collect::<Vec<_>>().join("; ")
+    reason.into_iter().chain(way).collect::<Vec<_>>().join("; ")
 }

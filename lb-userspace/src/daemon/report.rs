@@ -13,6 +13,7 @@ use crate::{
     },
     dataplane::DataplaneError,
     model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Service},
+    plan::can_be_local,
     routes,
 };
 
@@ -107,6 +108,7 @@ impl State {
             state,
             reason,
             share,
+            local: self.next_hops.get(&backend.address).is_some_and(|hop| hop.is_local),
             resolved: value.is_some_and(|value| value.flags & BackendFlags::RESOLVED != 0),
             traffic: traffic_status(traffic),
         })
@@ -183,11 +185,16 @@ impl State {
             warnings.push(format!("service {} has no backend that takes traffic", service.name));
         }
         for backend in service.backends.iter().filter(takes_traffic) {
-            if !self.next_hops.contains_key(&backend.address) {
-                warnings.push(format!(
-                    "the way to backend {} of service {} ({}) is not known: no route, or no answer to ARP or ND",
-                    backend.name, service.name, backend.address
-                ));
+            let called = format!("backend {} of service {} ({})", backend.name, service.name, backend.address);
+            match self.next_hops.get(&backend.address) {
+                None => {
+                    warnings.push(format!("the way to {called} is not known: no route, or no answer to ARP or ND"));
+                }
+                Some(hop) if hop.is_local && !can_be_local(service.delivery) => warnings.push(format!(
+                    "{called} is this node itself, whose replies `{}` cannot rewrite: use l2, ipip or gue",
+                    service.delivery.name()
+                )),
+                Some(_) => {}
             }
         }
     }

@@ -74,12 +74,19 @@ pub struct Service {
     pub protocol: Protocol,
     /// How packets are brought to the backends.
     pub delivery: Delivery,
+    /// The UDP port that `gue` sends to.
+    pub gue_port: u16,
     /// The ring.
     pub ring: RingSettings,
     /// How the backends are checked; `None`: they are taken to be up.
     pub health: Option<HealthCheck>,
     /// The backends; names are unique within the service, and so are addresses and ports.
     pub backends: Vec<Backend>,
+}
+
+impl Service {
+    /// The port at which GUE packets arrive, as IANA has it for the protocol.
+    pub const DEFAULT_GUE_PORT: u16 = 6080;
 }
 
 /// How a service's ring is built.

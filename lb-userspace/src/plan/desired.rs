@@ -336,19 +336,27 @@ fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs:
         address: backend.address.into(),
         port: backend.port.unwrap_or(0),
         delivery: service.delivery as u8,
+        gue_port: if service.delivery == Delivery::Gue { service.gue_port } else { 0 },
         service: id as u16,
         identity: ring::short_identity(&backend.name),
         flags: duties(service, backend, inputs),
         ..BackendValue::default()
     };
-    if let Some(hop) = inputs.next_hops.get(&backend.address) {
-        value.flags |= BackendFlags::RESOLVED;
-        value.source = outer_source(inputs.model, hop.source);
-        value.mac = hop.mac;
-        value.source_mac = hop.source_mac;
-        value.ifindex = hop.ifindex;
-        value.mtu = hop.mtu;
-        snapshot.devices.insert(hop.ifindex);
+    match inputs.next_hops.get(&backend.address) {
+        Some(hop) if hop.is_local && can_be_local(service.delivery) => {
+            value.flags |= BackendFlags::RESOLVED | BackendFlags::LOCAL;
+        }
+        Some(hop) if !hop.is_local => {
+            value.flags |= BackendFlags::RESOLVED;
+            value.source = outer_source(inputs.model, hop.source);
+            value.mac = hop.mac;
+            value.source_mac = hop.source_mac;
+            value.ifindex = hop.ifindex;
+            value.vlan = hop.vlan.unwrap_or(0);
+            value.mtu = hop.mtu;
+            snapshot.devices.insert(hop.ifindex);
+        }
+        _ => {}
     }
     snapshot.backends.insert(slot, value);
     if service.delivery == Delivery::Nat {
@@ -358,6 +366,15 @@ fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs:
         let reply =
             ReplyValue { address: service.address.into(), port: service.port.unwrap_or(0), backend: slot, service: id };
         snapshot.replies.insert(key, reply);
+    }
+}
+
+/// Whether a backend may be this node itself: the service's address must be one that the server answers from. What is
+/// rewritten would have to be rewritten back, and replies of the node's own never pass XDP.
+pub const fn can_be_local(delivery: Delivery) -> bool {
+    match delivery {
+        Delivery::L2 | Delivery::Ipip | Delivery::Gue => true,
+        Delivery::Nat => false,
     }
 }
 

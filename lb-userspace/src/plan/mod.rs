@@ -11,6 +11,6 @@ mod rows;
 mod snapshot;
 
 pub use change::{Change, difference};
-pub use desired::{Desired, Health, Inputs, PlanError, Planner, service_key};
+pub use desired::{Desired, Health, Inputs, PlanError, Planner, can_be_local, service_key};
 pub use rows::{Census, Patience};
 pub use snapshot::Snapshot;

@@ -78,10 +78,12 @@ fn next_hop(address: IpAddr) -> NextHop {
     };
     NextHop {
         ifindex: INGRESS,
+        vlan: None,
         interface: "lo".to_owned(),
         mac: Mac::new([2, 0, 0, 0, 0, 3]),
         source_mac: Mac::new([2, 0, 0, 0, 0, 2]),
         source,
         mtu: 1500,
+        is_local: false,
     }
 }

@@ -219,11 +219,13 @@ impl Node {
 fn next_hops(model: &Model) -> NextHops {
     let hop = NextHop {
         ifindex: 2,
+        vlan: None,
         interface: "eth0".to_owned(),
         mac: Mac::new([2, 0, 0, 0, 0, 2]),
         source_mac: Mac::new([2, 0, 0, 0, 0, 1]),
         source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         mtu: 1500,
+        is_local: false,
     };
     model.services[0].backends.iter().map(|backend| (backend.address, hop.clone())).collect()
 }

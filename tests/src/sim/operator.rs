@@ -17,6 +17,7 @@ pub(super) fn model(protocol: Protocol) -> Model {
         port: Some(80),
         protocol,
         delivery: Delivery::L2,
+        gue_port: Service::DEFAULT_GUE_PORT,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
         health: None,
         backends: Vec::new(),

@@ -97,11 +97,13 @@ fn next_hop(address: IpAddr) -> NextHop {
     let interface = ways::interface(ifindex);
     NextHop {
         ifindex,
+        vlan: None,
         interface: interface.name.to_owned(),
         mac: Mac::new(mac_of(&address.to_string())),
         source_mac: Mac::new(interface_mac(ifindex)),
         source: if address.is_ipv4() { interface.v4.into() } else { interface.v6.into() },
         mtu: 1500,
+        is_local: false,
     }
 }
 

@@ -11,7 +11,7 @@ pub const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 type Line = (&'static str, Protocol, &'static str, u16, Delivery, &'static [(&'static str, u16)]);
 
 const SERVICES: &[Line] = {
-    use Delivery::{Ipip, L2, Nat};
+    use Delivery::{Gue, Ipip, L2, Nat};
     use Protocol::{Tcp, Udp};
     &[
         ("web", Tcp, "10.9.0.100", 80, L2, &[("10.9.0.11", 0)]),
@@ -25,11 +25,20 @@ const SERVICES: &[Line] = {
         ("nat", Tcp, "10.9.0.105", 80, Nat, &[("10.9.1.41", 8080)]),
         ("nat-dns", Udp, "10.9.0.105", 53, Nat, &[("10.9.1.42", 5353)]),
         ("nat-any", Tcp, "10.9.0.106", 0, Nat, &[("10.9.1.43", 0)]),
+        ("gue-4in4", Tcp, "10.9.0.160", 80, Gue, &[("10.9.1.161", 0)]),
+        ("gue-4in4-dns", Udp, "10.9.0.160", 53, Gue, &[("10.9.1.161", 0)]),
+        ("gue-near", Tcp, "10.9.0.160", 81, Gue, &[("10.9.0.161", 0)]),
+        ("gue-4in6", Tcp, "10.9.0.161", 80, Gue, &[("fd09:1::163", 0)]),
+        ("gue-4in6-dns", Udp, "10.9.0.161", 53, Gue, &[("fd09:1::163", 0)]),
         ("empty", Tcp, "10.9.0.107", 80, L2, &[]),
         ("web6", Tcp, "fd09::100", 80, L2, &[("fd09::11", 0)]),
         ("dns6", Udp, "fd09::100", 53, L2, &[("fd09:1::13", 0)]),
         ("6in4", Tcp, "fd09::102", 80, Ipip, &[("10.9.1.34", 0)]),
         ("6in6", Tcp, "fd09::103", 80, Ipip, &[("fd09:1::35", 0)]),
+        ("gue-6in4", Tcp, "fd09::160", 80, Gue, &[("10.9.1.164", 0)]),
+        ("gue-6in4-dns", Udp, "fd09::160", 53, Gue, &[("10.9.1.164", 0)]),
+        ("gue-6in6", Tcp, "fd09::161", 80, Gue, &[("fd09:1::165", 0)]),
+        ("gue-6in6-dns", Udp, "fd09::161", 53, Gue, &[("fd09:1::165", 0)]),
         ("nat6", Tcp, "fd09::105", 80, Nat, &[("fd09:1::41", 8080)]),
         ("nat6-dns", Udp, "fd09::105", 53, Nat, &[("fd09:1::42", 5353)]),
         ("nat6-any", Udp, "fd09::106", 0, Nat, &[("fd09:1::43", 0)]),
@@ -52,6 +61,7 @@ fn service(&(name, protocol, address, port, delivery, backends): &Line) -> Servi
         port: (port != 0).then_some(port),
         protocol,
         delivery,
+        gue_port: Service::DEFAULT_GUE_PORT,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
         health: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),

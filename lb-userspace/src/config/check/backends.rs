@@ -73,7 +73,7 @@ fn addresses_are_unique(service: &WrittenService, report: &mut Report<'_>) {
 fn ports_can_be_written(service: &WrittenService, report: &mut Report<'_>) {
     for port in service.backends.iter().filter_map(|backend| backend.port.as_ref()) {
         match (service.delivery, &service.port) {
-            (Some(delivery @ (Delivery::L2 | Delivery::Ipip)), _) => report.error(
+            (Some(delivery @ (Delivery::L2 | Delivery::Ipip | Delivery::Gue)), _) => report.error(
                 &port.span,
                 format!(
                     "a backend of {} cannot have a `port`: `{}` does not rewrite it",
@@ -103,12 +103,14 @@ fn checks_have_a_port(service: &WrittenService, report: &mut Report<'_>) {
 
 fn is_deliverable(service: &WrittenService, backend: &WrittenBackend, report: &mut Report<'_>) {
     let (Some(delivery), Some(to), Some(from)) = (service.delivery, &backend.address, &service.address) else { return };
-    if delivery != Delivery::Ipip && to.value.is_ipv4() != from.value.is_ipv4() {
+    let carries_both = matches!(delivery, Delivery::Ipip | Delivery::Gue);
+    if !carries_both && to.value.is_ipv4() != from.value.is_ipv4() {
         let (name, to_family, family) = (delivery.name(), family(to.value), family(from.value));
         let message =
             format!("`{name}` cannot bring {family} packets to {}, which is an {to_family} address", to.value);
-        let help =
-            format!("give the {family} address of the server, or write `delivery = \"ipip\"`, which carries both");
+        let help = format!(
+            "give the {family} address of the server, or write `delivery = \"ipip\"` or `\"gue\"`, which carry both"
+        );
         report.error(&to.span, message, help);
     }
 }

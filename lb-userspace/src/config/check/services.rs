@@ -2,15 +2,28 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
+use lb_common::Delivery;
+
 use crate::config::{report::Report, written::WrittenService};
 
-/// Names and endpoints are unique, and no backend is a service.
+/// Names and endpoints are unique, no backend is a service, and no key is without effect.
 ///
 /// A service with any port may share its address and protocol with services of one port, which then come first.
 pub(super) fn check(services: &[WrittenService], report: &mut Report<'_>) {
     names_are_unique(services, report);
     endpoints_are_unique(services, report);
     no_backend_is_a_service(services, report);
+    for service in services {
+        gue_port_is_used(service, report);
+    }
+}
+
+fn gue_port_is_used(service: &WrittenService, report: &mut Report<'_>) {
+    let (Some(port), Some(delivery)) = (&service.gue_port, service.delivery) else { return };
+    if delivery != Delivery::Gue {
+        let message = format!("{} cannot have a `gue_port`: its delivery is `{}`", service.called(), delivery.name());
+        report.error(&port.span, message, "remove it, or write `delivery = \"gue\"`");
+    }
 }
 
 fn names_are_unique(services: &[WrittenService], report: &mut Report<'_>) {

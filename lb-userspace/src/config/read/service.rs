@@ -12,11 +12,12 @@ use crate::{
     model::{Delivery, Protocol, RingSettings},
 };
 
-const KEYS: [&str; 8] = ["name", "address", "port", "protocol", "delivery", "ring", "health", "backend"];
+const KEYS: [&str; 9] = ["name", "address", "port", "protocol", "delivery", "gue_port", "ring", "health", "backend"];
 const PROTOCOLS: [(&str, Protocol); 2] = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
-const DELIVERIES: [(&str, Delivery); 3] = [("l2", Delivery::L2), ("ipip", Delivery::Ipip), ("nat", Delivery::Nat)];
+const DELIVERIES: [(&str, Delivery); 4] =
+    [("l2", Delivery::L2), ("ipip", Delivery::Ipip), ("nat", Delivery::Nat), ("gue", Delivery::Gue)];
 const DELIVERY_HELP: &str = "write `\"l2\"` (backends on the same network segment, which own the service's address), \
-    `\"ipip\"` (backends anywhere, which unwrap) or `\"nat\"` (backends whose replies are routed through this node)";
+    `\"ipip\"` or `\"gue\"` (backends anywhere, which unwrap) or `\"nat\"` (backends whose replies are routed through this node)";
 
 /// Reads all services.
 pub(super) fn read_all(value: Option<Value<'_>>, report: &mut Report<'_>) -> Vec<WrittenService> {
@@ -43,6 +44,7 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenService> {
         port: port.and_then(|value| Some(value.at(read_port(&value, report)?))),
         protocol: protocol.map_or(Some(Protocol::Tcp), |value| value.one_of(&PROTOCOLS, report)),
         delivery: delivery.and_then(|value| value.one_of(&DELIVERIES, report)),
+        gue_port: section.get("gue_port").and_then(|value| Some(value.at(value.integer(1..=65535, report)?))),
         ring: read_ring(&section, report),
         health: health.and_then(|value| Some(value.at(health::read(&value, report)?))),
         backends: section.get("backend").map(|value| backend::read_all(&value, report)).unwrap_or_default(),

@@ -56,6 +56,7 @@ fn all_that_is_written_is_read() {
             port: Some(80),
             protocol: Protocol::Tcp,
             delivery: Delivery::Nat,
+            gue_port: Service::DEFAULT_GUE_PORT,
             ring: RingSettings { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5 },
             health: Some(HealthCheck {
                 probe: Probe::Http { path: "/health".into(), host: None, status: vec![(200, 299), (301, 301)] },
@@ -78,6 +79,13 @@ fn all_that_is_written_is_read() {
         }
     );
     assert_eq!(model.services[2].protocol, Protocol::Udp);
+}
+
+#[test]
+fn a_gue_service_has_the_usual_port_or_its_own() {
+    let services = named("web-gue.toml").services;
+    assert!(services.iter().all(|service| service.delivery == Delivery::Gue));
+    assert_eq!(services.iter().map(|service| service.gue_port).collect::<Vec<_>>(), [6080, 6081]);
 }
 
 #[test]
