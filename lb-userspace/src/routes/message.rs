@@ -203,6 +203,8 @@ fn mac(bytes: &[u8]) -> Option<Mac> {
 
 #[cfg(test)]
 mod tests {
+    use rtnetlink::packet_core::Parseable;
+
     use super::*;
 
     fn entry(state: NeighbourState, mac: &[u8]) -> NeighbourMessage {
@@ -239,6 +241,61 @@ mod tests {
             message.header.kind = kind;
             assert_eq!(route(&message), Some(Route { ifindex: 3, is_local, gateway: None, source: None, mtu: None }));
         }
+    }
+
+    /// The attribute `number` with these bytes, which are a multiple of four long but for their padding.
+    fn attribute(number: u16, bytes: &[u8]) -> Vec<u8> {
+        let mut attribute = [(bytes.len() as u16 + 4).to_ne_bytes(), number.to_ne_bytes()].concat();
+        attribute.extend(bytes);
+        attribute.resize(attribute.len().next_multiple_of(4), 0);
+        attribute
+    }
+
+    /// What the kernel says of `eth0.100` (rtnl_fill_ifinfo in net/core/rtnetlink.c, vlan_fill_info in
+    /// net/8021q/vlan_netlink.c): an `ifinfomsg`, then attributes. Numbers are the machine's, the tag's protocol is the wire's.
+    fn vlan_message(kind: &[u8], id: u16, protocol: u16, more: &[u8]) -> (u32, Interface) {
+        const IFLA_VLAN_ID: u16 = 1;
+        const IFLA_VLAN_PROTOCOL: u16 = 5;
+        let data = [attribute(IFLA_VLAN_PROTOCOL, &protocol.to_be_bytes()), attribute(IFLA_VLAN_ID, &id.to_ne_bytes())];
+        let info = [attribute(1, kind), attribute(2, &data.concat())].concat();
+        let ethernet = 1u16;
+        let up_and_running = 0x0041_u32;
+        let header =
+            [&[0, 0][..], &ethernet.to_ne_bytes(), &9u32.to_ne_bytes(), &up_and_running.to_ne_bytes(), &[0; 4]];
+        let attributes = [
+            attribute(3, b"eth0.100\0"),
+            attribute(4, &1500u32.to_ne_bytes()),
+            attribute(5, &2u32.to_ne_bytes()),
+            attribute(1, &[2, 0, 0, 0, 0, 9]),
+            attribute(18, &info),
+        ];
+        let bytes = [header.concat(), attributes.concat(), more.to_vec()].concat();
+        let message = LinkMessage::parse(&bytes).unwrap();
+        interface(&message)
+    }
+
+    #[test]
+    fn a_vlan_interface_names_its_number_and_what_carries_it() {
+        let expected = Interface {
+            name: "eth0.100".into(),
+            mac: Mac::new([2, 0, 0, 0, 0, 9]),
+            mtu: 1500,
+            up: true,
+            xdp: None,
+            vlan: Some(Vlan { parent: 2, id: Some(100) }),
+        };
+        assert_eq!(vlan_message(b"vlan\0", 100, 0x8100, &[]), (9, expected));
+    }
+
+    #[test]
+    fn vlans_of_another_kind_or_namespace_have_no_number() {
+        let elsewhere = attribute(37, &0u32.to_ne_bytes());
+        for (id, protocol, more) in [(100, 0x88a8, &[][..]), (0, 0x8100, &[]), (100, 0x8100, &elsewhere)] {
+            let (_, interface) = vlan_message(b"vlan\0", id, protocol, more);
+            assert_eq!(interface.vlan, Some(Vlan { parent: 2, id: None }), "{id} {protocol:x} {more:?}");
+        }
+        // Both ends of a veth name the other one as their link, too.
+        assert_eq!(vlan_message(b"dummy\0", 100, 0x8100, &[]).1.vlan, None);
     }
 
     #[test]

@@ -215,6 +215,55 @@ mod tests {
         }
     }
 
+    /// The route leads out of a VLAN interface on top of another.
+    fn trunk() -> Table {
+        let mut table = table();
+        let carrier = Interface { name: "trunk".into(), mac: PEER, mtu: 9000, up: true, xdp: None, vlan: None };
+        table.interfaces.insert(2, carrier);
+        table.interfaces.get_mut(&7).unwrap().vlan = Some(Vlan { parent: 2, id: Some(100) });
+        table
+    }
+
+    #[test]
+    fn packets_to_a_vlan_leave_by_the_interface_that_carries_it() {
+        let hop = NextHop {
+            ifindex: 2,
+            vlan: Some(100),
+            interface: "eth0".into(),
+            mac: PEER,
+            source_mac: NODE,
+            source: ip("10.0.0.1"),
+            mtu: 1500,
+            is_local: false,
+        };
+        assert_eq!(trunk().next_hops(), NextHops::from([(ip("10.0.0.2"), hop)]));
+    }
+
+    #[test]
+    fn a_vlan_that_nobody_can_be_handed_packets_for_is_no_way() {
+        let break_it: [fn(&mut Table); 5] = [
+            |table| table.interfaces.get_mut(&2).unwrap().up = false,
+            |table| table.interfaces.get_mut(&2).unwrap().mac = Mac::default(),
+            |table| table.interfaces.get_mut(&2).unwrap().vlan = Some(Vlan { parent: 1, id: Some(5) }),
+            |table| drop(table.interfaces.remove(&2)),
+            |table| table.interfaces.get_mut(&7).unwrap().vlan = Some(Vlan { parent: 2, id: None }),
+        ];
+        for (case, break_it) in break_it.into_iter().enumerate() {
+            let mut table = trunk();
+            break_it(&mut table);
+            assert!(table.next_hops().is_empty(), "case {case}");
+        }
+    }
+
+    #[test]
+    fn ones_own_address_needs_no_neighbour() {
+        let mut table = table();
+        route(&mut table).is_local = true;
+        table.neighbours.clear();
+        assert!(table.hops().is_empty());
+        assert!(table.next_hops()[&ip("10.0.0.2")].is_local);
+    }
+
     #[test]
     fn without_a_source_address_the_way_is_still_known() {
         let mut table = table();

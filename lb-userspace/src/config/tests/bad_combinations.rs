@@ -168,16 +168,16 @@ sluice.toml:6:12: error: service `web` cannot have a `gue_port`: its delivery is
      |            ^^^^
    help: remove it, or write `delivery = "gue"`
 sluice.toml:12:12: error: `gue_port` cannot be 0
-  12 | gue_port = 0
-     |            ^
+   12 | gue_port = 0
+      |            ^
    help: it goes from 1 to 65535
 sluice.toml:15:8: error: a backend of service `gue` cannot have a `port`: `gue` does not rewrite it
-  15 | port = 8080
-     |        ^^^^
+   15 | port = 8080
+      |        ^^^^
    help: remove it, and let the server listen on the service's port; or write `delivery = "nat"`
 sluice.toml:21:12: error: `gue_port` must be an integer, not a string
-  21 | gue_port = "6080"
-     |            ^^^^^^
+   21 | gue_port = "6080"
+      |            ^^^^^^
    help: write a whole number without quotes
 4 errors; nothing was changed
 "#,

@@ -114,7 +114,7 @@ this change would make the configuration invalid:
 sluice.toml:22:11: error: `nat` cannot bring IPv4 packets to fd00::1, which is an IPv6 address
    22 | address = "fd00::1"
       |           ^^^^^^^^^
-   help: give the IPv4 address of the server, or write `delivery = "ipip"`, which carries both
+   help: give the IPv4 address of the server, or write `delivery = "ipip"` or `"gue"`, which carry both
 1 error; nothing was changed"#,
     );
 }
