@@ -120,7 +120,8 @@ fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     Ok(program.try_into()?)
 }
 
-fn cpu_ns() -> Result<i64> {
+/// The time that this thread has had on a CPU, in nanoseconds.
+pub(super) fn cpu_ns() -> Result<i64> {
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
     Ok(time.tv_sec() * 1_000_000_000 + time.tv_nsec())
 }

@@ -5,6 +5,7 @@
 
 mod client;
 mod operator;
+pub mod state;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,6 +40,7 @@ pub struct Node {
     /// The names of all backends that there have ever been, by identity.
     names: BTreeMap<u32, String>,
     census: Census,
+    patience: Patience,
 }
 
 impl Node {
@@ -52,6 +54,7 @@ impl Node {
             flows: Rc::new(FlowMemory::new(sets, START_S)),
             names: BTreeMap::new(),
             census: Census::default(),
+            patience: Patience::default(),
         };
         node.change(|service| service.backends = backends.iter().map(|name| operator::backend(name)).collect());
         node
@@ -63,6 +66,11 @@ impl Node {
         let names = self.model.services[0].backends.iter().map(|backend| backend.name.clone());
         self.names.extend(names.map(|name| (ring::short_identity(&name), name)));
         self.synchronise(None);
+    }
+
+    /// Says how long rows move from now on.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
     }
 
     /// Takes note of what the checks say of a backend.
@@ -133,7 +141,7 @@ impl Node {
             next_hops: &next_hops,
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::new(),
-            patience: Patience::default(),
+            patience: self.patience,
             census: census.as_ref(),
             now_s: self.flows.now_s(),
         };
