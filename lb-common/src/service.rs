@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::Address;
+use crate::{Address, Flow, HashKey};
 
 /// A transport endpoint: the key of the `services` and `replies` maps.
 ///
@@ -47,6 +47,10 @@ pub struct ServiceFlags;
 impl ServiceFlags {
     /// The entry stands for an address, not for a service: echo requests are answered, nothing is forwarded.
     pub const ADDRESS: u16 = 1;
+    /// Flows are told apart by the client alone ([`Flow::of_client`]).
+    pub const CLIENT: u16 = 8;
+    /// Flows are told apart by the client and the service ([`Flow::of_client_and_service`]).
+    pub const CLIENT_SERVICE: u16 = 16;
 }
 
 /// What the `services` table says of a service: one word, so that it is replaced at once.
@@ -61,11 +65,32 @@ pub struct ServiceValue {
     pub flags: u16,
     /// The ring has `1 << ring_bits` rows.
     pub ring_bits: u8,
-    /// Always 0.
-    pub zero: u8,
+    /// How many bits of the client's address tell clients apart, if flows are told apart by client: 96 to 128 for IPv4,
+    /// whose addresses are mapped ([`Address`]).
+    pub client_bits: u8,
 }
 
 impl ServiceValue {
+    /// Whether flows are told apart by client: a flow is then all that a client sends, and no packet opens or ends it.
+    #[inline(always)]
+    pub const fn is_by_client(&self) -> bool {
+        self.flags & (ServiceFlags::CLIENT | ServiceFlags::CLIENT_SERVICE) != 0
+    }
+
+    /// The hash of a flow to this service, whose top bits choose the row. Whoever wants to know where a flow goes asks
+    /// this function: for a packet that comes with an error about a flow, `flow` is that flow as its client sends it.
+    #[inline(always)]
+    pub const fn hash(&self, flow: &Flow, key: &HashKey) -> u64 {
+        if !self.is_by_client() {
+            return flow.hash(key);
+        }
+        if self.flags & ServiceFlags::CLIENT_SERVICE != 0 {
+            flow.of_client_and_service(self.client_bits).hash(key)
+        } else {
+            flow.of_client(self.client_bits).hash(key)
+        }
+    }
+
     /// Whether the entry stands for an address only, which answers echo requests.
     #[inline(always)]
     pub const fn is_address(&self) -> bool {
@@ -85,4 +110,63 @@ pub struct ReplyValue {
     pub backend: u16,
     /// The service's id.
     pub service: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: HashKey = HashKey::expand([1, 2]);
+
+    fn flow(client: Address, service: Address, ports: (u16, u16), protocol: u8) -> Flow {
+        Flow { source: client, destination: service, source_port: ports.0, destination_port: ports.1, protocol }
+    }
+
+    fn hash(flags: u16, client_bits: u8, flow: Flow) -> u64 {
+        ServiceValue { flags, client_bits, ..ServiceValue::default() }.hash(&flow, &KEY)
+    }
+
+    #[test]
+    fn a_client_is_told_by_its_address_alone() {
+        let client = |ports, service, protocol| {
+            hash(ServiceFlags::CLIENT, 128, flow(Address::v4(0x0a01_0001), service, ports, protocol))
+        };
+        let one = client((1024, 80), Address::v4(0x0a00_0064), 6);
+        assert_eq!(one, client((2048, 443), Address::v4(0x0a00_0065), 17));
+        let other = flow(Address::v4(0x0a01_0002), Address::v4(0x0a00_0064), (1024, 80), 6);
+        assert_ne!(one, hash(ServiceFlags::CLIENT, 128, other));
+    }
+
+    #[test]
+    fn a_client_of_a_service_is_told_by_all_but_its_port() {
+        let client = |ports, protocol| {
+            let flow = flow(Address::v4(0x0a01_0001), Address::v4(0x0a00_0064), ports, protocol);
+            hash(ServiceFlags::CLIENT_SERVICE, 128, flow)
+        };
+        assert_eq!(client((1024, 80), 6), client((2048, 80), 6));
+        assert_ne!(client((1024, 80), 6), client((1024, 443), 6));
+        assert_ne!(client((1024, 80), 6), client((1024, 80), 17));
+    }
+
+    #[test]
+    fn the_bits_behind_the_prefix_do_not_matter() {
+        let v4 = |client| flow(Address::v4(client), Address::v4(0x0a00_0064), (1024, 80), 6);
+        let v6 = |words| flow(Address::v6(words), Address::v6([0x2001_0db8, 0, 0, 0x64]), (1024, 80), 6);
+        for flags in [ServiceFlags::CLIENT, ServiceFlags::CLIENT_SERVICE] {
+            assert_eq!(hash(flags, 96 + 24, v4(0x0a01_0001)), hash(flags, 96 + 24, v4(0x0a01_00ff)));
+            assert_ne!(hash(flags, 96 + 24, v4(0x0a01_0001)), hash(flags, 96 + 24, v4(0x0a01_0101)));
+            assert_ne!(hash(flags, 96 + 32, v4(0x0a01_0001)), hash(flags, 96 + 32, v4(0x0a01_0000)));
+            let (low, high) = ([0x2001_0db8, 1, 0, 1], [0x2001_0db8, 1, u32::MAX, 2]);
+            assert_eq!(hash(flags, 64, v6(low)), hash(flags, 64, v6(high)));
+            assert_ne!(hash(flags, 65, v6(low)), hash(flags, 65, v6(high)));
+            assert_ne!(hash(flags, 64, v6(low)), hash(flags, 64, v6([0x2001_0db8, 2, 0, 1])));
+            assert_eq!(hash(flags, 56, v6(low)), hash(flags, 56, v6([0x2001_0db8, 0xff, 7, 8])));
+        }
+    }
+
+    #[test]
+    fn a_service_that_asks_for_nothing_else_tells_flows_apart_by_all_of_their_fields() {
+        let flow = flow(Address::v4(0x0a01_0001), Address::v4(0x0a00_0064), (1024, 80), 6);
+        assert_eq!(hash(0, 96, flow), flow.hash(&KEY));
+    }
 }

@@ -1,7 +1,7 @@
 //! All that the datapath knows and all that it may ask: BPF maps in the kernel, plain collections in tests.
 
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
+    Address, BackendValue, DropReason, EndpointKey, Flow, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
 };
 
 use crate::{balance::flows::Arrival, parse::Packet};
@@ -21,6 +21,11 @@ pub trait Tables {
 
     /// The backend in a slot.
     fn backend(&self, slot: u16) -> Option<&BackendValue>;
+
+    /// The hash of a flow to a service that tells flows apart by client: what [`ServiceValue::hash`] says.
+    ///
+    /// It is asked of the tables for the same reason as [`Tables::steer`].
+    fn client_hash(&self, flow: &Flow, service: &ServiceValue) -> u64;
 
     /// The slot of the backend that a packet at an unsettled row goes to: what [`crate::balance::flows::steer`] says.
     ///

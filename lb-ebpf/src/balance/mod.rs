@@ -7,7 +7,7 @@ pub mod flows;
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests;
 
-use lb_common::{BackendFlags, BackendValue, DropReason, Row, RowState, ServiceValue, Settings};
+use lb_common::{BackendFlags, BackendValue, DropReason, Flow, Row, RowState, ServiceValue, Settings};
 
 use self::flows::Arrival;
 use crate::{parse::Packet, tables::Tables};
@@ -17,7 +17,7 @@ use crate::{parse::Packet, tables::Tables};
 pub struct Choice<'t> {
     /// The backend.
     pub backend: &'t BackendValue,
-    /// The flow's hash: entropy for outer headers.
+    /// The flow's hash: entropy for outer headers. All flows of a client share it where the service tells them apart by client.
     pub hash: u64,
 }
 
@@ -31,14 +31,14 @@ pub fn choose<'t>(
 ) -> Result<Choice<'t>, DropReason> {
     let (bytes, flows) = (packet.frame_bytes as u64, packet.opens_flow() as u64);
     tables.count_service(service.id.into(), bytes, flows);
-    let hash = packet.flow().hash(&settings.hash_key);
+    let hash = hash(&packet.flow(), service, settings, tables);
     let row =
         tables.row(service.ring.into(), row_index(hash, service.ring_bits.into())).ok_or(DropReason::Inconsistent)?;
     let slot = match row.state() {
         RowState::Settled => row.current(),
         RowState::Moving | RowState::Lookup => {
-            let (opens, closes) = (packet.opens_flow(), packet.closes_flow());
-            tables.steer(Arrival { hash, row, service: service.id.into(), opens, closes })
+            let (opens, closes, by_client) = (packet.opens_flow(), packet.closes_flow(), service.is_by_client());
+            tables.steer(Arrival { hash, row, service: service.id.into(), opens, closes, by_client })
         }
     };
     if slot == Row::NOBODY {
@@ -50,6 +50,12 @@ pub fn choose<'t>(
     }
     tables.count_backend(slot, bytes, flows);
     Ok(Choice { backend, hash })
+}
+
+/// [`ServiceValue::hash`]: where any packet of a flow to this service goes, one that comes with an error included.
+#[inline(always)]
+pub fn hash(flow: &Flow, service: &ServiceValue, settings: &Settings, tables: &impl Tables) -> u64 {
+    if service.is_by_client() { tables.client_hash(flow, service) } else { flow.hash(&settings.hash_key) }
 }
 
 /// The row of a hash in a ring of `1 << bits` rows: its top bits, so that growing a ring splits its rows.

@@ -7,7 +7,7 @@ use aya_ebpf::{
     maps::{Array, DevMapHash, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
 };
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, Event, EventKind, Hits, ListKind, ListValue, Mac, ReplyValue,
+    Address, BackendValue, DropReason, EndpointKey, Event, EventKind, Flow, Hits, ListKind, ListValue, Mac, ReplyValue,
     RingElement, Row, ServiceLine, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
@@ -16,10 +16,10 @@ use lb_ebpf::{
     tables::{Route, Tables},
 };
 
-use crate::flows::sluice_steer;
+use crate::{clients::sluice_client_hash, flows::sluice_steer};
 
 #[map(name = "settings")]
-static SETTINGS: Array<Settings> = Array::pinned(1, 0);
+pub(crate) static SETTINGS: Array<Settings> = Array::pinned(1, 0);
 #[map(name = "services")]
 static SERVICES: Array<ServiceLine> = Array::pinned(lb_common::SERVICE_LINES, 0);
 #[map(name = "rings")]
@@ -118,9 +118,19 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn client_hash(&self, flow: &Flow, service: &ServiceValue) -> u64 {
+        let (source, destination) = (flow.source.halves(), flow.destination.halves());
+        let rest = u64::from(flow.destination_port) << 32
+            | u64::from(flow.protocol) << 24
+            | u64::from(service.client_bits) << 16
+            | u64::from(service.flags);
+        sluice_client_hash(source[0], source[1], destination[0], destination[1], rest)
+    }
+
+    #[inline(always)]
     fn steer(&self, arrival: Arrival) -> u16 {
-        let Arrival { hash, row, service, opens, closes } = arrival;
-        sluice_steer(hash, row.word(), service, u32::from(opens), u32::from(closes)) as u16
+        let Arrival { hash, row, service, opens, closes, by_client } = arrival;
+        sluice_steer(hash, row.word(), service, u32::from(opens) | u32::from(closes) << 1, u32::from(by_client)) as u16
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AdminState, Protocol};
+use crate::model::{AdminState, Moment, Protocol};
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,12 +74,16 @@ pub struct BackendStatus {
     pub port: Option<u16>,
     /// Its weight.
     pub weight: u32,
+    /// The weight that its share follows from now: 0 if it takes no new flows, less than `weight` while it starts slowly.
+    pub effective_weight: u32,
     /// What the operator wants.
     pub admin: AdminState,
     /// What is the case.
     pub state: BackendState,
     /// The reason of the state, in words: the last failed check, or nothing.
     pub reason: String,
+    /// How far its drain has come, if it drains.
+    pub drain: Option<DrainStatus>,
     /// Its rows' share of the ring, 0 to 1.
     pub share: f64,
     /// Whether the way to it is known.
@@ -88,6 +92,21 @@ pub struct BackendStatus {
     pub local: bool,
     /// Its counters.
     pub traffic: TrafficStatus,
+}
+
+/// How far a drain has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainStatus {
+    /// Flows that are left, of those that have spoken since it began.
+    pub flows: u64,
+    /// For how many seconds there have been none.
+    pub quiet_seconds: u64,
+    /// Whether nothing is left, as far as can be told: no flow was seen for half a minute, or no row names the backend.
+    pub drained: bool,
+    /// When it is over, whatever is left.
+    pub until: Option<Moment>,
+    /// Seconds until then.
+    pub seconds_left: Option<u64>,
 }
 
 /// What is the case with a backend.
@@ -211,6 +230,9 @@ pub enum Edit {
         backend: String,
         /// The new state.
         state: AdminState,
+        /// When a drain is over, whatever flows are left.
+        #[serde(default)]
+        drain_until: Option<Moment>,
     },
     /// Change a backend's weight.
     BackendWeight {

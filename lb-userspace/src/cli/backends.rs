@@ -32,7 +32,8 @@ Examples:
 /// Show the backends, their health and their share of the traffic.
 ///
 /// STATE is one of: starting (not checked often enough yet), up, draining (keeps its flows, takes no new ones), down
-/// (its checks fail: see REASON), disabled. SHARE is the part of the service's ring that is the backend's.
+/// (its checks fail: see REASON), disabled. WEIGHT is less than what was asked for while a backend starts slowly. SHARE is
+/// the part of the service's ring that is the backend's.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Backends {
@@ -74,13 +75,21 @@ fn row(backend: &BackendStatus, style: Style) -> Vec<Cell> {
             Some(colour) => state.fg(colour),
             None => state,
         },
-        Cell::new(backend.weight),
+        Cell::new(weight(backend)),
         Cell::new(percent(backend.share)),
         Cell::new(backend.traffic.packets),
         Cell::new(bytes(backend.traffic.bytes)),
         Cell::new(backend.traffic.flows),
         Cell::new(reason(backend)),
     ]
+}
+
+/// The weight, and how much of it is in effect while a backend starts slowly.
+fn weight(backend: &BackendStatus) -> String {
+    if (1..backend.weight).contains(&backend.effective_weight) {
+        return format!("{} of {}", backend.effective_weight, backend.weight);
+    }
+    backend.weight.to_string()
 }
 
 /// Why the state is what it is, and what else keeps packets from arriving.

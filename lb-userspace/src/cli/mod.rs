@@ -15,6 +15,7 @@ mod backends;
 mod change;
 mod check;
 mod detach;
+mod drain;
 mod drops;
 mod failure;
 mod list;

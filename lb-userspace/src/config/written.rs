@@ -3,10 +3,11 @@
 //! A value that is missing or wrong is `None` here, so that `check` can still compare the others. [`Written::mean`]
 //! makes the model of a document in which nothing was wrong.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use crate::model::{
-    AdminState, Backend, Delivery, Firewall, HealthCheck, Model, Node, Protocol, RingSettings, Service,
+    AdminState, Affinity, Backend, Delivery, Firewall, HealthCheck, Model, Moment, Node, Protocol, RingSettings,
+    Service, Track,
 };
 
 use super::report::{At, Span};
@@ -29,6 +30,9 @@ pub(super) struct WrittenService {
     pub(super) delivery: Option<Delivery>,
     pub(super) gue_port: Option<At<u16>>,
     pub(super) ring: At<RingSettings>,
+    pub(super) affinity: Affinity,
+    pub(super) track: Track,
+    pub(super) slow_start: Duration,
     pub(super) health: Option<At<HealthCheck>>,
     pub(super) backends: Vec<WrittenBackend>,
 }
@@ -43,6 +47,7 @@ pub(super) struct WrittenBackend {
     pub(super) port: Option<At<u16>>,
     pub(super) weight: u32,
     pub(super) state: AdminState,
+    pub(super) drain_until: Option<Moment>,
 }
 
 impl Written {
@@ -68,6 +73,9 @@ impl WrittenService {
             delivery: self.delivery?,
             gue_port: self.gue_port.map_or(Service::DEFAULT_GUE_PORT, |port| port.value),
             ring: self.ring.value,
+            affinity: self.affinity,
+            track: self.track,
+            slow_start: self.slow_start,
             health: self.health.map(|health| health.value),
             backends: self.backends.into_iter().map(WrittenBackend::mean).collect::<Option<_>>()?,
         })
@@ -87,6 +95,7 @@ impl WrittenBackend {
             port: self.port.map(|port| port.value),
             weight: self.weight,
             state: self.state,
+            drain_until: self.drain_until,
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Edit},
     config::{self, Document, Edited},
     health::Target,
-    model::{AdminState, Backend, Model, Service},
+    model::{AdminState, Backend, Model, Moment, Service},
     plan::Health,
 };
 
@@ -97,6 +97,7 @@ impl State {
             }
         };
         self.document = document;
+        self.drains.retain(&self.model);
         interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
         self.set_targets();
         Ok(effective)
@@ -140,8 +141,9 @@ impl State {
 
     /// Tells the checker what to check.
     pub(super) fn set_targets(&mut self) {
+        let now = Moment::now();
         let targets = self.model.services.iter().flat_map(|service| {
-            let checked = service.backends.iter().filter(|backend| backend.state != AdminState::Disabled);
+            let checked = service.backends.iter().filter(|backend| backend.state_at(now) != AdminState::Disabled);
             checked.filter_map(|backend| self.target(service, backend))
         });
         let targets = targets.collect();

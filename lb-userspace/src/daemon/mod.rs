@@ -8,15 +8,18 @@
 mod adopt;
 mod census;
 mod clock;
+mod drains;
 mod error;
 mod events;
 mod handle;
+mod history;
 mod interfaces;
 mod liveness;
 mod report;
 mod request;
 mod secret;
 mod state;
+mod tick;
 
 use std::{
     fs,
@@ -29,7 +32,10 @@ use tokio::{
     sync::mpsc,
 };
 
-pub use self::{census::scan, error::DaemonError};
+pub use self::{
+    census::{Keeps, scan},
+    error::DaemonError,
+};
 use self::{handle::Handle, state::State};
 use crate::{api, dataplane, model::Paths};
 

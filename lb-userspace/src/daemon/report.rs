@@ -1,27 +1,30 @@
 //! What the daemon tells of itself.
 
-use std::{collections::BTreeMap, fs, net::IpAddr};
+use std::{collections::BTreeMap, fs, net::IpAddr, time::Duration};
 
+use humantime::format_duration;
 use ipnet::IpNet;
 use lb_common::{BackendFlags, DropReason, Row, Traffic};
 
-use super::state::State;
+use super::{clock, state::State};
 use crate::{
     api::types::{
-        ApiError, BackendState, BackendStatus, DropCount, Drops, Interface, List, ListTest, ServiceStatus, Status,
-        TrafficStatus,
+        ApiError, BackendState, BackendStatus, DrainStatus, DropCount, Drops, Interface, List, ListTest, ServiceStatus,
+        Status, TrafficStatus,
     },
     dataplane::DataplaneError,
-    model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Service},
+    model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Moment, Service, Track},
     plan::can_be_local,
     routes,
 };
 
+/// For how long the operator is told that the flow table was full, in seconds.
+const LATELY_S: u64 = 300;
+
 impl State {
     pub(super) async fn status(&self) -> Result<Status, ApiError> {
-        let backends =
-            || self.model.services.iter().flat_map(|service| service.backends.iter().map(move |b| (service, b)));
-        let up = backends().filter(|(service, backend)| self.state_of(service, backend).0 == BackendState::Up).count();
+        let up =
+            self.backends().filter(|(service, backend)| self.state_of(service, backend).0 == BackendState::Up).count();
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -30,7 +33,7 @@ impl State {
             ephemeral_changes: self.saved.text() != self.document.text(),
             interfaces: self.interfaces_with_mode().await?,
             services: self.model.services.len(),
-            backends: backends().count(),
+            backends: self.backends().count(),
             backends_up: up,
             warnings: self.warnings(),
         })
@@ -61,7 +64,7 @@ impl State {
         let rows = self.rows_by_slot(service);
         let total = 1u32 << service.ring.bits;
         let backends = service.backends.iter().map(|backend| {
-            let slot = self.places.slots.get(&(service.name.clone(), backend.name.clone())).copied();
+            let slot = self.slot(&service.name, &backend.name);
             let owned = slot.and_then(|slot| rows.get(&slot)).copied().unwrap_or(0);
             self.backend_status(service, backend, slot, f64::from(owned) / f64::from(total))
         });
@@ -79,10 +82,8 @@ impl State {
 
     /// How many rows of a service's ring each slot owns.
     fn rows_by_slot(&self, service: &Service) -> BTreeMap<u16, u32> {
-        let value = self.snapshot.services.get(&crate::plan::service_key(service));
-        let rows = value.and_then(|value| self.snapshot.rings.get(&value.ring.into()));
         let mut counts = BTreeMap::new();
-        for row in rows.into_iter().flat_map(|rows| rows.iter()).filter(|row| row.current() != Row::NOBODY) {
+        for row in self.rows(service).into_iter().flatten().filter(|row| row.current() != Row::NOBODY) {
             *counts.entry(row.current()).or_insert(0) += 1;
         }
         counts
@@ -104,9 +105,11 @@ impl State {
             address: backend.address,
             port: backend.port,
             weight: backend.weight,
+            effective_weight: self.effective_weight(service, backend),
             admin: backend.state,
             state,
             reason,
+            drain: self.drain_status(service, backend),
             share,
             local: self.next_hops.get(&backend.address).is_some_and(|hop| hop.is_local),
             resolved: value.is_some_and(|value| value.flags & BackendFlags::RESOLVED != 0),
@@ -114,25 +117,51 @@ impl State {
         })
     }
 
+    /// The weight that its share follows from.
+    fn effective_weight(&self, service: &Service, backend: &Backend) -> u32 {
+        self.places.weights.get(&(service.name.clone(), backend.name.clone())).copied().unwrap_or(0)
+    }
+
     /// What is the case with a backend, and why.
     fn state_of(&self, service: &Service, backend: &Backend) -> (BackendState, String) {
         let finding = self.liveness.of(&service.name, &backend.name);
-        match (backend.state, finding) {
-            (AdminState::Disabled, _) => (BackendState::Disabled, String::new()),
+        match (backend.state_at(Moment::now()), finding) {
+            (AdminState::Disabled, _) => (BackendState::Disabled, end_of_drain(backend)),
             (_, Some(finding)) if finding.state != BackendState::Up => (finding.state, finding.reason.clone()),
             (AdminState::Drain, _) => (BackendState::Draining, self.drain_progress(service, backend)),
+            (AdminState::Up, _) if (1..backend.weight).contains(&self.effective_weight(service, backend)) => {
+                (BackendState::Up, "starts slowly".to_owned())
+            }
             (AdminState::Up, Some(finding)) => (BackendState::Up, finding.reason.clone()),
             (AdminState::Up, None) => (BackendState::Up, "not checked".to_owned()),
         }
     }
 
+    /// How far a drain has come.
+    fn drain_status(&self, service: &Service, backend: &Backend) -> Option<DrainStatus> {
+        let drain = self.drains.of(&service.name, &backend.name)?;
+        Some(DrainStatus {
+            flows: drain.flows,
+            quiet_seconds: clock::now_s().saturating_sub(drain.busy_s),
+            drained: drain.is_drained,
+            until: backend.drain_until,
+            seconds_left: backend.drain_until.map(|until| until.since(Moment::now())),
+        })
+    }
+
     /// How far a drain has come, in words. Flows that have not spoken since it began are not known yet.
     fn drain_progress(&self, service: &Service, backend: &Backend) -> String {
-        let slot = self.places.slots.get(&(service.name.clone(), backend.name.clone()));
-        match slot.and_then(|slot| self.census.flows.get(slot)) {
-            Some(1) => "1 flow left".to_owned(),
-            Some(flows) => format!("{flows} flows left"),
-            None => "no flows seen lately".to_owned(),
+        let flows = match self.drain_status(service, backend) {
+            Some(drain) if drain.drained => "drained: no flows seen lately".to_owned(),
+            Some(DrainStatus { flows: 1, .. }) => "1 flow left".to_owned(),
+            Some(DrainStatus { flows: flows @ 2.., .. }) => format!("{flows} flows left"),
+            _ => "no flows seen yet".to_owned(),
+        };
+        match backend.drain_until {
+            Some(until) => {
+                format!("{flows}, {} to go", format_duration(Duration::from_secs(until.since(Moment::now()))))
+            }
+            None => flows,
         }
     }
 
@@ -181,6 +210,15 @@ impl State {
     fn warn_of(&self, service: &Service, warnings: &mut Vec<String>) {
         let takes_traffic =
             |backend: &&Backend| backend.weight > 0 && self.state_of(service, backend).0 == BackendState::Up;
+        let id = self.places.service_ids.get(&service.name);
+        let overflowed_s = id.and_then(|id| self.census.overflowed_s.get(id)).copied().unwrap_or(0);
+        if overflowed_s != 0 && clock::now_s().saturating_sub(overflowed_s) < LATELY_S {
+            let price = match service.track {
+                Track::Always => "flows that are not remembered move with the next change",
+                Track::Changes | Track::Never => "changes and drains take longer",
+            };
+            warnings.push(format!("the flow table had no room for flows of service {} lately: {price}", service.name));
+        }
         if !service.backends.iter().any(|backend| takes_traffic(&backend)) {
             warnings.push(format!("service {} has no backend that takes traffic", service.name));
         }
@@ -198,6 +236,12 @@ impl State {
             }
         }
     }
+}
+
+/// Why a backend is disabled, if nobody has said that it should be.
+fn end_of_drain(backend: &Backend) -> String {
+    let until = backend.drain_until.filter(|_| backend.state == AdminState::Drain);
+    until.map(|until| format!("its drain was over at {until}")).unwrap_or_default()
 }
 
 fn traffic_status(traffic: Traffic) -> TrafficStatus {

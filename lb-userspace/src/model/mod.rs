@@ -3,11 +3,19 @@
 //! A [`Model`] exists only if the document it came from had no error (see [`crate::config`]), so nothing behind it
 //! checks again. It says what the operator wants, and knows neither health nor kernel.
 
+mod affinity;
+mod moment;
+
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 pub use lb_common::{Delivery, ListKind};
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    affinity::{Affinity, Clients, Track},
+    moment::Moment,
+};
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +86,12 @@ pub struct Service {
     pub gue_port: u16,
     /// The ring.
     pub ring: RingSettings,
+    /// What tells flows apart.
+    pub affinity: Affinity,
+    /// Which flows are remembered.
+    pub track: Track,
+    /// For how long a backend that comes up takes less than its share; zero: it takes it at once.
+    pub slow_start: Duration,
     /// How the backends are checked; `None`: they are taken to be up.
     pub health: Option<HealthCheck>,
     /// The backends; names are unique within the service, and so are addresses and ports.
@@ -90,7 +104,7 @@ impl Service {
 }
 
 /// How a service's ring is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RingSettings {
     /// The ring has `1 << bits` rows; within [`lb_common::RING_BITS`].
     pub bits: u32,
@@ -98,6 +112,9 @@ pub struct RingSettings {
     pub algorithm: RingAlgorithm,
     /// How far above its share a backend's rows may be, in thousandths (20 is 2 %).
     pub tolerance_permille: u32,
+    /// What the order of backends in each row follows from: rings of the same seed, size and backends are the same.
+    /// `None`: the service's name.
+    pub seed: Option<u64>,
 }
 
 impl Default for RingSettings {
@@ -105,12 +122,20 @@ impl Default for RingSettings {
     /// least loaded one lacks up to 4.1 %, at 0.5 % up to 1.1 %; a change then moves 0.22 % of the rows beyond those
     /// that it must, instead of 0.09 % (see [`crate::ring`]), and moved rows break no connections.
     fn default() -> Self {
-        Self { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5 }
+        Self { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5, seed: None }
+    }
+}
+
+impl RingSettings {
+    /// The seed of the ring of the service with this name.
+    pub fn seed_of(&self, service: &str) -> u64 {
+        self.seed.unwrap_or_else(|| crate::ring::identity(service))
     }
 }
 
 /// An algorithm that fills a ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RingAlgorithm {
     /// Rendezvous hashing with quotas.
     Quota,
@@ -131,6 +156,8 @@ pub struct Backend {
     pub weight: u32,
     /// What the operator wants of it.
     pub state: AdminState,
+    /// When a drain is over, whatever flows are left; only of a backend that drains.
+    pub drain_until: Option<Moment>,
 }
 
 impl Backend {
@@ -138,6 +165,14 @@ impl Backend {
     pub const MAX_WEIGHT: u32 = 1000;
     /// The weight of a backend that does not name one.
     pub const DEFAULT_WEIGHT: u32 = 100;
+
+    /// What the operator wants of it at a time: after its deadline, a backend that drains is disabled.
+    pub fn state_at(&self, now: Moment) -> AdminState {
+        match self.drain_until {
+            Some(until) if until <= now => AdminState::Disabled,
+            _ => self.state,
+        }
+    }
 }
 
 /// What the operator wants of a backend.

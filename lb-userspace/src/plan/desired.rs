@@ -9,16 +9,18 @@ use std::{
 
 use lb_common::{
     Address, BackendFlags, BackendValue, EndpointKey, Features, HashKey, ListKind, MAX_BACKENDS, MAX_ROWS,
-    MAX_SERVICES, ROWS_PER_ELEMENT, ReplyValue, Row, ServiceFlags, ServiceValue, Settings,
+    MAX_SERVICES, ROWS_PER_ELEMENT, ReplyValue, Row, RowState, ServiceFlags, ServiceValue, Settings,
 };
 
 use super::{
     Snapshot,
     allocate::{Free, Regions},
-    rows::{self, Census, Patience, Ripeness, Times},
+    history::{self, Epoch, History, Party, Replay},
+    ramps::{self, Ramps, Takes},
+    rows::{self, Census, Keep, Patience, Ripeness, Times},
 };
 use crate::{
-    model::{AdminState, Backend, Delivery, Model, Protocol, RingSettings, Service},
+    model::{AdminState, Backend, Delivery, Model, Moment, RingSettings, Service, Track},
     ring::{self, Member},
     routes::NextHops,
 };
@@ -42,6 +44,8 @@ pub struct Inputs<'a> {
     pub census: Option<&'a Census>,
     /// The time, in seconds of a clock that never goes back.
     pub now_s: u64,
+    /// The time of day.
+    pub now: Moment,
 }
 
 /// What is known of a backend's health.
@@ -66,6 +70,11 @@ pub struct Desired {
     pub service_ids: BTreeMap<String, u32>,
     /// The slot of each backend, by service and name.
     pub slots: BTreeMap<(String, String), u16>,
+    /// The weight that each backend's share follows from, by service and name: 0 if it takes no new flows, less than the
+    /// one that was asked for while it starts slowly.
+    pub weights: BTreeMap<(String, String), u32>,
+    /// For how long silent flows of a service are remembered, by its id.
+    pub keeps: BTreeMap<u32, Keep>,
 }
 
 /// A table is too small for what is wanted.
@@ -92,6 +101,14 @@ pub struct Planner {
     times: BTreeMap<String, Times>,
     /// Slots of backends that are no more, with the time since when: entries may still name them.
     retired: BTreeMap<u16, u64>,
+    /// Ids of services whose flows are no longer tracked, with the time since when: entries of them may still be there.
+    untracked: BTreeMap<u32, u64>,
+    ramps: Ramps,
+    /// Whether a backend has less than the weight that was asked for, for now.
+    is_ramping: bool,
+    history: History,
+    /// Whether there is something in the history that [`Planner::news`] has not told.
+    has_news: bool,
 }
 
 #[derive(Debug)]
@@ -99,6 +116,20 @@ struct CachedRing {
     settings: RingSettings,
     members: Vec<Member>,
     owners: Arc<[Option<u16>]>,
+}
+
+/// A service's backends, in its order: where each stands, and what it may be given.
+struct Crew {
+    slots: Vec<u16>,
+    parties: Vec<Party>,
+}
+
+impl Crew {
+    /// The slot of the backend with this name.
+    fn slot(&self, name: &str) -> Option<u16> {
+        let named = self.parties.iter().position(|party| party.name == name);
+        named.and_then(|index| self.slots.get(index).copied())
+    }
 }
 
 /// What a service's part of the snapshot is made with.
@@ -130,6 +161,11 @@ impl Numbers {
 }
 
 impl Planner {
+    /// A planner that remembers what a former one has told of the past.
+    pub fn after(history: History) -> Self {
+        Self { history, ..Self::default() }
+    }
+
     /// What the tables should hold, given what they hold: ids, slots and rings stay where they are.
     ///
     /// # Errors
@@ -140,14 +176,20 @@ impl Planner {
             snapshot: Snapshot { devices: inputs.devices.clone(), ..Snapshot::default() },
             service_ids: BTreeMap::new(),
             slots: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            keeps: BTreeMap::new(),
         };
         self.release(inputs.census);
+        self.is_ramping = false;
         let mut numbers = Numbers::new(current, &self.retired);
         for service in &inputs.model.services {
             self.put_service(service, inputs, current, &mut numbers, &mut desired)?;
         }
         self.rings.retain(|name, _| desired.service_ids.contains_key(name));
         self.times.retain(|name, _| desired.service_ids.contains_key(name));
+        self.ramps.retain(|name| desired.service_ids.contains_key(name));
+        self.has_news |= self.history.retain(|name| desired.service_ids.contains_key(name));
+        self.untracked.retain(|id, _| desired.keeps.contains_key(id));
         let gone = current.backends.keys().filter(|slot| !desired.snapshot.backends.contains_key(slot));
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
         put_lists(inputs.model, &mut desired.snapshot);
@@ -155,15 +197,26 @@ impl Planner {
         Ok(desired)
     }
 
-    /// Whether slots wait for a scan that shows that nobody needs them any more.
+    /// Whether slots, or services whose flows are no longer tracked, wait for a scan that shows that no entry of them is left.
     pub fn has_retired(&self) -> bool {
-        !self.retired.is_empty()
+        !self.retired.is_empty() || !self.untracked.is_empty()
     }
 
-    /// Lets go of the slots that a scan since their retirement has found no entry of.
+    /// Whether a backend starts slowly, so that time alone will change its weight.
+    pub const fn is_ramping(&self) -> bool {
+        self.is_ramping
+    }
+
+    /// The history, if it has changed since it was last asked for.
+    pub fn news(&mut self) -> Option<&History> {
+        std::mem::take(&mut self.has_news).then_some(&self.history)
+    }
+
+    /// Lets go of what a scan since its retirement has found no entry of.
     fn release(&mut self, census: Option<&Census>) {
         let Some(census) = census else { return };
         self.retired.retain(|slot, since_s| census.began_s <= *since_s + 1 || census.flows.contains_key(slot));
+        self.untracked.retain(|id, since_s| census.began_s <= *since_s + 1 || census.rows.contains_key(id));
     }
 
     fn put_service(
@@ -187,13 +240,18 @@ impl Planner {
             put_backend(service, backend, id, slot, inputs, &mut desired.snapshot);
             desired.slots.insert((service.name.clone(), backend.name.clone()), slot);
         }
-        let ring = self.put_ring(service, &slots, inputs, present, current, &mut desired.snapshot)?;
+        let crew = Crew { slots, parties: self.parties(service, inputs) };
+        let ring = self.put_ring(service, &crew, inputs, present, current, &mut desired.snapshot)?;
         let value = ServiceValue {
             ring: ring as u16,
             id: id as u16,
+            flags: service.affinity.flag(),
             ring_bits: service.ring.bits as u8,
-            ..ServiceValue::default()
+            client_bits: service.affinity.clients().map_or(0, |clients| clients.bits),
         };
+        desired.keeps.insert(id, inputs.patience.keep(service));
+        let weights = crew.parties.into_iter().map(|party| ((service.name.clone(), party.name), party.weight));
+        desired.weights.extend(weights);
         desired.snapshot.services.insert(key, value);
         let address = ServiceValue { flags: ServiceFlags::ADDRESS, ..ServiceValue::default() };
         desired.snapshot.services.insert(address_key(service.address), address);
@@ -201,20 +259,37 @@ impl Planner {
         Ok(())
     }
 
+    /// What each backend of the service may be given now.
+    fn parties(&mut self, service: &Service, inputs: Inputs<'_>) -> Vec<Party> {
+        let taking = service.backends.iter().map(|backend| (backend, takes(service, backend, inputs)));
+        self.ramps.follow(&service.name, taking, inputs.now_s);
+        let weight = |backend: &Backend| match self.ramps.up(&service.name, &backend.name, inputs.now_s) {
+            _ if takes(service, backend, inputs) != Takes::All => 0,
+            Some(up) => ramps::weight(backend.weight, up, service.slow_start),
+            None => backend.weight,
+        };
+        let party = |backend: &Backend| Party {
+            name: backend.name.clone(),
+            weight: weight(backend),
+            serves: duties(service, backend, inputs) & BackendFlags::SERVES != 0,
+        };
+        let parties: Vec<Party> = service.backends.iter().map(party).collect();
+        let ramps = |(backend, party): (&Backend, &Party)| (1..backend.weight).contains(&party.weight);
+        self.is_ramping |= service.backends.iter().zip(&parties).any(ramps);
+        parties
+    }
+
     /// Puts the service's ring into the snapshot: where it is if its rows are the same, in a free region otherwise.
     fn put_ring(
         &mut self,
         service: &Service,
-        slots: &[u16],
+        crew: &Crew,
         inputs: Inputs<'_>,
         present: Option<&ServiceValue>,
         current: &Snapshot,
         snapshot: &mut Snapshot,
     ) -> Result<u32, PlanError> {
-        let owners = self.owners(service, inputs);
-        let slot = |owner: &Option<u16>| owner.and_then(|index| slots.get(usize::from(index)).copied());
-        let owners: Vec<u16> = owners.iter().map(|owner| slot(owner).unwrap_or(Row::NOBODY)).collect();
-        let rows = self.rows(service, &owners, inputs, present, current, snapshot);
+        let rows = self.rows(service, crew, inputs, present, current, snapshot);
         let kept = present.map(|value| value.ring.into()).filter(|first| current.rings.get(first) == Some(&rows));
         let first = match kept {
             Some(first) => first,
@@ -237,51 +312,91 @@ impl Planner {
     fn rows(
         &mut self,
         service: &Service,
-        owners: &[u16],
+        crew: &Crew,
         inputs: Inputs<'_>,
         present: Option<&ServiceValue>,
         current: &Snapshot,
         snapshot: &Snapshot,
     ) -> Arc<[Row]> {
-        let before = present.and_then(|value| Some((value.id, current.rings.get(&value.ring.into())?)));
-        let Some((id, before)) = before.map(|(id, rows)| (id, rows::inherited(rows, owners.len()))) else {
-            self.times.insert(service.name.clone(), Times::new(owners.len(), inputs.now_s));
-            return owners.iter().map(|&owner| Row::settled(owner)).collect();
+        let owners = self.owners(service, crew);
+        let now_s = inputs.now_s.cast_signed();
+        let (id, before) = match present.and_then(|value| Some((value.id, current.rings.get(&value.ring.into())?))) {
+            Some((id, rows)) => (Some(id), Some(Arc::clone(rows))),
+            None => (None, self.remembered(service, crew, inputs)),
+        };
+        self.remember(service, crew, inputs);
+        let Some(before) = before.map(|rows| rows::inherited(&rows, owners.len())) else {
+            self.times.insert(service.name.clone(), Times::new(owners.len(), now_s));
+            return owners
+                .iter()
+                .map(|&owner| rows::moved(Row::settled(owner), owner, &|_| true, service.track))
+                .collect();
         };
         let times = self.times.entry(service.name.clone()).or_default();
         if times.len() != owners.len() {
-            *times = Times::new(owners.len(), inputs.now_s);
+            *times = Times::new(owners.len(), now_s);
         }
         let serves =
             |slot: u16| snapshot.backends.get(&slot).is_some_and(|value| value.flags & BackendFlags::SERVES != 0);
-        let moved: Arc<[Row]> =
-            before.iter().zip(owners).map(|(row, &owner)| rows::moved(*row, owner, &serves)).collect();
-        times.note(&before, &moved, inputs.now_s);
+        let moved = |(row, &owner): (&Row, &u16)| rows::moved(*row, owner, &serves, service.track);
+        let moved: Arc<[Row]> = before.iter().zip(&owners).map(moved).collect();
+        times.note(&before, &moved, now_s);
+        let Some(id) = id else { return moved };
+        if service.track != Track::Never {
+            self.untracked.remove(&id.into());
+        } else if before.iter().any(|row| row.state() != RowState::Settled) {
+            self.untracked.insert(id.into(), inputs.now_s);
+        }
         let Some(census) = inputs.census else { return moved };
-        let flip_s = flip_s(service, inputs.patience, census);
-        let ripened =
-            rows::ripened(&moved, times, &Ripeness { census, service: id.into(), flip_s, now_s: inputs.now_s });
-        times.note(&moved, &ripened, inputs.now_s);
+        let flip_s = inputs.patience.flip_s(service, census.is_crowded);
+        let ripeness = Ripeness { census, service: id.into(), track: service.track, flip_s, now_s };
+        let ripened = rows::ripened(&moved, times, &ripeness);
+        times.note(&moved, &ripened, now_s);
         ripened
     }
 
+    /// The rows that the service would have, had this node never been without tables. Its flows are not in the flow table.
+    fn remembered(&mut self, service: &Service, crew: &Crew, inputs: Inputs<'_>) -> Option<Arc<[Row]>> {
+        let (now_s, since_1970_s) = (inputs.now_s.cast_signed(), inputs.now.seconds());
+        let replay = Replay {
+            service: &service.name,
+            track: service.track,
+            flip_s: inputs.patience.flip_s(service, false),
+            slot: &|name| crew.slot(name),
+            now_s: since_1970_s,
+        };
+        let (rows, times) = history::replay(self.history.of(&service.name), &replay)?;
+        let times = times.by_other_clock(now_s - since_1970_s.cast_signed(), now_s);
+        self.times.insert(service.name.clone(), times);
+        Some(rows)
+    }
+
+    /// Notes what the service's backends may be given from now on.
+    fn remember(&mut self, service: &Service, crew: &Crew, inputs: Inputs<'_>) {
+        let parties = crew.parties.clone();
+        let epoch = Epoch { since_s: inputs.now.seconds(), ring: service.ring, parties };
+        self.has_news |= self.history.note(&service.name, epoch, inputs.patience.flip_s(service, false));
+    }
+
+    /// The slot that owns each row.
+    fn owners(&mut self, service: &Service, crew: &Crew) -> Vec<u16> {
+        let owners = self.ring(service, &crew.parties);
+        let slot = |owner: &Option<u16>| owner.and_then(|index| crew.slots.get(usize::from(index)).copied());
+        owners.iter().map(|owner| slot(owner).unwrap_or(Row::NOBODY)).collect()
+    }
+
     /// Which of the service's backends owns each row.
-    fn owners(&mut self, service: &Service, inputs: Inputs<'_>) -> Arc<[Option<u16>]> {
-        let members: Vec<Member> = service
-            .backends
-            .iter()
-            .map(|backend| Member {
-                id: ring::identity(&backend.name),
-                weight: if is_eligible(service, backend, inputs) { backend.weight } else { 0 },
-            })
-            .collect();
+    fn ring(&mut self, service: &Service, parties: &[Party]) -> Arc<[Option<u16>]> {
+        let members: Vec<Member> =
+            parties.iter().map(|party| Member { id: ring::identity(&party.name), weight: party.weight }).collect();
         if let Some(cached) = self.rings.get(&service.name)
             && cached.settings == service.ring
             && cached.members == members
         {
             return Arc::clone(&cached.owners);
         }
-        let owners: Arc<[Option<u16>]> = ring::build(&service.ring, ring::identity(&service.name), &members).into();
+        let owners: Arc<[Option<u16>]> =
+            ring::build(&service.ring, service.ring.seed_of(&service.name), &members).into();
         let cached = CachedRing { settings: service.ring, members, owners: Arc::clone(&owners) };
         self.rings.insert(service.name.clone(), cached);
         owners
@@ -292,27 +407,23 @@ fn elements(rows: &[Row]) -> u32 {
     (rows.len() as u32).div_ceil(ROWS_PER_ELEMENT)
 }
 
-/// How long a row of the service moves.
-const fn flip_s(service: &Service, patience: Patience, census: &Census) -> u64 {
-    match service.protocol {
-        Protocol::Udp => patience.datagrams_s,
-        Protocol::Tcp if census.is_crowded => patience.crowded_s,
-        Protocol::Tcp => patience.roomy_s,
-    }
-}
-
 /// Whether a backend may be given new flows.
-fn is_eligible(service: &Service, backend: &Backend, inputs: Inputs<'_>) -> bool {
-    backend.state == AdminState::Up && (inputs.health)(&service.name, &backend.name) == Health::Up
+fn takes(service: &Service, backend: &Backend, inputs: Inputs<'_>) -> Takes {
+    match (backend.state_at(inputs.now), (inputs.health)(&service.name, &backend.name)) {
+        (AdminState::Up, Health::Up) => Takes::All,
+        (AdminState::Up, Health::Starting) => Takes::NotYet,
+        _ => Takes::Nothing,
+    }
 }
 
 /// The [`BackendFlags`] that say what a backend may be given.
 fn duties(service: &Service, backend: &Backend, inputs: Inputs<'_>) -> u8 {
-    if backend.state == AdminState::Disabled {
+    let state = backend.state_at(inputs.now);
+    if state == AdminState::Disabled {
         return 0;
     }
     match (inputs.health)(&service.name, &backend.name) {
-        Health::Up if backend.state == AdminState::Up => BackendFlags::ELIGIBLE | BackendFlags::SERVES,
+        Health::Up if state == AdminState::Up => BackendFlags::ELIGIBLE | BackendFlags::SERVES,
         Health::Up | Health::Starting => BackendFlags::SERVES,
         Health::Suspect => BackendFlags::SERVES | BackendFlags::SUSPECT,
         Health::Gone => 0,

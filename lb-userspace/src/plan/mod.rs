@@ -7,10 +7,13 @@
 mod allocate;
 mod change;
 mod desired;
+mod history;
+mod ramps;
 mod rows;
 mod snapshot;
 
 pub use change::{Change, difference};
 pub use desired::{Desired, Health, Inputs, PlanError, Planner, can_be_local, service_key};
-pub use rows::{Census, Patience};
+pub use history::History;
+pub use rows::{Census, Keep, Patience};
 pub use snapshot::Snapshot;

@@ -1,9 +1,14 @@
 //! The cases: a packet, the flows that it walks over, and the tables that it meets.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use ipnet::IpNet;
-use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+use lb_userspace::model::{
+    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service, Track,
+};
 
 use super::packet::{Payload, Template, Walk};
 
@@ -77,6 +82,7 @@ impl Endpoint {
             port: (self.delivery == Delivery::Nat).then_some(8080),
             weight: Backend::DEFAULT_WEIGHT,
             state: AdminState::Up,
+            drain_until: None,
         };
         Service {
             name: "bench".to_owned(),
@@ -86,6 +92,9 @@ impl Endpoint {
             delivery: self.delivery,
             gue_port: Service::DEFAULT_GUE_PORT,
             ring: RingSettings::default(),
+            affinity: Affinity::default(),
+            track: Track::default(),
+            slow_start: Duration::ZERO,
             health: None,
             backends: (1..=BACKENDS).map(backend).collect(),
         }

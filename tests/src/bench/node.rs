@@ -7,7 +7,7 @@ use aya::programs::ProgramFd;
 use lb_common::{HashKey, Mac};
 use lb_userspace::{
     dataplane::{self, Kernel},
-    model::Model,
+    model::{Model, Moment},
     plan::{Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
 };
@@ -41,6 +41,7 @@ impl Node {
             patience: Patience::default(),
             census: None,
             now_s: 0,
+            now: Moment::from_seconds(1_800_000_000),
         };
         let desired = Planner::default().desired(inputs, &node.snapshot)?.snapshot;
         dataplane::apply(&mut node.kernel, &node.snapshot, &desired)?;

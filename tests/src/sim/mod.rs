@@ -18,7 +18,7 @@ use lb_ebpf::{balance, tables::Route};
 use lb_userspace::{
     daemon,
     dataplane::{self, Occupied},
-    model::{Model, Protocol, Service},
+    model::{Model, Moment, Protocol, Service},
     plan::{Census, Health, Inputs, Patience, Planner, Snapshot, service_key},
     ring,
     routes::{NextHop, NextHops},
@@ -29,6 +29,9 @@ use crate::tables::{FlowMemory, SnapshotTables};
 
 /// The clock of a node that has just been made: late enough that all times are.
 const START_S: u64 = 100_000;
+
+/// The time of day when the clock shows 0, in seconds since 1970.
+const MIDNIGHT_S: u64 = 1_800_000_000;
 
 /// One node with one service.
 pub struct Node {
@@ -41,6 +44,7 @@ pub struct Node {
     names: BTreeMap<u32, String>,
     census: Census,
     patience: Patience,
+    keeps: daemon::Keeps,
 }
 
 impl Node {
@@ -55,6 +59,7 @@ impl Node {
             names: BTreeMap::new(),
             census: Census::default(),
             patience: Patience::default(),
+            keeps: daemon::Keeps::default(),
         };
         node.change(|service| service.backends = backends.iter().map(|name| operator::backend(name)).collect());
         node
@@ -127,7 +132,7 @@ impl Node {
     }
 
     fn scan<'a>(&self, entries: impl Iterator<Item = Occupied<'a>>) -> Census {
-        let census = daemon::scan(entries, self.flows.room(), &self.snapshot, self.flows.now_s());
+        let census = daemon::scan(entries, self.flows.room(), &self.snapshot, &self.keeps, self.flows.now_s());
         Census { overflowed_s: self.flows.overflowed_s(), ..census }
     }
 
@@ -144,11 +149,13 @@ impl Node {
             patience: self.patience,
             census: census.as_ref(),
             now_s: self.flows.now_s(),
+            now: self.now(),
         };
         let desired = self.planner.desired(inputs, &self.snapshot).expect("tables that are large enough");
         let before = self.snapshot.clone();
         dataplane::apply(&mut self.snapshot, &before, &desired.snapshot).expect("memory refuses nothing");
         assert!(self.snapshot == desired.snapshot, "the changes lead to what is wanted");
+        self.keeps = desired.keeps;
     }
 
     /// Sends a packet of a client's flow; the name of the backend that it goes to.
@@ -164,6 +171,11 @@ impl Node {
     /// The time, in seconds.
     pub fn now_s(&self) -> u64 {
         self.flows.now_s()
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> Moment {
+        Moment::from_seconds(MIDNIGHT_S + self.now_s())
     }
 
     /// What the last scan found.

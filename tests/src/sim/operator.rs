@@ -1,9 +1,12 @@
 //! What operators do.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use lb_userspace::{
-    model::{self, AdminState, Backend, Delivery, Firewall, Model, Protocol, RingSettings, Service},
+    model::{self, AdminState, Affinity, Backend, Delivery, Firewall, Model, Protocol, RingSettings, Service, Track},
     ring,
 };
 
@@ -19,6 +22,9 @@ pub(super) fn model(protocol: Protocol) -> Model {
         delivery: Delivery::L2,
         gue_port: Service::DEFAULT_GUE_PORT,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
+        affinity: Affinity::default(),
+        track: Track::default(),
+        slow_start: Duration::ZERO,
         health: None,
         backends: Vec::new(),
     };
@@ -38,6 +44,7 @@ pub(super) fn backend(name: &str) -> Backend {
         port: None,
         weight: Backend::DEFAULT_WEIGHT,
         state: AdminState::Up,
+        drain_until: None,
     }
 }
 

@@ -5,7 +5,7 @@ mod flows;
 use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row, ServiceValue,
+    Address, BackendValue, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row, ServiceValue,
     Settings, Traffic,
 };
 use lb_ebpf::{
@@ -83,6 +83,10 @@ impl Tables for SnapshotTables<'_> {
     fn backend(&self, slot: u16) -> Option<&BackendValue> {
         let inside = u32::from(slot) < MAX_BACKENDS;
         self.snapshot.backends.get(&slot).or(inside.then_some(&self.nobody))
+    }
+
+    fn client_hash(&self, flow: &Flow, service: &ServiceValue) -> u64 {
+        service.hash(flow, &self.snapshot.settings.hash_key)
     }
 
     fn steer(&self, arrival: Arrival) -> u16 {

@@ -15,7 +15,7 @@ use std::{
 
 use lb_common::{HashKey, Mac};
 use lb_userspace::{
-    model::{Model, Service},
+    model::{Model, Moment, Service},
     plan::{Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
 };
@@ -130,6 +130,7 @@ impl World {
             patience: Patience::default(),
             census: None,
             now_s: 0,
+            now: Moment::from_seconds(1_800_000_000),
         };
         let desired = Planner::default().desired(inputs, &Snapshot::default()).expect("a world that fits the tables");
         Self { snapshot: desired.snapshot, service_ids: desired.service_ids, slots: desired.slots }

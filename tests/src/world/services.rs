@@ -1,8 +1,10 @@
 //! The services of the world.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
-use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+use lb_userspace::model::{
+    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service, Track,
+};
 
 /// The secret of the flow hash.
 pub const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
@@ -63,6 +65,9 @@ fn service(&(name, protocol, address, port, delivery, backends): &Line) -> Servi
         delivery,
         gue_port: Service::DEFAULT_GUE_PORT,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
+        affinity: Affinity::default(),
+        track: Track::default(),
+        slow_start: Duration::ZERO,
         health: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),
     }
@@ -75,6 +80,7 @@ fn backend(address: &str, port: u16) -> Backend {
         port: (port != 0).then_some(port),
         weight: Backend::DEFAULT_WEIGHT,
         state: AdminState::Up,
+        drain_until: None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     EditError, array,
     table::{self, indentation, text},
 };
-use crate::model::{AdminState, Backend, Model, Service};
+use crate::model::{AdminState, Backend, Model, Moment, Service};
 
 /// A backend to add.
 pub(super) struct New<'a> {
@@ -68,22 +68,41 @@ pub(super) fn remove(
     Ok(Some(format!("removed backend `{}` from service `{}`{last}", backend.name, service.name)))
 }
 
-/// Changes what the operator wants of a backend.
+/// Changes what the operator wants of a backend, and until when a drain lasts.
 pub(super) fn set_state(
     tree: &mut DocumentMut,
     model: &Model,
     service: &str,
     backend: &str,
-    state: AdminState,
+    wanted: (AdminState, Option<Moment>),
 ) -> Result<Option<String>, EditError> {
     let (service_index, service) = find_service(model, service)?;
     let (index, backend) = find_backend(service, backend)?;
-    if backend.state == state {
+    if (backend.state, backend.drain_until) == wanted {
         return Ok(None);
     }
-    set(tree, service_index, index, "state", state.name().into())?;
+    let (state, drain_until) = wanted;
+    let table = backend_table(tree, service_index, index)?;
+    if backend.state != state {
+        table::set(table, "state", state.name().into());
+    }
+    match drain_until {
+        // The time was a moment of the model: it has a text that TOML understands.
+        Some(until) => {
+            table::set(table, "drain_until", until.to_string().parse::<Value>().map_err(|_| EditError::ByHand)?)
+        }
+        None => table::unset(table, "drain_until"),
+    }
     let (name, old, new) = (&backend.name, backend.state.name(), state.name());
-    Ok(Some(format!("changed the state of backend `{name}` of service `{}` from {old} to {new}", service.name)))
+    let until = drain_until.map(|until| format!(" until {until}"));
+    Ok(Some(match (backend.state == state, until) {
+        (false, until) => {
+            let until = until.unwrap_or_default();
+            format!("changed the state of backend `{name}` of service `{}` from {old} to {new}{until}", service.name)
+        }
+        (true, Some(until)) => format!("backend `{name}` of service `{}` now drains{until}", service.name),
+        (true, None) => format!("backend `{name}` of service `{}` now drains without a deadline", service.name),
+    }))
 }
 
 /// Changes a backend's weight.
@@ -99,7 +118,7 @@ pub(super) fn set_weight(
     if backend.weight == weight {
         return Ok(None);
     }
-    set(tree, service_index, index, "weight", i64::from(weight).into())?;
+    table::set(backend_table(tree, service_index, index)?, "weight", i64::from(weight).into());
     let (name, old) = (&backend.name, backend.weight);
     Ok(Some(format!("changed the weight of backend `{name}` of service `{}` from {old} to {weight}", service.name)))
 }
@@ -141,11 +160,9 @@ fn service_table(tree: &mut DocumentMut, index: usize) -> Option<&mut dyn TableL
     table::element(tree.get_mut("service")?, index)
 }
 
-fn set(tree: &mut DocumentMut, service: usize, backend: usize, key: &str, value: Value) -> Result<(), EditError> {
+fn backend_table(tree: &mut DocumentMut, service: usize, backend: usize) -> Result<&mut dyn TableLike, EditError> {
     let backends = service_table(tree, service).and_then(|service| service.get_mut("backend"));
-    let backend = backends.and_then(|backends| table::element(backends, backend)).ok_or(EditError::ByHand)?;
-    table::set(backend, key, value);
-    Ok(())
+    backends.and_then(|backends| table::element(backends, backend)).ok_or(EditError::ByHand)
 }
 
 fn exists(service: &Service, there: &Backend) -> EditError {

@@ -35,6 +35,18 @@ pub(super) fn set(table: &mut dyn TableLike, key: &str, mut value: Value) {
     }
 }
 
+/// Removes a key, and the comment behind its value.
+pub(super) fn unset(table: &mut dyn TableLike, key: &str) {
+    let Some(removed) = table.remove(key) else { return };
+    let space = removed.as_value().map(|value| text(value.decor().suffix())).unwrap_or_default();
+    let last_key = table.iter().filter(|(_, item)| item.is_value()).last().map(|(last, _)| last.to_owned());
+    let last = last_key.and_then(|last| table.get_mut(&last)?.as_value_mut().map(Value::decor_mut));
+    // An inline table has its space before the closing brace behind the last value.
+    if let Some(last) = last.filter(|last| space.trim().is_empty() && text(last.suffix()).is_empty()) {
+        last.set_suffix(space);
+    }
+}
+
 /// Takes the space that an inline table has before its closing brace; a comment is not taken.
 fn take_space_behind(value: &mut Decor) -> String {
     let space = text(value.suffix());

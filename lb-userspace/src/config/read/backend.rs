@@ -3,10 +3,10 @@
 use super::{section::Section, value::Value};
 use crate::{
     config::{address, names, report::Report, written::WrittenBackend},
-    model::{AdminState, Backend},
+    model::{AdminState, Backend, Moment},
 };
 
-const KEYS: [&str; 5] = ["name", "address", "port", "weight", "state"];
+const KEYS: [&str; 6] = ["name", "address", "port", "weight", "state", "drain_until"];
 const STATES: [(&str, AdminState); 3] =
     [("up", AdminState::Up), ("drain", AdminState::Drain), ("disabled", AdminState::Disabled)];
 
@@ -28,6 +28,7 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenBackend> {
         Some(value) => value.parsed(names::name, report).map(|name| value.at(name)),
         None => address.clone().map(|address| address.map(|address| address.to_string())),
     };
+    let state = section.get("state").and_then(|value| value.one_of(&STATES, report)).unwrap_or(AdminState::Up);
     Some(WrittenBackend {
         span: section.span.clone(),
         name,
@@ -37,6 +38,16 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenBackend> {
             .get("weight")
             .and_then(|value| value.integer(0..=Backend::MAX_WEIGHT.into(), report))
             .unwrap_or(Backend::DEFAULT_WEIGHT),
-        state: section.get("state").and_then(|value| value.one_of(&STATES, report)).unwrap_or(AdminState::Up),
+        state,
+        drain_until: section.get("drain_until").and_then(|value| drain_until(&value, state, report)),
     })
+}
+
+/// When a drain is over. Only a drain can have an end.
+fn drain_until(value: &Value<'_>, state: AdminState, report: &mut Report<'_>) -> Option<Moment> {
+    if state != AdminState::Drain {
+        let message = format!("`drain_until` has no meaning for a backend whose state is `{}`", state.name());
+        report.error(&value.span, message, "write `state = \"drain\"`, or remove the key");
+    }
+    value.moment(report)
 }

@@ -1,5 +1,6 @@
 //! From text to what was written: each value by itself.
 
+mod affinity;
 mod backend;
 mod firewall;
 mod health;

@@ -1,18 +1,25 @@
 //! `[[service]]`: an address, port and protocol that Sluice owns.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 use toml::de::DeValue;
 
-use super::{backend, health, ring, section::Section, value::Value};
+use super::{affinity, backend, health, ring, section::Section, value::Value};
 use crate::{
     config::{
         address, names,
         report::{At, Report},
         written::WrittenService,
     },
-    model::{Delivery, Protocol, RingSettings},
+    model::{Delivery, Protocol, RingSettings, Track},
 };
 
-const KEYS: [&str; 9] = ["name", "address", "port", "protocol", "delivery", "gue_port", "ring", "health", "backend"];
+const KEYS: [&str; 12] = [
+    "name", "address", "port", "protocol", "delivery", "gue_port", "ring", "health", "backend", "affinity", "track", "slow_start",
+];
+const TRACKS: [(&str, Track); 3] = [("changes", Track::Changes), ("always", Track::Always), ("never", Track::Never)];
+/// A slow start has ten steps, and the daemon looks at them once a second.
+const SLOW_STARTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 const PROTOCOLS: [(&str, Protocol); 2] = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
 const DELIVERIES: [(&str, Delivery); 4] =
     [("l2", Delivery::L2), ("ipip", Delivery::Ipip), ("nat", Delivery::Nat), ("gue", Delivery::Gue)];
@@ -37,15 +44,20 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenService> {
     let delivery = section.required("delivery", DELIVERY_HELP, report);
     let protocol = section.get("protocol");
     let health = section.get("health");
+    let address = address.and_then(|value| Some(value.at(value.parsed(address::host, report)?)));
+    let family = address.as_ref().map(|address| address.value);
     Some(WrittenService {
         span: section.span.clone(),
         name: name.and_then(|value| Some(value.at(value.parsed(names::name, report)?))),
-        address: address.and_then(|value| Some(value.at(value.parsed(address::host, report)?))),
+        address,
         port: port.and_then(|value| Some(value.at(read_port(&value, report)?))),
         protocol: protocol.map_or(Some(Protocol::Tcp), |value| value.one_of(&PROTOCOLS, report)),
         delivery: delivery.and_then(|value| value.one_of(&DELIVERIES, report)),
         gue_port: section.get("gue_port").and_then(|value| Some(value.at(value.integer(1..=65535, report)?))),
         ring: read_ring(&section, report),
+        affinity: section.get("affinity").map(|value| affinity::read(&value, family, report)).unwrap_or_default(),
+        track: section.get("track").and_then(|value| value.one_of(&TRACKS, report)).unwrap_or_default(),
+        slow_start: section.get("slow_start").and_then(|value| value.duration(SLOW_STARTS, report)).unwrap_or_default(),
         health: health.and_then(|value| Some(value.at(health::read(&value, report)?))),
         backends: section.get("backend").map(|value| backend::read_all(&value, report)).unwrap_or_default(),
     })

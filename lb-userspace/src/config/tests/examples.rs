@@ -57,7 +57,10 @@ fn all_that_is_written_is_read() {
             protocol: Protocol::Tcp,
             delivery: Delivery::Nat,
             gue_port: Service::DEFAULT_GUE_PORT,
-            ring: RingSettings { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5 },
+            ring: RingSettings { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5, seed: None },
+            affinity: Affinity::Flow,
+            track: Track::Changes,
+            slow_start: Duration::ZERO,
             health: Some(HealthCheck {
                 probe: Probe::Http { path: "/health".into(), host: None, status: vec![(200, 299), (301, 301)] },
                 port: None,
@@ -74,6 +77,7 @@ fn all_that_is_written_is_read() {
                     port: Some(8080),
                     weight: 100,
                     state: AdminState::Up,
+                    drain_until: None,
                 })
                 .into(),
         }

@@ -19,7 +19,7 @@ fn weight(backend: &str, weight: u32) -> Edit {
 }
 
 fn state(backend: &str, state: AdminState) -> Edit {
-    Edit::BackendState { service: "web".into(), backend: backend.into(), state }
+    Edit::BackendState { service: "web".into(), backend: backend.into(), state, drain_until: None }
 }
 
 fn deny(prefixes: &[&str]) -> Edit {
