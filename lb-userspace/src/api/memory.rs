@@ -85,6 +85,7 @@ pub(crate) fn backend(service: &str, name: &str, ip: &str, state: BackendState) 
         address: address(ip),
         port: None,
         weight: 100,
+        server_id: None,
         admin: AdminState::Up,
         state,
         reason: String::new(),

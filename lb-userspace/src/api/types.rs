@@ -74,6 +74,8 @@ pub struct BackendStatus {
     pub port: Option<u16>,
     /// Its weight.
     pub weight: u32,
+    /// Its server id, where the service has `quic`: two hexadecimal digits for each byte.
+    pub server_id: Option<String>,
     /// What the operator wants.
     pub admin: AdminState,
     /// What is the case.
@@ -124,7 +126,7 @@ pub struct TrafficStatus {
     pub packets: u64,
     /// Their bytes as received.
     pub bytes: u64,
-    /// TCP connections opened.
+    /// Connections opened: TCP, and QUIC where the service has `quic`.
     pub flows: u64,
 }
 
@@ -193,6 +195,9 @@ pub enum Edit {
         port: Option<u16>,
         /// The weight.
         weight: Option<u32>,
+        /// The server id, for a service with `quic`: two hexadecimal digits for each byte.
+        #[serde(default)]
+        server_id: Option<String>,
     },
     /// Remove a backend.
     BackendRemove {

@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use crate::model::{
-    AdminState, Backend, Delivery, Firewall, HealthCheck, Model, Node, Protocol, RingSettings, Service,
+    AdminState, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, Model, Node, Protocol, RingSettings, ServerId,
+    Service,
 };
 
 use super::report::{At, Span};
@@ -28,6 +29,8 @@ pub(super) struct WrittenService {
     pub(super) protocol: Option<Protocol>,
     pub(super) delivery: Option<Delivery>,
     pub(super) ring: At<RingSettings>,
+    /// What could be read of `quic`, if the key is there.
+    pub(super) quic: Option<At<Option<ConnectionIds>>>,
     pub(super) health: Option<At<HealthCheck>>,
     pub(super) backends: Vec<WrittenBackend>,
 }
@@ -42,6 +45,9 @@ pub(super) struct WrittenBackend {
     pub(super) port: Option<At<u16>>,
     pub(super) weight: u32,
     pub(super) state: AdminState,
+    /// Whether the key is there, whatever could be read of it.
+    pub(super) has_server_id: bool,
+    pub(super) server_id: Option<At<ServerId>>,
 }
 
 impl Written {
@@ -66,6 +72,7 @@ impl WrittenService {
             protocol: self.protocol?,
             delivery: self.delivery?,
             ring: self.ring.value,
+            quic: self.quic.map_or(Some(None), |quic| quic.value.map(Some))?,
             health: self.health.map(|health| health.value),
             backends: self.backends.into_iter().map(WrittenBackend::mean).collect::<Option<_>>()?,
         })
@@ -85,6 +92,7 @@ impl WrittenBackend {
             port: self.port.map(|port| port.value),
             weight: self.weight,
             state: self.state,
+            server_id: self.server_id.map(|id| id.value),
         })
     }
 }

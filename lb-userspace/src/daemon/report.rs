@@ -103,6 +103,7 @@ impl State {
             address: backend.address,
             port: backend.port,
             weight: backend.weight,
+            server_id: backend.server_id.map(|id| id.to_string()),
             admin: backend.state,
             state,
             reason,

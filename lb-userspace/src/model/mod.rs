@@ -3,11 +3,15 @@
 //! A [`Model`] exists only if the document it came from had no error (see [`crate::config`]), so nothing behind it
 //! checks again. It says what the operator wants, and knows neither health nor kernel.
 
+mod server_id;
+
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
-pub use lb_common::{Delivery, ListKind};
+pub use lb_common::{ConnectionIds, Delivery, ListKind};
 use serde::{Deserialize, Serialize};
+
+pub use self::server_id::ServerId;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub struct Service {
     pub delivery: Delivery,
     /// The ring.
     pub ring: RingSettings,
+    /// How the servers form their connection ids, if the service speaks QUIC and connections follow them; UDP only.
+    pub quic: Option<ConnectionIds>,
     /// How the backends are checked; `None`: they are taken to be up.
     pub health: Option<HealthCheck>,
     /// The backends; names are unique within the service, and so are addresses and ports.
@@ -124,6 +130,8 @@ pub struct Backend {
     pub weight: u32,
     /// What the operator wants of it.
     pub state: AdminState,
+    /// What its connection ids say of it; there is one if the service has `quic`, unique within the service.
+    pub server_id: Option<ServerId>,
 }
 
 impl Backend {

@@ -192,6 +192,7 @@ impl Planner {
             ring: ring as u16,
             id: id as u16,
             ring_bits: service.ring.bits as u8,
+            flags: service.quic.map_or(0, ServiceValue::quic_flags),
             ..ServiceValue::default()
         };
         desired.snapshot.services.insert(key, value);
@@ -351,6 +352,9 @@ fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs:
         snapshot.devices.insert(hop.ifindex);
     }
     snapshot.backends.insert(slot, value);
+    if let Some(server) = backend.server_id {
+        snapshot.servers.insert((id as u16, server.number()), slot);
+    }
     if service.delivery == Delivery::Nat {
         // The model has made sure that no other service claims this source.
         let port = backend.port.or(service.port).unwrap_or(0);

@@ -77,6 +77,7 @@ impl Endpoint {
             port: (self.delivery == Delivery::Nat).then_some(8080),
             weight: Backend::DEFAULT_WEIGHT,
             state: AdminState::Up,
+            server_id: None,
         };
         Service {
             name: "bench".to_owned(),
@@ -85,6 +86,7 @@ impl Endpoint {
             protocol: self.protocol,
             delivery: self.delivery,
             ring: RingSettings::default(),
+            quic: None,
             health: None,
             backends: (1..=BACKENDS).map(backend).collect(),
         }

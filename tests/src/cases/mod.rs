@@ -23,6 +23,7 @@ mod link;
 mod nat_reply;
 mod nat_request;
 mod network;
+mod quic;
 mod service;
 mod transport;
 mod truncated;
@@ -211,6 +212,7 @@ pub fn table() -> Vec<Case> {
         nat_reply::cases(),
         echo::cases(),
         drops::cases(),
+        quic::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -18,6 +18,7 @@ pub(super) fn model(protocol: Protocol) -> Model {
         protocol,
         delivery: Delivery::L2,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
+        quic: None,
         health: None,
         backends: Vec::new(),
     };
@@ -37,6 +38,7 @@ pub(super) fn backend(name: &str) -> Backend {
         port: None,
         weight: Backend::DEFAULT_WEIGHT,
         state: AdminState::Up,
+        server_id: None,
     }
 }
 

@@ -53,6 +53,7 @@ fn service(&(name, protocol, address, port, delivery, backends): &Line) -> Servi
         protocol,
         delivery,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
+        quic: None,
         health: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),
     }
@@ -65,6 +66,7 @@ fn backend(address: &str, port: u16) -> Backend {
         port: (port != 0).then_some(port),
         weight: Backend::DEFAULT_WEIGHT,
         state: AdminState::Up,
+        server_id: None,
     }
 }
 

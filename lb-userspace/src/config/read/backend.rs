@@ -2,11 +2,11 @@
 
 use super::{section::Section, value::Value};
 use crate::{
-    config::{address, names, report::Report, written::WrittenBackend},
+    config::{address, names, report::Report, server_id, written::WrittenBackend},
     model::{AdminState, Backend},
 };
 
-const KEYS: [&str; 5] = ["name", "address", "port", "weight", "state"];
+const KEYS: [&str; 6] = ["name", "address", "port", "weight", "state", "server_id"];
 const STATES: [(&str, AdminState); 3] =
     [("up", AdminState::Up), ("drain", AdminState::Drain), ("disabled", AdminState::Disabled)];
 
@@ -28,6 +28,7 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenBackend> {
         Some(value) => value.parsed(names::name, report).map(|name| value.at(name)),
         None => address.clone().map(|address| address.map(|address| address.to_string())),
     };
+    let server_id = section.get("server_id");
     Some(WrittenBackend {
         span: section.span.clone(),
         name,
@@ -38,5 +39,7 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenBackend> {
             .and_then(|value| value.integer(0..=Backend::MAX_WEIGHT.into(), report))
             .unwrap_or(Backend::DEFAULT_WEIGHT),
         state: section.get("state").and_then(|value| value.one_of(&STATES, report)).unwrap_or(AdminState::Up),
+        has_server_id: server_id.is_some(),
+        server_id: server_id.and_then(|value| Some(value.at(value.parsed(server_id::server_id, report)?))),
     })
 }

@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::{backend, health, ring, section::Section, value::Value};
+use super::{backend, health, quic, ring, section::Section, value::Value};
 use crate::{
     config::{
         address, names,
@@ -12,7 +12,7 @@ use crate::{
     model::{Delivery, Protocol, RingSettings},
 };
 
-const KEYS: [&str; 8] = ["name", "address", "port", "protocol", "delivery", "ring", "health", "backend"];
+const KEYS: [&str; 9] = ["name", "address", "port", "protocol", "delivery", "ring", "quic", "health", "backend"];
 const PROTOCOLS: [(&str, Protocol); 2] = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
 const DELIVERIES: [(&str, Delivery); 3] = [("l2", Delivery::L2), ("ipip", Delivery::Ipip), ("nat", Delivery::Nat)];
 const DELIVERY_HELP: &str = "write `\"l2\"` (backends on the same network segment, which own the service's address), \
@@ -44,6 +44,7 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenService> {
         protocol: protocol.map_or(Some(Protocol::Tcp), |value| value.one_of(&PROTOCOLS, report)),
         delivery: delivery.and_then(|value| value.one_of(&DELIVERIES, report)),
         ring: read_ring(&section, report),
+        quic: section.get("quic").map(|value| value.at(quic::read(&value, report))),
         health: health.and_then(|value| Some(value.at(health::read(&value, report)?))),
         backends: section.get("backend").map(|value| backend::read_all(&value, report)).unwrap_or_default(),
     })

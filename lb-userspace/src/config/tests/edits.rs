@@ -87,6 +87,7 @@ fn edit() -> impl Strategy<Value = Edit> {
             address,
             port: None,
             weight,
+            server_id: None,
         }),
         backend().prop_map(|(service, backend)| Edit::BackendRemove { service, backend: backend.to_string() }),
         (backend(), state).prop_map(|((service, backend), state)| Edit::BackendState {
@@ -125,6 +126,7 @@ fn expected(mut model: Model, edit: &Edit) -> Option<Model> {
                 port: None,
                 weight: weight.unwrap_or(Backend::DEFAULT_WEIGHT),
                 state: AdminState::Up,
+                server_id: None,
             });
         }
         Edit::BackendRemove { service, backend } => {

@@ -57,6 +57,7 @@ fn all_that_is_written_is_read() {
             protocol: Protocol::Tcp,
             delivery: Delivery::Nat,
             ring: RingSettings { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5 },
+            quic: None,
             health: Some(HealthCheck {
                 probe: Probe::Http { path: "/health".into(), host: None, status: vec![(200, 299), (301, 301)] },
                 port: None,
@@ -73,6 +74,7 @@ fn all_that_is_written_is_read() {
                     port: Some(8080),
                     weight: 100,
                     state: AdminState::Up,
+                    server_id: None,
                 })
                 .into(),
         }
