@@ -18,6 +18,7 @@ mod event;
 mod flow;
 mod limits;
 mod list;
+mod quic;
 mod ring;
 mod service;
 mod service_line;
@@ -33,9 +34,10 @@ pub use event::{Event, EventKind};
 pub use flow::{Flow, HashKey};
 pub use limits::*;
 pub use list::{ListKind, ListValue};
+pub use quic::ConnectionIds;
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
-pub use service_line::{ENTRIES_PER_LINE, SERVICE_LINES, ServiceEntry, ServiceLine};
+pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
 pub use settings::{Features, Settings};
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes

@@ -2,12 +2,13 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Flow, HashKey};
+use crate::{Address, ConnectionIds, Flow, HashKey};
 
 /// A transport endpoint: the key of the `services` and `replies` maps.
 ///
 /// Port 0 means any port. An address that belongs to any service also has a key with port 0 and the protocol number
-/// of ICMP (1) or ICMPv6 (58): it says that the address is ours and that echo requests to it are answered.
+/// of ICMP (1) or ICMPv6 (58): it says that the address is ours and that echo requests to it are answered. A server id of
+/// a QUIC service has a key as well, see [`EndpointKey::server`].
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -28,6 +29,23 @@ impl EndpointKey {
         Self { address, port_protocol: (port as u32) << 16 | protocol as u32, zero: 0 }
     }
 
+    /// The key of a QUIC server id in the `services` table. Its protocol number is the reserved one, which no look-up of a
+    /// packet's endpoint has.
+    #[inline(always)]
+    pub const fn server(service: u16, id: u64) -> Self {
+        let address = Address([service as u32, 0, (id >> 32) as u32, id as u32]);
+        Self { address, port_protocol: RESERVED_PROTOCOL as u32, zero: 0 }
+    }
+
+    /// The service's id and the server id of which this is the key, if it is one of [`EndpointKey::server`].
+    pub const fn as_server(&self) -> Option<(u16, u64)> {
+        if self.protocol() != RESERVED_PROTOCOL {
+            return None;
+        }
+        let [service, _, upper, lower] = self.address.0;
+        Some((service as u16, (upper as u64) << 32 | lower as u64))
+    }
+
     /// The port, host byte order; 0 is any port.
     #[inline(always)]
     pub const fn port(&self) -> u16 {
@@ -41,7 +59,10 @@ impl EndpointKey {
     }
 }
 
-/// Bits of [`ServiceValue::flags`].
+/// The protocol number that will never be assigned (RFC 5237, section 3).
+const RESERVED_PROTOCOL: u8 = 255;
+
+/// Bits of [`ServiceValue::flags`], the lower byte. The upper one is that of [`ServiceValue::connection_ids`].
 pub struct ServiceFlags;
 
 impl ServiceFlags {
@@ -51,6 +72,8 @@ impl ServiceFlags {
     pub const CLIENT: u16 = 8;
     /// Flows are told apart by the client and the service ([`Flow::of_client_and_service`]).
     pub const CLIENT_SERVICE: u16 = 16;
+    /// The service speaks QUIC, and its servers' connection ids say whose they are.
+    pub const QUIC: u16 = 32;
 }
 
 /// What the `services` table says of a service: one word, so that it is replaced at once.
@@ -59,7 +82,7 @@ impl ServiceFlags {
 pub struct ServiceValue {
     /// The first element of the service's ring in the `rings` array, in elements of [`crate::ROWS_PER_ELEMENT`] rows.
     pub ring: u16,
-    /// The index of the service's counters.
+    /// The index of the service's counters; in the entry of a server id, the slot of its backend.
     pub id: u16,
     /// [`ServiceFlags`].
     pub flags: u16,
@@ -89,6 +112,26 @@ impl ServiceValue {
         } else {
             flow.of_client(self.client_bits).hash(key)
         }
+    }
+
+    /// The value of a server id: the slot of the backend that it belongs to.
+    #[inline(always)]
+    pub const fn server(slot: u16) -> Self {
+        Self { ring: 0, id: slot, flags: 0, ring_bits: 0, client_bits: 0 }
+    }
+
+    /// The flags of a QUIC service whose connection ids have this form.
+    pub const fn quic_flags(ids: ConnectionIds) -> u16 {
+        (ids.to_byte() as u16) << 8 | ServiceFlags::QUIC
+    }
+
+    /// The form of the service's connection ids, if it speaks QUIC.
+    #[inline(always)]
+    pub const fn connection_ids(&self) -> Option<ConnectionIds> {
+        if self.flags & ServiceFlags::QUIC == 0 {
+            return None;
+        }
+        Some(ConnectionIds::from_byte((self.flags >> 8) as u8))
     }
 
     /// Whether the entry stands for an address only, which answers echo requests.

@@ -9,14 +9,17 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{EndpointKey, MAX_SERVICE_ENTRIES, ServiceValue};
+use crate::{EndpointKey, MAX_BACKENDS, MAX_SERVICE_ENTRIES, ServiceValue};
 
 /// Entries of a line.
 pub const ENTRIES_PER_LINE: usize = 2;
 
-/// Lines of the table: 256 KiB. It is half full at the most; two choices of buckets of two work up to 0.897 (Cain,
-/// Sanders, Wormald, "The random graph threshold for k-orientiability").
-pub const SERVICE_LINES: u32 = MAX_SERVICE_ENTRIES * 2 / ENTRIES_PER_LINE as u32;
+/// Entries that the table must have room for: the services', and a server id for every backend.
+pub const MAX_LINE_ENTRIES: u32 = MAX_SERVICE_ENTRIES + MAX_BACKENDS;
+
+/// Lines of the table: 1 MiB, of which packets touch only the lines of what they ask for. It is 63 % full at the most; two
+/// choices of buckets of two work up to 0.897 (Cain, Sanders, Wormald, "The random graph threshold for k-orientiability").
+pub const SERVICE_LINES: u32 = (MAX_LINE_ENTRIES / ENTRIES_PER_LINE as u32).next_power_of_two();
 
 const _: () = assert!(SERVICE_LINES.is_power_of_two());
 

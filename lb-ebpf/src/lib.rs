@@ -60,6 +60,6 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     if service.is_address() {
         return Ok(echo::answer(frame, packet));
     }
-    let backend = balance::choose(packet, service, settings, tables)?;
+    let backend = balance::choose(frame, packet, service, settings, tables)?;
     deliver::to(frame, packet, backend)
 }

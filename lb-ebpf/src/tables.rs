@@ -16,6 +16,9 @@ pub trait Tables {
     /// The service with exactly this key.
     fn service(&self, key: &EndpointKey) -> Option<&ServiceValue>;
 
+    /// The slot of the backend with a server id of a QUIC service.
+    fn server(&self, service: u16, id: u64) -> Option<u16>;
+
     /// Row number `row` of the ring whose first element is `ring`.
     fn row(&self, ring: u32, row: u32) -> Option<Row>;
 

@@ -1,8 +1,10 @@
 //! Which backend a packet goes to.
 //!
-//! The ring says it for a settled row. Only the rows that a change has touched ask the flow table.
+//! The ring says it for a settled row. Only the rows that a change has touched ask the flow table. A QUIC connection id
+//! that names a server goes before both.
 
 pub mod flows;
+mod quic;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests;
@@ -10,7 +12,7 @@ mod tests;
 use lb_common::{BackendFlags, BackendValue, DropReason, Flow, Row, RowState, ServiceValue, Settings};
 
 use self::flows::Arrival;
-use crate::{parse::Packet, tables::Tables};
+use crate::{frame::Frame, parse::Packet, tables::Tables};
 
 /// The backend that was chosen for a packet, and the hash that chose it.
 #[derive(Clone, Copy)]
@@ -24,22 +26,20 @@ pub struct Choice<'t> {
 /// Chooses the backend, and counts the packet for it and for the service.
 #[inline(always)]
 pub fn choose<'t>(
+    frame: &impl Frame,
     packet: &Packet,
     service: &ServiceValue,
     settings: &Settings,
     tables: &'t impl Tables,
 ) -> Result<Choice<'t>, DropReason> {
-    let (bytes, flows) = (packet.frame_bytes as u64, packet.opens_flow() as u64);
+    let named = quic::named(frame, packet, service, tables);
+    let opens = packet.opens_flow() || named.opens();
+    let (bytes, flows) = (packet.frame_bytes as u64, opens as u64);
     tables.count_service(service.id.into(), bytes, flows);
     let hash = hash(&packet.flow(), service, settings, tables);
-    let row =
-        tables.row(service.ring.into(), row_index(hash, service.ring_bits.into())).ok_or(DropReason::Inconsistent)?;
-    let slot = match row.state() {
-        RowState::Settled => row.current(),
-        RowState::Moving | RowState::Lookup => {
-            let (opens, closes, by_client) = (packet.opens_flow(), packet.closes_flow(), service.is_by_client());
-            tables.steer(Arrival { hash, row, service: service.id.into(), opens, closes, by_client })
-        }
+    let slot = match named.slot() {
+        Row::NOBODY => owner(packet, hash, opens, service, tables)?,
+        slot => slot,
     };
     if slot == Row::NOBODY {
         return Err(DropReason::NoBackend);
@@ -56,6 +56,26 @@ pub fn choose<'t>(
 #[inline(always)]
 pub fn hash(flow: &Flow, service: &ServiceValue, settings: &Settings, tables: &impl Tables) -> u64 {
     if service.is_by_client() { tables.client_hash(flow, service) } else { flow.hash(&settings.hash_key) }
+}
+
+/// The slot of the backend that the ring, or for an unsettled row the flow table, says.
+#[inline(always)]
+fn owner(
+    packet: &Packet,
+    hash: u64,
+    opens: bool,
+    service: &ServiceValue,
+    tables: &impl Tables,
+) -> Result<u16, DropReason> {
+    let row =
+        tables.row(service.ring.into(), row_index(hash, service.ring_bits.into())).ok_or(DropReason::Inconsistent)?;
+    Ok(match row.state() {
+        RowState::Settled => row.current(),
+        RowState::Moving | RowState::Lookup => {
+            let (closes, by_client) = (packet.closes_flow(), service.is_by_client());
+            tables.steer(Arrival { hash, row, service: service.id.into(), opens, closes, by_client })
+        }
+    })
 }
 
 /// The row of a hash in a ring of `1 << bits` rows: its top bits, so that growing a ring splits its rows.

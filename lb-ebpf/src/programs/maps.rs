@@ -107,6 +107,11 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn server(&self, service: u16, id: u64) -> Option<u16> {
+        self.service(&EndpointKey::server(service, id)).map(|value| value.id)
+    }
+
+    #[inline(always)]
     fn row(&self, ring: u32, row: u32) -> Option<Row> {
         let element = RINGS.get(ring.wrapping_add(row / lb_common::ROWS_PER_ELEMENT))?;
         element.0.get((row % lb_common::ROWS_PER_ELEMENT) as usize).copied().map(Row::from_word)

@@ -86,6 +86,7 @@ pub(crate) fn backend(service: &str, name: &str, ip: &str, state: BackendState) 
         port: None,
         weight: 100,
         effective_weight: 100,
+        server_id: None,
         admin: AdminState::Up,
         state,
         reason: String::new(),

@@ -72,6 +72,7 @@ fn every_edit_arrives_as_it_was_asked_for() {
             address: memory::address("::1"),
             port: Some(1),
             weight: None,
+            server_id: Some("0a1b".to_owned()),
         },
         Edit::BackendRemove { service: service.clone(), backend: backend.clone() },
         Edit::BackendState {

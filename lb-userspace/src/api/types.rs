@@ -76,6 +76,8 @@ pub struct BackendStatus {
     pub weight: u32,
     /// The weight that its share follows from now: 0 if it takes no new flows, less than `weight` while it starts slowly.
     pub effective_weight: u32,
+    /// Its server id, where the service has `quic`: two hexadecimal digits for each byte.
+    pub server_id: Option<String>,
     /// What the operator wants.
     pub admin: AdminState,
     /// What is the case.
@@ -145,7 +147,7 @@ pub struct TrafficStatus {
     pub packets: u64,
     /// Their bytes as received.
     pub bytes: u64,
-    /// TCP connections opened.
+    /// Connections opened: TCP, and QUIC where the service has `quic`.
     pub flows: u64,
 }
 
@@ -214,6 +216,9 @@ pub enum Edit {
         port: Option<u16>,
         /// The weight.
         weight: Option<u32>,
+        /// The server id, for a service with `quic`: two hexadecimal digits for each byte.
+        #[serde(default)]
+        server_id: Option<String>,
     },
     /// Remove a backend.
     BackendRemove {

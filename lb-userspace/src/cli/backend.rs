@@ -20,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   sluice backend add web 10.0.0.14                  default weight, named after its address
   sluice backend add web 10.0.0.14 --name web4 --weight 50
+  sluice backend add h3 10.0.0.15 --server-id 000f  for a service with `quic`
   sluice backend drain web web4                     no new flows; those that there are stay
   sluice backend drain web web4 --deadline 10m --wait && ssh web4 reboot
   sluice backend undrain web web4                   it takes new flows again
@@ -72,6 +73,10 @@ struct Add {
     /// The weight, 0 to 1000; 100 by default. 0 takes no new flows.
     #[arg(long, value_parser = value_parser!(u32).range(0..=MAX_WEIGHT))]
     weight: Option<u32>,
+
+    /// The server's id in its QUIC connection ids, in hexadecimal digits; for a service with `quic`.
+    #[arg(long, value_name = "HEX")]
+    server_id: Option<String>,
 
     #[command(flatten)]
     lasting: Lasting,
@@ -137,8 +142,8 @@ impl BackendVerb {
 impl Action {
     fn edit(self) -> (Edit, Lasting) {
         match self {
-            Self::Add(Add { service, address, name, port, weight, lasting }) => {
-                (Edit::BackendAdd { service, name, address, port, weight }, lasting)
+            Self::Add(Add { service, address, name, port, weight, server_id, lasting }) => {
+                (Edit::BackendAdd { service, name, address, port, weight, server_id }, lasting)
             }
             Self::Remove(Named { service, backend, lasting }) => (Edit::BackendRemove { service, backend }, lasting),
             Self::Drain(Drain { named, deadline, .. }) => {

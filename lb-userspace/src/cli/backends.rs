@@ -10,6 +10,11 @@ use super::{
 };
 use crate::api::types::BackendStatus;
 
+/// Shown if a backend has one.
+const SERVER_ID: Column = Column::Text("SERVER ID");
+/// Where it stands: behind the address.
+const SERVER_ID_AT: usize = 3;
+
 const COLUMNS: [Column; 10] = [
     Column::Text("SERVICE"),
     Column::Text("NAME"),
@@ -33,7 +38,7 @@ Examples:
 ///
 /// STATE is one of: starting (not checked often enough yet), up, draining (keeps its flows, takes no new ones), down
 /// (its checks fail: see REASON), disabled. WEIGHT is less than what was asked for while a backend starts slowly. SHARE is
-/// the part of the service's ring that is the backend's.
+/// the part of the service's ring that is the backend's. SERVER ID is what a QUIC server's connection ids say of it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Backends {
@@ -58,7 +63,15 @@ pub(super) fn text(backends: &[BackendStatus], style: Style) -> String {
     if backends.is_empty() {
         return "There are no backends: `sluice backend add SERVICE ADDRESS` adds one.".to_owned();
     }
-    table::render(style, &COLUMNS, backends.iter().map(|backend| row(backend, style)))
+    let mut columns = COLUMNS.to_vec();
+    let mut rows: Vec<_> = backends.iter().map(|backend| row(backend, style)).collect();
+    if backends.iter().any(|backend| backend.server_id.is_some()) {
+        columns.insert(SERVER_ID_AT, SERVER_ID);
+        for (row, backend) in rows.iter_mut().zip(backends) {
+            row.insert(SERVER_ID_AT, Cell::new(backend.server_id.as_deref().unwrap_or_default()));
+        }
+    }
+    table::render(style, &columns, rows)
 }
 
 fn row(backend: &BackendStatus, style: Style) -> Vec<Cell> {

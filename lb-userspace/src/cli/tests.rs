@@ -129,6 +129,22 @@ dns      2001:db8::53  [2001:db8::53]:5353  draining       7  50.0 %      600  7
 }
 
 #[test]
+fn server_ids_are_a_column_if_there_are_any() {
+    let of = |server_id: Option<&str>, name| crate::api::types::BackendStatus {
+        server_id: server_id.map(ToOwned::to_owned),
+        ..memory::backend("h3", name, "10.0.0.11", crate::api::types::BackendState::Up)
+    };
+    let style = Style { terminal: false, colour: false };
+    assert_eq!(
+        super::backends::text(&[of(Some("0a1b"), "one"), of(None, "two")], style),
+        "\
+SERVICE  NAME  ADDRESS    SERVER ID  STATE  WEIGHT   SHARE  PACKETS   BYTES  FLOWS  REASON
+h3       one   10.0.0.11  0a1b       up        100  50.0 %      600  750 kB     12
+h3       two   10.0.0.11             up        100  50.0 %      600  750 kB     12"
+    );
+}
+
+#[test]
 fn states_have_colours_where_they_are_allowed() {
     let daemon = Daemon::start();
     let socket = daemon.socket().display().to_string();

@@ -19,6 +19,7 @@ mod names;
 mod prefix;
 mod read;
 mod report;
+mod server_id;
 mod written;
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use crate::model::{
-    AdminState, Affinity, Backend, Delivery, Firewall, HealthCheck, Model, Moment, Node, Protocol, RingSettings,
-    Service, Track,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, Model, Moment, Node, Protocol,
+    RingSettings, ServerId, Service, Track,
 };
 
 use super::report::{At, Span};
@@ -33,6 +33,8 @@ pub(super) struct WrittenService {
     pub(super) affinity: Affinity,
     pub(super) track: Track,
     pub(super) slow_start: Duration,
+    /// What could be read of `quic`, if the key is there.
+    pub(super) quic: Option<At<Option<ConnectionIds>>>,
     pub(super) health: Option<At<HealthCheck>>,
     pub(super) backends: Vec<WrittenBackend>,
 }
@@ -48,6 +50,9 @@ pub(super) struct WrittenBackend {
     pub(super) weight: u32,
     pub(super) state: AdminState,
     pub(super) drain_until: Option<Moment>,
+    /// Whether the key is there, whatever could be read of it.
+    pub(super) has_server_id: bool,
+    pub(super) server_id: Option<At<ServerId>>,
 }
 
 impl Written {
@@ -76,6 +81,7 @@ impl WrittenService {
             affinity: self.affinity,
             track: self.track,
             slow_start: self.slow_start,
+            quic: self.quic.map_or(Some(None), |quic| quic.value.map(Some))?,
             health: self.health.map(|health| health.value),
             backends: self.backends.into_iter().map(WrittenBackend::mean).collect::<Option<_>>()?,
         })
@@ -96,6 +102,7 @@ impl WrittenBackend {
             weight: self.weight,
             state: self.state,
             drain_until: self.drain_until,
+            server_id: self.server_id.map(|id| id.value),
         })
     }
 }

@@ -106,6 +106,7 @@ impl State {
             port: backend.port,
             weight: backend.weight,
             effective_weight: self.effective_weight(service, backend),
+            server_id: backend.server_id.map(|id| id.to_string()),
             admin: backend.state,
             state,
             reason,

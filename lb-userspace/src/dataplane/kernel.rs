@@ -13,7 +13,7 @@ use aya::{
     programs::{ProgramError, Xdp},
     util::nr_cpus,
 };
-use lb_common::{ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
+use lb_common::{EndpointKey, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
 
 use super::{
     Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, links, pin,
@@ -128,7 +128,12 @@ impl Kernel {
         let tables = &self.tables;
         let mut snapshot =
             Snapshot { settings: tables.settings.get(&0, 0).map_err(read("settings"))?.0, ..Snapshot::default() };
-        snapshot.services.extend(tables.services.iter());
+        for (key, value) in tables.services.iter() {
+            match key.as_server() {
+                Some(server) => drop(snapshot.servers.insert(server, value.id)),
+                None => drop(snapshot.services.insert(key, value)),
+            }
+        }
         snapshot.rings = self.rings(&snapshot).map_err(read("rings"))?;
         for (slot, entry) in (0..).zip(tables.backends.iter()) {
             let Plain(value) = entry.map_err(read("backends"))?;
@@ -218,6 +223,12 @@ impl Dataplane for Kernel {
             Change::ForgetRing(_) => return Ok(()),
             Change::PutService(key, value) => ("services", tables.services.insert(*key, *value)),
             Change::RemoveService(key) => ("services", tables.services.remove(key)),
+            Change::PutServer((service, id), slot) => {
+                ("services", tables.services.insert(EndpointKey::server(*service, *id), ServiceValue::server(*slot)))
+            }
+            Change::RemoveServer((service, id)) => {
+                ("services", tables.services.remove(&EndpointKey::server(*service, *id)))
+            }
             Change::PutReply(key, value) => ("replies", tables.replies.insert(&Plain(*key), &Plain(*value), 0)),
             Change::RemoveReply(key) => ("replies", tables.replies.remove(&Plain(*key))),
             Change::AddPrefix(list, prefix) => (list.name(), tables.list(*list).add(*prefix)),

@@ -5,16 +5,18 @@
 
 mod affinity;
 mod moment;
+mod server_id;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
-pub use lb_common::{Delivery, ListKind};
+pub use lb_common::{ConnectionIds, Delivery, ListKind};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     affinity::{Affinity, Clients, Track},
     moment::Moment,
+    server_id::ServerId,
 };
 
 /// The whole configuration.
@@ -92,6 +94,8 @@ pub struct Service {
     pub track: Track,
     /// For how long a backend that comes up takes less than its share; zero: it takes it at once.
     pub slow_start: Duration,
+    /// How the servers form their connection ids, if the service speaks QUIC and connections follow them; UDP only.
+    pub quic: Option<ConnectionIds>,
     /// How the backends are checked; `None`: they are taken to be up.
     pub health: Option<HealthCheck>,
     /// The backends; names are unique within the service, and so are addresses and ports.
@@ -158,6 +162,8 @@ pub struct Backend {
     pub state: AdminState,
     /// When a drain is over, whatever flows are left; only of a backend that drains.
     pub drain_until: Option<Moment>,
+    /// What its connection ids say of it; there is one if the service has `quic`, unique within the service.
+    pub server_id: Option<ServerId>,
 }
 
 impl Backend {

@@ -30,6 +30,10 @@ pub enum Change {
     PutService(EndpointKey, ServiceValue),
     /// Remove a service.
     RemoveService(EndpointKey),
+    /// Write the slot of a QUIC server id, by service id and server id.
+    PutServer((u16, u64), u16),
+    /// Remove a QUIC server id.
+    RemoveServer((u16, u64)),
     /// Write the source of replies.
     PutReply(EndpointKey, ReplyValue),
     /// Remove a source of replies.
@@ -52,6 +56,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
         }
         changes.push(Change::PutBackend(slot, *value));
     }
+    changes.extend(put(&from.servers, &to.servers).map(|(&key, &slot)| Change::PutServer(key, slot)));
     changes.extend(put(&from.replies, &to.replies).map(|(&key, &value)| Change::PutReply(key, value)));
     changes.extend(to.prefixes.difference(&from.prefixes).map(|&(list, prefix)| Change::AddPrefix(list, prefix)));
     changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
@@ -69,6 +74,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(gone(&from.services, &to.services).map(Change::RemoveService));
     changes.extend(gone(&from.rings, &to.rings).map(Change::ForgetRing));
     changes.extend(from.prefixes.difference(&to.prefixes).map(|&(list, prefix)| Change::RemovePrefix(list, prefix)));
+    changes.extend(gone(&from.servers, &to.servers).map(Change::RemoveServer));
     changes.extend(gone(&from.replies, &to.replies).map(Change::RemoveReply));
     changes.extend(gone(&from.backends, &to.backends).map(Change::RemoveBackend));
     changes.extend(from.devices.difference(&to.devices).map(|&ifindex| Change::RemoveDevice(ifindex)));

@@ -245,7 +245,7 @@ impl Planner {
         let value = ServiceValue {
             ring: ring as u16,
             id: id as u16,
-            flags: service.affinity.flag(),
+            flags: service.affinity.flag() | service.quic.map_or(0, ServiceValue::quic_flags),
             ring_bits: service.ring.bits as u8,
             client_bits: service.affinity.clients().map_or(0, |clients| clients.bits),
         };
@@ -470,6 +470,9 @@ fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs:
         _ => {}
     }
     snapshot.backends.insert(slot, value);
+    if let Some(server) = backend.server_id {
+        snapshot.servers.insert((id as u16, server.number()), slot);
+    }
     if service.delivery == Delivery::Nat {
         // The model has made sure that no other service claims this source.
         let port = backend.port.or(service.port).unwrap_or(0);

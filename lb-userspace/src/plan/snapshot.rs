@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// The services and the service addresses.
     pub services: BTreeMap<EndpointKey, ServiceValue>,
+    /// The slots of QUIC servers' backends, by service id and server id.
+    pub servers: BTreeMap<(u16, u64), u16>,
     /// The rings that services refer to, by their first element.
     pub rings: BTreeMap<u32, Arc<[Row]>>,
     /// The backends, by slot.
@@ -42,6 +44,8 @@ impl Snapshot {
             Change::ForgetRing(first) => drop(self.rings.remove(first)),
             Change::PutService(key, value) => drop(self.services.insert(*key, *value)),
             Change::RemoveService(key) => drop(self.services.remove(key)),
+            Change::PutServer(key, slot) => drop(self.servers.insert(*key, *slot)),
+            Change::RemoveServer(key) => drop(self.servers.remove(key)),
             Change::PutReply(key, value) => drop(self.replies.insert(*key, *value)),
             Change::RemoveReply(key) => drop(self.replies.remove(key)),
             Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),

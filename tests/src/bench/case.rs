@@ -83,6 +83,7 @@ impl Endpoint {
             weight: Backend::DEFAULT_WEIGHT,
             state: AdminState::Up,
             drain_until: None,
+            server_id: None,
         };
         Service {
             name: "bench".to_owned(),
@@ -95,6 +96,7 @@ impl Endpoint {
             affinity: Affinity::default(),
             track: Track::default(),
             slow_start: Duration::ZERO,
+            quic: None,
             health: None,
             backends: (1..=BACKENDS).map(backend).collect(),
         }

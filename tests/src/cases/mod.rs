@@ -28,6 +28,7 @@ mod nat_reply;
 mod nat_request;
 mod network;
 mod poison;
+mod quic;
 mod service;
 mod transport;
 mod truncated;
@@ -236,6 +237,7 @@ pub fn table() -> Vec<Case> {
         nat_reply::cases(),
         echo::cases(),
         drops::cases(),
+        quic::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

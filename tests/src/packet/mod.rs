@@ -9,6 +9,7 @@ mod fragment;
 mod link;
 mod network;
 pub mod oracle;
+pub mod quic;
 mod show;
 mod transport;
 

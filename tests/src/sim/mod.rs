@@ -14,7 +14,7 @@ use std::{
 };
 
 use lb_common::{BackendFlags, Entry, HashKey, Mac, Row, RowState};
-use lb_ebpf::{balance, tables::Route};
+use lb_ebpf::{balance, frame::MemoryFrame, tables::Route};
 use lb_userspace::{
     daemon,
     dataplane::{self, Occupied},
@@ -163,7 +163,10 @@ impl Node {
         let service = &self.snapshot.services[&service_key(&self.model.services[0])];
         let packet = client::packet(flow, kind, &self.model.services[0]);
         let tables = SnapshotTables::with_flows(&self.snapshot, |_| Route::Unreachable, Rc::clone(&self.flows));
-        let choice = balance::choose(&packet, service, &self.snapshot.settings, &tables).ok()?;
+        // The services of the simulation have no need to look into a packet.
+        let mut nothing = [];
+        let frame = MemoryFrame::new(&mut nothing, 0, 0);
+        let choice = balance::choose(&frame, &packet, service, &self.snapshot.settings, &tables).ok()?;
         assert_eq!(choice.backend.service, service.id, "a backend of another service");
         Some(&self.names[&choice.backend.identity])
     }

@@ -25,6 +25,7 @@ pub(super) fn model(protocol: Protocol) -> Model {
         affinity: Affinity::default(),
         track: Track::default(),
         slow_start: Duration::ZERO,
+        quic: None,
         health: None,
         backends: Vec::new(),
     };
@@ -45,6 +46,7 @@ pub(super) fn backend(name: &str) -> Backend {
         weight: Backend::DEFAULT_WEIGHT,
         state: AdminState::Up,
         drain_until: None,
+        server_id: None,
     }
 }
 

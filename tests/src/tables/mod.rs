@@ -76,6 +76,10 @@ impl Tables for SnapshotTables<'_> {
         self.snapshot.services.get(key)
     }
 
+    fn server(&self, service: u16, id: u64) -> Option<u16> {
+        self.snapshot.servers.get(&(service, id)).copied()
+    }
+
     fn row(&self, ring: u32, row: u32) -> Option<Row> {
         self.snapshot.rings.get(&ring)?.get(row as usize).copied()
     }

@@ -79,6 +79,13 @@ impl Default for Setup {
 }
 
 impl Setup {
+    /// Adds a service, and the ways to its backends.
+    pub fn add(&mut self, service: Service) {
+        let addresses = service.backends.iter().map(|backend| backend.address);
+        self.next_hops.extend(addresses.map(|address| (address, next_hop(address))));
+        self.model.services.push(service);
+    }
+
     /// The service with a name.
     pub fn service(&mut self, name: &str) -> &mut Service {
         self.model.services.iter_mut().find(|service| service.name == name).expect("a service of the world")

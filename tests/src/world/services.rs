@@ -68,6 +68,7 @@ fn service(&(name, protocol, address, port, delivery, backends): &Line) -> Servi
         affinity: Affinity::default(),
         track: Track::default(),
         slow_start: Duration::ZERO,
+        quic: None,
         health: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),
     }
@@ -81,6 +82,7 @@ fn backend(address: &str, port: u16) -> Backend {
         weight: Backend::DEFAULT_WEIGHT,
         state: AdminState::Up,
         drain_until: None,
+        server_id: None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod backends;
 mod limits;
 mod nat;
+mod quic;
 mod services;
 
 use super::{report::Report, written::Written};
@@ -12,6 +13,7 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     services::check(&written.services, report);
     for service in &written.services {
         backends::check(service, report);
+        quic::check(service, report);
     }
     nat::check(&written.services, report);
     limits::check(&written.services, report);

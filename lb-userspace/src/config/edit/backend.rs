@@ -8,7 +8,7 @@ use super::{
     EditError, array,
     table::{self, indentation, text},
 };
-use crate::model::{AdminState, Backend, Model, Moment, Service};
+use crate::model::{AdminState, Backend, Model, Moment, ServerId, Service};
 
 /// A backend to add.
 pub(super) struct New<'a> {
@@ -16,6 +16,7 @@ pub(super) struct New<'a> {
     pub(super) address: IpAddr,
     pub(super) port: Option<u16>,
     pub(super) weight: Option<u32>,
+    pub(super) server_id: Option<ServerId>,
 }
 
 /// Adds a backend behind the others.
@@ -167,10 +168,11 @@ fn backend_table(tree: &mut DocumentMut, service: usize, backend: usize) -> Resu
 
 fn exists(service: &Service, there: &Backend) -> EditError {
     let port = there.port.map(|port| format!(" port {port}")).unwrap_or_default();
+    let id = there.server_id.map(|id| format!(", server id {id}")).unwrap_or_default();
     EditError::BackendExists {
         service: service.name.clone(),
         name: there.name.clone(),
-        what: format!("{}{port}, weight {}", there.address, there.weight),
+        what: format!("{}{port}, weight {}{id}", there.address, there.weight),
     }
 }
 
@@ -207,6 +209,7 @@ impl New<'_> {
         self.name.is_none_or(|name| name == there.name)
             && (self.address, self.port) == (there.address, there.port)
             && self.weight.is_none_or(|weight| weight == there.weight)
+            && self.server_id.is_none_or(|id| Some(id) == there.server_id)
     }
 
     fn values(&self) -> Vec<(&'static str, Value)> {
@@ -215,6 +218,7 @@ impl New<'_> {
         values.push(("address", self.address.to_string().into()));
         values.extend(self.port.map(|port| ("port", i64::from(port).into())));
         values.extend(self.weight.map(|weight| ("weight", i64::from(weight).into())));
+        values.extend(self.server_id.map(|id| ("server_id", id.to_string().into())));
         values
     }
 

@@ -50,6 +50,9 @@ pub enum EditError {
         /// Its address, port and weight, in words.
         what: String,
     },
+    /// The server id in the command is none.
+    #[error("{0}; nothing was changed")]
+    ServerId(Fault),
     /// There is no such list.
     #[error("there is no list {}; the lists are `allow` and `deny`", quote(.list))]
     UnknownList {

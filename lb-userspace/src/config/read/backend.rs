@@ -2,11 +2,11 @@
 
 use super::{section::Section, value::Value};
 use crate::{
-    config::{address, names, report::Report, written::WrittenBackend},
+    config::{address, names, report::Report, server_id, written::WrittenBackend},
     model::{AdminState, Backend, Moment},
 };
 
-const KEYS: [&str; 6] = ["name", "address", "port", "weight", "state", "drain_until"];
+const KEYS: [&str; 7] = ["name", "address", "port", "weight", "state", "drain_until", "server_id"];
 const STATES: [(&str, AdminState); 3] =
     [("up", AdminState::Up), ("drain", AdminState::Drain), ("disabled", AdminState::Disabled)];
 
@@ -29,6 +29,7 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenBackend> {
         None => address.clone().map(|address| address.map(|address| address.to_string())),
     };
     let state = section.get("state").and_then(|value| value.one_of(&STATES, report)).unwrap_or(AdminState::Up);
+    let server_id = section.get("server_id");
     Some(WrittenBackend {
         span: section.span.clone(),
         name,
@@ -40,6 +41,8 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenBackend> {
             .unwrap_or(Backend::DEFAULT_WEIGHT),
         state,
         drain_until: section.get("drain_until").and_then(|value| drain_until(&value, state, report)),
+        has_server_id: server_id.is_some(),
+        server_id: server_id.and_then(|value| Some(value.at(value.parsed(server_id::server_id, report)?))),
     })
 }
 

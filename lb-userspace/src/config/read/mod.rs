@@ -5,6 +5,7 @@ mod backend;
 mod firewall;
 mod health;
 mod node;
+mod quic;
 mod ring;
 mod section;
 mod service;

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use toml::de::DeValue;
 
-use super::{affinity, backend, health, ring, section::Section, value::Value};
+use super::{affinity, backend, health, quic, ring, section::Section, value::Value};
 use crate::{
     config::{
         address, names,
@@ -14,8 +14,20 @@ use crate::{
     model::{Delivery, Protocol, RingSettings, Track},
 };
 
-const KEYS: [&str; 12] = [
-    "name", "address", "port", "protocol", "delivery", "gue_port", "ring", "health", "backend", "affinity", "track", "slow_start",
+const KEYS: [&str; 13] = [
+    "name",
+    "address",
+    "port",
+    "protocol",
+    "delivery",
+    "gue_port",
+    "ring",
+    "quic",
+    "health",
+    "backend",
+    "affinity",
+    "track",
+    "slow_start",
 ];
 const TRACKS: [(&str, Track); 3] = [("changes", Track::Changes), ("always", Track::Always), ("never", Track::Never)];
 /// A slow start has ten steps, and the daemon looks at them once a second.
@@ -58,6 +70,7 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenService> {
         affinity: section.get("affinity").map(|value| affinity::read(&value, family, report)).unwrap_or_default(),
         track: section.get("track").and_then(|value| value.one_of(&TRACKS, report)).unwrap_or_default(),
         slow_start: section.get("slow_start").and_then(|value| value.duration(SLOW_STARTS, report)).unwrap_or_default(),
+        quic: section.get("quic").map(|value| value.at(quic::read(&value, report))),
         health: health.and_then(|value| Some(value.at(health::read(&value, report)?))),
         backends: section.get("backend").map(|value| backend::read_all(&value, report)).unwrap_or_default(),
     })

@@ -93,6 +93,7 @@ fn edit() -> impl Strategy<Value = Edit> {
             address,
             port: None,
             weight,
+            server_id: None,
         }),
         backend().prop_map(|(service, backend)| Edit::BackendRemove { service, backend: backend.to_string() }),
         (backend(), state).prop_map(|((service, backend), (state, drain_until))| Edit::BackendState {
@@ -133,6 +134,7 @@ fn expected(mut model: Model, edit: &Edit) -> Option<Model> {
                 weight: weight.unwrap_or(Backend::DEFAULT_WEIGHT),
                 state: AdminState::Up,
                 drain_until: None,
+                server_id: None,
             });
         }
         Edit::BackendRemove { service, backend } => {

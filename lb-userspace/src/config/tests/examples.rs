@@ -61,6 +61,7 @@ fn all_that_is_written_is_read() {
             affinity: Affinity::Flow,
             track: Track::Changes,
             slow_start: Duration::ZERO,
+            quic: None,
             health: Some(HealthCheck {
                 probe: Probe::Http { path: "/health".into(), host: None, status: vec![(200, 299), (301, 301)] },
                 port: None,
@@ -78,6 +79,7 @@ fn all_that_is_written_is_read() {
                     weight: 100,
                     state: AdminState::Up,
                     drain_until: None,
+                    server_id: None,
                 })
                 .into(),
         }

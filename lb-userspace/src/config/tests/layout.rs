@@ -7,7 +7,7 @@ use crate::{api::types::Edit, model::AdminState};
 
 fn add(name: Option<&str>, address: &str, weight: Option<u32>) -> Edit {
     let address: IpAddr = address.parse().unwrap();
-    Edit::BackendAdd { service: "web".into(), name: name.map(Into::into), address, port: None, weight }
+    Edit::BackendAdd { service: "web".into(), name: name.map(Into::into), address, port: None, weight, server_id: None }
 }
 
 fn remove(backend: &str) -> Edit {

@@ -9,6 +9,7 @@ mod examples;
 mod file;
 mod layout;
 mod limits;
+mod quic;
 mod refused_edits;
 mod robustness;
 

@@ -46,7 +46,7 @@ fn remove(service: &str, backend: &str) -> Edit {
 
 fn add(name: &str, address: &str, port: Option<u16>, weight: Option<u32>) -> Edit {
     let address = address.parse().unwrap();
-    Edit::BackendAdd { service: "web".into(), name: Some(name.into()), address, port, weight }
+    Edit::BackendAdd { service: "web".into(), name: Some(name.into()), address, port, weight, server_id: None }
 }
 
 fn list(add: bool, list: &str, prefixes: &[&str]) -> Edit {
