@@ -4,7 +4,7 @@ use lb_common::{
     Address, BackendValue, DropReason, EndpointKey, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
 };
 
-use crate::{balance::flows::Arrival, parse::Packet};
+use crate::{balance::flows::Arrival, parse::Packet, service::lookup::Endpoint};
 
 /// The datapath's view of the maps and of the kernel's routes.
 ///
@@ -13,8 +13,13 @@ pub trait Tables {
     /// The settings; `None` only before the daemon has written them.
     fn settings(&self) -> Option<&Settings>;
 
-    /// The service with exactly this key.
-    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue>;
+    /// What there is at an endpoint: what [`crate::service::lookup::find`] says.
+    ///
+    /// Like [`Tables::steer`] it is asked of the tables so that the verifier looks at it once: it has many ways out.
+    fn service_at(&self, endpoint: Endpoint<'_>) -> Option<ServiceValue>;
+
+    /// Whether a service that is restricted allows a source.
+    fn allows_source(&self, service: u16, source: &Address) -> bool;
 
     /// Row number `row` of the ring whose first element is `ring`.
     fn row(&self, ring: u32, row: u32) -> Option<Row>;

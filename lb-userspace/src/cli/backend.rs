@@ -49,7 +49,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Add {
-    /// The service's name.
+    /// The name of the service, or of its pool: then all services of the pool are concerned.
     service: String,
 
     /// The backend's address.
@@ -73,7 +73,7 @@ struct Add {
 
 #[derive(Debug, Args)]
 struct Named {
-    /// The service's name.
+    /// The name of the service, or of its pool: then all services of the pool are concerned.
     service: String,
 
     /// The backend's name or address.
@@ -85,7 +85,7 @@ struct Named {
 
 #[derive(Debug, Args)]
 struct Weight {
-    /// The service's name.
+    /// The name of the service, or of its pool: then all services of the pool are concerned.
     service: String,
 
     /// The backend's name or address.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{BackendFlags, Entry, KEEP_SECONDS, Tick};
+use lb_common::{BackendFlags, Entry, KEEP_SECONDS, ServiceValue, Tick};
 
 use crate::{
     dataplane::{DataplaneError, FLOW_ENTRIES, Kernel, Occupied},
@@ -62,7 +62,7 @@ fn kept<'p>(mut occupied: Occupied<'_>, places: &'p [Option<Place>], now: Tick) 
 
 /// By slot: where the flows of a backend that serves belong.
 fn places(snapshot: &Snapshot) -> Vec<Option<Place>> {
-    let services: BTreeMap<u32, Place> = services(snapshot).map(|place| (place.service, place)).collect();
+    let services = services(snapshot);
     let slots = snapshot.backends.last_key_value().map_or(0, |(&slot, _)| usize::from(slot) + 1);
     let mut places = vec![None; slots];
     for (&slot, value) in snapshot.backends.iter().filter(|(_, value)| value.flags & BackendFlags::SERVES != 0) {
@@ -71,19 +71,19 @@ fn places(snapshot: &Snapshot) -> Vec<Option<Place>> {
     places
 }
 
-/// The services, as places of flows.
-fn services(snapshot: &Snapshot) -> impl Iterator<Item = Place> {
-    let services = snapshot.services.iter().filter(|(_, service)| !service.is_address());
-    services.map(|(key, service)| Place {
+/// The services, as places of flows, by id.
+fn services(snapshot: &Snapshot) -> BTreeMap<u32, Place> {
+    let place = |(protocol, service): (u8, ServiceValue)| Place {
         service: service.id.into(),
         ring_bits: service.ring_bits.into(),
-        keep_s: if key.protocol() == Protocol::Udp.number() { DATAGRAMS_KEEP_S } else { KEEP_SECONDS },
-    })
+        keep_s: if protocol == Protocol::Udp.number() { DATAGRAMS_KEEP_S } else { KEEP_SECONDS },
+    };
+    snapshot.each_service().map(|service| (service.1.id.into(), place(service))).collect()
 }
 
 fn overflows(kernel: &Kernel, snapshot: &Snapshot) -> Result<BTreeMap<u32, u64>, DataplaneError> {
     let mut overflows = BTreeMap::new();
-    for Place { service, .. } in services(snapshot) {
+    for service in services(snapshot).into_keys() {
         let at_s = kernel.overflowed_s(service)?;
         if at_s != 0 {
             overflows.insert(service, at_s);

@@ -11,6 +11,7 @@ use crate::{
         ApiError, BackendState, BackendStatus, DropCount, Drops, Interface, List, ListTest, ServiceStatus, Status,
         TrafficStatus,
     },
+    config::prefix,
     dataplane::DataplaneError,
     model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Service},
     routes,
@@ -66,11 +67,13 @@ impl State {
         });
         Ok(ServiceStatus {
             name: service.name.clone(),
-            address: service.address,
-            port: service.port,
+            address: prefix::written(service.address),
+            port: service.ports.to_string(),
             protocol: service.protocol,
             delivery: service.delivery.name().to_owned(),
             rows: total,
+            pool: service.pool.clone(),
+            allow_from: service.allow_from.iter().map(|&source| prefix::written(source)).collect(),
             traffic: traffic_status(traffic),
             backends: backends.collect::<Result<_, _>>()?,
         })
@@ -78,7 +81,8 @@ impl State {
 
     /// How many rows of a service's ring each slot owns.
     fn rows_by_slot(&self, service: &Service) -> BTreeMap<u16, u32> {
-        let value = self.snapshot.services.get(&crate::plan::service_key(service));
+        let id = self.places.service_ids.get(&service.name);
+        let value = id.and_then(|id| self.snapshot.service(*id));
         let rows = value.and_then(|value| self.snapshot.rings.get(&value.ring.into()));
         let mut counts = BTreeMap::new();
         for row in rows.into_iter().flat_map(|rows| rows.iter()).filter(|row| row.current() != Row::NOBODY) {
@@ -215,7 +219,10 @@ fn forwarding_warnings(model: &Model, read: impl Fn(&str) -> String) -> Vec<Stri
         (false, "IPv6", "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
     ];
     let has_nat = |is_v4| {
-        model.services.iter().any(|service| service.delivery == Delivery::Nat && service.address.is_ipv4() == is_v4)
+        model
+            .services
+            .iter()
+            .any(|service| service.delivery == Delivery::Nat && service.address.addr().is_ipv4() == is_v4)
     };
     let off = families.into_iter().filter(|&(is_v4, _, _, path)| has_nat(is_v4) && read(path).trim() == "0");
     off.map(|(_, family, name, _)| {
@@ -230,7 +237,12 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
     for service in &to.services {
         match from.services.iter().find(|old| old.name == service.name) {
             None => sentences.push(format!("added service {}", service.name)),
-            Some(old) if old != service => sentences.extend(service_differences(old, service)),
+            Some(old) if old != service => {
+                // What happens to a pool is said once, and not for each of its services.
+                let new = service_differences(old, service).into_iter();
+                let new: Vec<String> = new.filter(|sentence| !sentences.contains(sentence)).collect();
+                sentences.extend(new);
+            }
             Some(_) => {}
         }
     }
@@ -252,17 +264,21 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
 
 fn service_differences(old: &Service, new: &Service) -> Vec<String> {
     let mut sentences = Vec::new();
+    let owner = match &new.pool {
+        Some(pool) => format!("pool {pool}"),
+        None => format!("service {}", new.name),
+    };
     for backend in &new.backends {
         match old.backends.iter().find(|before| before.name == backend.name) {
-            None => sentences.push(format!("added backend {} to service {}", backend.name, new.name)),
+            None => sentences.push(format!("added backend {} to {owner}", backend.name)),
             Some(before) if before != backend => {
-                sentences.push(format!("changed backend {} of service {}", backend.name, new.name));
+                sentences.push(format!("changed backend {} of {owner}", backend.name));
             }
             Some(_) => {}
         }
     }
     let gone = old.backends.iter().filter(|before| !new.backends.iter().any(|backend| backend.name == before.name));
-    sentences.extend(gone.map(|backend| format!("removed backend {} from service {}", backend.name, new.name)));
+    sentences.extend(gone.map(|backend| format!("removed backend {} from {owner}", backend.name)));
     if sentences.is_empty() {
         sentences.push(format!("changed service {}", new.name));
     }

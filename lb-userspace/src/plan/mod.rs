@@ -8,9 +8,11 @@ mod allocate;
 mod change;
 mod desired;
 mod rows;
+mod services;
 mod snapshot;
 
 pub use change::{Change, difference};
-pub use desired::{Desired, Health, Inputs, PlanError, Planner, service_key};
+pub use desired::{Desired, Health, Inputs, PlanError, Planner};
 pub use rows::{Census, Patience};
+pub use services::{present, service_key};
 pub use snapshot::Snapshot;

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
-use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+use lb_userspace::model::{
+    AdminState, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service,
+};
 
 use super::packet::{Payload, Template, Walk};
 
@@ -80,12 +82,14 @@ impl Endpoint {
         };
         Service {
             name: "bench".to_owned(),
-            address: self.address(),
-            port: self.port,
+            address: self.address().into(),
+            ports: self.port.map_or(Ports::ANY, Ports::from),
             protocol: self.protocol,
             delivery: self.delivery,
             ring: RingSettings::default(),
+            allow_from: Vec::new(),
             health: None,
+            pool: None,
             backends: (1..=BACKENDS).map(backend).collect(),
         }
     }

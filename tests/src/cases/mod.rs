@@ -23,7 +23,10 @@ mod link;
 mod nat_reply;
 mod nat_request;
 mod network;
+mod ports;
+mod prefixes;
 mod service;
+mod sources;
 mod transport;
 mod truncated;
 
@@ -211,6 +214,9 @@ pub fn table() -> Vec<Case> {
         nat_reply::cases(),
         echo::cases(),
         drops::cases(),
+        ports::cases(),
+        prefixes::cases(),
+        sources::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

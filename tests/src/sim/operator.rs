@@ -13,12 +13,14 @@ use super::Node;
 pub(super) fn model(protocol: Protocol) -> Model {
     let service = Service {
         name: "web".to_owned(),
-        address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 100)),
-        port: Some(80),
+        address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 100)).into(),
+        ports: 80.into(),
         protocol,
         delivery: Delivery::L2,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
+        allow_from: Vec::new(),
         health: None,
+        pool: None,
         backends: Vec::new(),
     };
     Model {

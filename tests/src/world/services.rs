@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+use ipnet::IpNet;
+use lb_userspace::model::{
+    AdminState, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service,
+};
 
 /// The secret of the flow hash.
 pub const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
@@ -40,20 +43,35 @@ const SERVICES: &[Line] = {
 pub(super) fn model() -> Model {
     Model {
         node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None },
-        services: SERVICES.iter().map(service).collect(),
+        services: SERVICES.iter().map(line).collect(),
         firewall: Firewall::default(),
     }
 }
 
-fn service(&(name, protocol, address, port, delivery, backends): &Line) -> Service {
+fn line(&(name, protocol, address, port, delivery, backends): &Line) -> Service {
+    let ports = if port == 0 { Ports::ANY } else { port.into() };
+    service(name, protocol, parsed(address).into(), ports, delivery, backends)
+}
+
+/// A service of backends with port (0 is the client's), in a small ring.
+pub fn service(
+    name: &str,
+    protocol: Protocol,
+    address: IpNet,
+    ports: Ports,
+    delivery: Delivery,
+    backends: &[(&str, u16)],
+) -> Service {
     Service {
         name: name.to_owned(),
-        address: parsed(address),
-        port: (port != 0).then_some(port),
+        address,
+        ports,
         protocol,
         delivery,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
+        allow_from: Vec::new(),
         health: None,
+        pool: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),
     }
 }
