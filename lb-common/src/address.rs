@@ -63,6 +63,20 @@ impl Address {
     pub const fn prefix(&self, bits: u8) -> Self {
         let [a, b, c, d] = self.0;
         Self([a & mask(bits, 0), b & mask(bits, 32), c & mask(bits, 64), d & mask(bits, 96)])
+    /// The network that the address is in: its first `bits` of 128 bits, 1 to 127, and zeros behind them.
+    ///
+    /// The first 96 bits of an IPv4 address are those of its mapped form.
+    #[inline(always)]
+    pub const fn network(&self, bits: u32) -> Self {
+        let [a, b, c, d] = self.0;
+        let (upper, lower) = ((a as u64) << 32 | b as u64, (c as u64) << 32 | d as u64);
+        // A shift by all of a word's bits does not exist. The masks are for the verifier.
+        let (upper, lower) = if bits > 64 {
+            (upper, lower & u64::MAX << (128_u32.wrapping_sub(bits) & 63))
+        } else {
+            (upper & u64::MAX << (64_u32.wrapping_sub(bits) & 63), 0)
+        };
+        Self([(upper >> 32) as u32, upper as u32, (lower >> 32) as u32, lower as u32])
     }
 
     /// The sixteen bytes in network byte order.
@@ -117,6 +131,26 @@ impl From<Address> for IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_is_the_first_bits() {
+        let network = |text: &str, bits| IpAddr::from(Address::from(text.parse::<IpAddr>().unwrap()).network(bits));
+        let cases = [
+            ("10.1.2.255", 96 + 24, "10.1.2.0"),
+            ("10.1.2.255", 96 + 31, "10.1.2.254"),
+            ("255.1.2.3", 96 + 1, "128.0.0.0"),
+            ("2001:db8:1:2:3:4:5:6", 127, "2001:db8:1:2:3:4:5:6"),
+            ("2001:db8:1:2:3:4:5:7", 127, "2001:db8:1:2:3:4:5:6"),
+            ("2001:db8:1:2:ffff::", 65, "2001:db8:1:2:8000::"),
+            ("2001:db8:1:2:ffff::", 64, "2001:db8:1:2::"),
+            ("2001:db8:1:ffff::", 63, "2001:db8:1:fffe::"),
+            ("2001:db8:1:2::", 16, "2001::"),
+            ("ffff::", 1, "8000::"),
+        ];
+        for (address, bits, expected) in cases {
+            assert_eq!(network(address, bits), expected.parse::<IpAddr>().unwrap(), "{address}/{bits}");
+        }
+    }
 
     #[test]
     fn both_families_survive_the_round_trip() {

@@ -4,7 +4,7 @@ use lb_common::{
     Address, BackendValue, DropReason, EndpointKey, Flow, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
 };
 
-use crate::{balance::flows::Arrival, parse::Packet};
+use crate::{balance::flows::Arrival, parse::Packet, service::lookup::Endpoint};
 
 /// The datapath's view of the maps and of the kernel's routes.
 ///
@@ -13,8 +13,13 @@ pub trait Tables {
     /// The settings; `None` only before the daemon has written them.
     fn settings(&self) -> Option<&Settings>;
 
-    /// The service with exactly this key.
-    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue>;
+    /// What there is at an endpoint: what [`crate::service::lookup::find`] says.
+    ///
+    /// Like [`Tables::steer`] it is asked of the tables so that the verifier looks at it once: it has many ways out.
+    fn service_at(&self, endpoint: Endpoint<'_>) -> Option<ServiceValue>;
+
+    /// Whether a service that is restricted allows a source.
+    fn allows_source(&self, service: u16, source: &Address) -> bool;
 
     /// The slot of the backend with a server id of a QUIC service.
     fn server(&self, service: u16, id: u64) -> Option<u16>;

@@ -10,7 +10,7 @@ mod xdp_frame;
 use aya_ebpf::{
     bindings::xdp_action,
     macros::{map, xdp},
-    maps::{Array, HashMap, PerCpuArray},
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
     programs::XdpContext,
 };
 use lb_common::{Address, Hits};
@@ -20,6 +20,9 @@ use crate::xdp_frame::XdpFrame;
 
 #[map(name = "addresses")]
 static ADDRESSES: HashMap<Address, u32> = HashMap::with_max_entries(lb_common::MAX_SERVICE_ENTRIES, 0);
+/// Prefixes of addresses, in network byte order. They are asked for what `addresses` does not have.
+#[map(name = "prefixes")]
+static PREFIXES: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(lb_common::MAX_SERVICE_ENTRIES, 0);
 #[map(name = "nodes")]
 static NODES: HashMap<Address, u32> = HashMap::with_max_entries(lb_common::MAX_NODES, 0);
 /// 1 if only packets from `nodes` are taken, 0 if all are.
@@ -37,7 +40,7 @@ impl AgentTables for KernelTables {
     #[inline(always)]
     fn serves(&self, address: &Address) -> bool {
         // SAFETY: only the presence of the entry is looked at.
-        unsafe { ADDRESSES.get(address) }.is_some()
+        unsafe { ADDRESSES.get(address) }.is_some() || PREFIXES.get(&Key::new(128, address.octets())).is_some()
     }
 
     #[inline(always)]

@@ -13,6 +13,7 @@ mod clients;
 mod flows;
 mod maps;
 mod runtime;
+mod services;
 mod xdp_frame;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

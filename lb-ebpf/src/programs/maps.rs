@@ -8,20 +8,19 @@ use aya_ebpf::{
 };
 use lb_common::{
     Address, BackendValue, DropReason, EndpointKey, Event, EventKind, Flow, Hits, ListKind, ListValue, Mac, ReplyValue,
-    RingElement, Row, ServiceLine, ServiceValue, Settings, Traffic,
+    RingElement, Row, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
     balance::flows::Arrival,
     parse::Packet,
+    service::lookup::Endpoint,
     tables::{Route, Tables},
 };
 
-use crate::{clients::sluice_client_hash, flows::sluice_steer};
+use crate::{clients::sluice_client_hash, flows::sluice_steer, services};
 
 #[map(name = "settings")]
 pub(crate) static SETTINGS: Array<Settings> = Array::pinned(1, 0);
-#[map(name = "services")]
-static SERVICES: Array<ServiceLine> = Array::pinned(lb_common::SERVICE_LINES, 0);
 #[map(name = "rings")]
 static RINGS: Array<RingElement> = Array::pinned(lb_common::MAX_ROWS / lb_common::ROWS_PER_ELEMENT, 0);
 #[map(name = "backends")]
@@ -101,9 +100,13 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
-        let [first, second] = ServiceLine::of(key);
-        SERVICES.get(first)?.find(key).or_else(|| SERVICES.get(second)?.find(key))
+    fn service_at(&self, endpoint: Endpoint<'_>) -> Option<ServiceValue> {
+        services::at(endpoint)
+    }
+
+    #[inline(always)]
+    fn allows_source(&self, service: u16, source: &Address) -> bool {
+        services::allows(service, source)
     }
 
     #[inline(always)]

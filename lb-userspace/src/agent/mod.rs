@@ -12,6 +12,7 @@ mod sysctl;
 use std::net::IpAddr;
 
 use anyhow::Context;
+use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::{address::Loopback, program::Program, sysctl::Sysctls};
@@ -21,8 +22,8 @@ use self::{address::Loopback, program::Program, sysctl::Sysctls};
 pub struct Options {
     /// The interface that encapsulated packets arrive on.
     pub interface: String,
-    /// The services' addresses.
-    pub addresses: Vec<IpAddr>,
+    /// The services' addresses and prefixes.
+    pub addresses: Vec<IpNet>,
     /// The nodes that packets are taken from; empty: any.
     pub from: Vec<IpAddr>,
     /// The UDP port at which GUE packets arrive.
@@ -63,7 +64,14 @@ async fn set_up(options: &Options, sysctls: &mut Sysctls, loopback: &mut Loopbac
     sysctls.set(&format!("net/ipv4/conf/{interface}/arp_ignore"), "1")?;
     sysctls.set(&format!("net/ipv4/conf/{interface}/arp_announce"), "2")?;
     for address in &options.addresses {
-        loopback.add(*address).await.with_context(|| format!("could not add {address} to the loopback interface"))?;
+        let added =
+            if is_prefix(address) { loopback.add_prefix(*address).await } else { loopback.add(address.addr()).await };
+        added.with_context(|| format!("could not add {address} to the loopback interface"))?;
     }
     Ok(program)
+}
+
+/// Whether this is more than one address.
+fn is_prefix(address: &IpNet) -> bool {
+    address.prefix_len() < address.max_prefix_len()
 }

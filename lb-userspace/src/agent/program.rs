@@ -3,13 +3,14 @@
 use anyhow::Context;
 use aya::{
     Ebpf,
-    maps::{Array, HashMap},
+    maps::{Array, HashMap, LpmTrie, lpm_trie::Key},
     programs::{ProgramError, Xdp, XdpMode},
 };
+use ipnet::IpNet;
 use lb_common::Address;
 use nix::net::if_::if_nametoindex;
 
-use super::Options;
+use super::{Options, is_prefix};
 use crate::dataplane::{AGENT_OBJECT, Plain};
 
 /// The name of the program in the agent's object.
@@ -26,7 +27,9 @@ impl Program {
         let index = if_nametoindex(options.interface.as_str())
             .with_context(|| format!("there is no interface {}", options.interface))?;
         let mut ebpf = Ebpf::load(AGENT_OBJECT)?;
-        fill(&mut ebpf, "addresses", &options.addresses)?;
+        let (prefixes, addresses): (Vec<IpNet>, Vec<IpNet>) = options.addresses.iter().partition(|net| is_prefix(net));
+        fill(&mut ebpf, "addresses", &addresses.iter().map(IpNet::addr).collect::<Vec<_>>())?;
+        fill_prefixes(&mut ebpf, &prefixes)?;
         fill(&mut ebpf, "nodes", &options.from)?;
         set(&mut ebpf, "restricted", u32::from(!options.from.is_empty()))?;
         set(&mut ebpf, "gue_port", options.gue_port.into())?;
@@ -35,6 +38,17 @@ impl Program {
         attach(program, index, &options.interface)?;
         Ok(Self { _ebpf: ebpf })
     }
+}
+
+fn fill_prefixes(ebpf: &mut Ebpf, prefixes: &[IpNet]) -> anyhow::Result<()> {
+    let map = ebpf.map_mut("prefixes").context("no map `prefixes`")?;
+    let mut map: LpmTrie<_, [u8; 16], u32> = map.try_into()?;
+    for prefix in prefixes {
+        // The mapped form of an IPv4 address has 96 bits in front of it.
+        let bits = u32::from(prefix.prefix_len()) + if prefix.addr().is_ipv4() { 96 } else { 0 };
+        map.insert(&Key::new(bits, Address::from(prefix.network()).octets()), &1, 0)?;
+    }
+    Ok(())
 }
 
 fn fill(ebpf: &mut Ebpf, name: &str, addresses: &[std::net::IpAddr]) -> anyhow::Result<()> {

@@ -45,16 +45,20 @@ pub struct Interface {
 pub struct ServiceStatus {
     /// Its name.
     pub name: String,
-    /// Its address.
-    pub address: IpAddr,
-    /// Its port; none is any port.
-    pub port: Option<u16>,
+    /// Its address, or its prefix.
+    pub address: String,
+    /// Its ports as they are written: `80`, `80,443,8000-8100` or `any`.
+    pub port: String,
     /// Its protocol.
     pub protocol: Protocol,
     /// `l2`, `ipip`, `nat` or `gue`.
     pub delivery: String,
     /// Rows of its ring.
     pub rows: u32,
+    /// The pool that its backends are those of; none: they are its own.
+    pub pool: Option<String>,
+    /// The sources that may use it; none: all.
+    pub allow_from: Vec<String>,
     /// Its counters.
     pub traffic: TrafficStatus,
     /// Its backends.
@@ -204,9 +208,9 @@ pub struct ChangeRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Edit {
-    /// Add a backend to a service.
+    /// Add a backend to a service or a pool.
     BackendAdd {
-        /// The service's name.
+        /// The name of the service or the pool.
         service: String,
         /// The new backend's name; the address if it is not given.
         name: Option<String>,
@@ -222,14 +226,14 @@ pub enum Edit {
     },
     /// Remove a backend.
     BackendRemove {
-        /// The service's name.
+        /// The name of the service or the pool.
         service: String,
         /// The backend's name or address.
         backend: String,
     },
     /// Change what the operator wants of a backend.
     BackendState {
-        /// The service's name.
+        /// The name of the service or the pool.
         service: String,
         /// The backend's name or address.
         backend: String,
@@ -241,7 +245,7 @@ pub enum Edit {
     },
     /// Change a backend's weight.
     BackendWeight {
-        /// The service's name.
+        /// The name of the service or the pool.
         service: String,
         /// The backend's name or address.
         backend: String,

@@ -3,17 +3,20 @@
 use std::net::IpAddr;
 
 use clap::Args;
+use ipnet::IpNet;
 
 use super::{Failure, log};
 use crate::{
     agent::{self, Options},
+    config::prefix,
     model::Service,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   sluice agent --interface eth0 --address 192.0.2.80
-  sluice agent --interface eth0 --address 192.0.2.80 2001:db8::80 --from 10.0.0.1 10.0.0.2";
+  sluice agent --interface eth0 --address 192.0.2.80 2001:db8::80 --from 10.0.0.1 10.0.0.2
+  sluice agent --interface eth0 --address 198.51.100.0/24";
 
 /// Run on a backend of an ipip or gue service: unwrap what Sluice sends and own the services' addresses.
 ///
@@ -26,9 +29,9 @@ pub(super) struct Agent {
     #[arg(long, value_name = "IFACE")]
     interface: String,
 
-    /// The addresses of the services that this backend stands behind.
-    #[arg(long = "address", value_name = "ADDRESS", required = true, num_args = 1..)]
-    addresses: Vec<IpAddr>,
+    /// The addresses or prefixes of the services that this backend stands behind.
+    #[arg(long = "address", value_name = "ADDRESS", required = true, num_args = 1.., value_parser = prefix::prefix)]
+    addresses: Vec<IpNet>,
 
     /// Unwrap only packets from these nodes (their addresses as this backend sees them); without it, from anywhere.
     #[arg(long, value_name = "NODE", num_args = 1..)]

@@ -56,7 +56,7 @@ enum Action {
 
 #[derive(Debug, Args)]
 struct Add {
-    /// The service's name.
+    /// The name of the service, or of its pool: then all services of the pool are concerned.
     service: String,
 
     /// The backend's address.
@@ -84,7 +84,7 @@ struct Add {
 
 #[derive(Debug, Args)]
 struct Named {
-    /// The service's name.
+    /// The name of the service, or of its pool: then all services of the pool are concerned.
     service: String,
 
     /// The backend's name or address.
@@ -110,7 +110,7 @@ struct Drain {
 
 #[derive(Debug, Args)]
 struct Weight {
-    /// The service's name.
+    /// The name of the service, or of its pool: then all services of the pool are concerned.
     service: String,
 
     /// The backend's name or address.

@@ -76,7 +76,7 @@ pub(super) fn text(backends: &[BackendStatus], style: Style) -> String {
 
 fn row(backend: &BackendStatus, style: Style) -> Vec<Cell> {
     let address = match backend.port {
-        Some(_) => endpoint(backend.address, backend.port),
+        Some(port) => endpoint(backend.address, port),
         None => backend.address.to_string(),
     };
     let state = Cell::new(backend.state.name());

@@ -5,8 +5,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use ipnet::IpNet;
+
 use crate::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, Model, Moment, Node, Protocol,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, Model, Moment, Node, Ports, Protocol,
     RingSettings, ServerId, Service, Track,
 };
 
@@ -15,8 +17,16 @@ use super::report::{At, Span};
 /// A document.
 pub(super) struct Written {
     pub(super) node: Node,
+    pub(super) pools: Vec<WrittenPool>,
     pub(super) services: Vec<WrittenService>,
     pub(super) firewall: Firewall,
+}
+
+/// Backends that several services share.
+pub(super) struct WrittenPool {
+    pub(super) name: Option<At<String>>,
+    pub(super) health: Option<At<HealthCheck>>,
+    pub(super) backends: Vec<WrittenBackend>,
 }
 
 /// A service.
@@ -24,8 +34,8 @@ pub(super) struct WrittenService {
     /// The header.
     pub(super) span: Span,
     pub(super) name: Option<At<String>>,
-    pub(super) address: Option<At<IpAddr>>,
-    pub(super) port: Option<At<Option<u16>>>,
+    pub(super) address: Option<At<IpNet>>,
+    pub(super) ports: Option<At<Ports>>,
     pub(super) protocol: Option<Protocol>,
     pub(super) delivery: Option<Delivery>,
     pub(super) gue_port: Option<At<u16>>,
@@ -35,11 +45,16 @@ pub(super) struct WrittenService {
     pub(super) slow_start: Duration,
     /// What could be read of `quic`, if the key is there.
     pub(super) quic: Option<At<Option<ConnectionIds>>>,
+    pub(super) allow_from: Vec<IpNet>,
+    /// Its own, or else its pool's.
     pub(super) health: Option<At<HealthCheck>>,
+    pub(super) pool: Option<At<String>>,
+    /// Its own, or else its pool's.
     pub(super) backends: Vec<WrittenBackend>,
 }
 
 /// A backend.
+#[derive(Clone)]
 pub(super) struct WrittenBackend {
     /// The header.
     pub(super) span: Span,
@@ -63,17 +78,29 @@ impl Written {
     }
 }
 
+impl WrittenPool {
+    /// The pool as messages call it.
+    pub(super) fn called(&self) -> String {
+        self.name.as_ref().map_or_else(|| "this pool".to_owned(), |name| format!("pool `{}`", name.value))
+    }
+}
+
 impl WrittenService {
     /// The service as messages call it.
     pub(super) fn called(&self) -> String {
         self.name.as_ref().map_or_else(|| "this service".to_owned(), |name| format!("service `{}`", name.value))
     }
 
+    /// The backends that are written with the service; a pool's are the pool's.
+    pub(super) fn own_backends(&self) -> &[WrittenBackend] {
+        if self.pool.is_some() { &[] } else { &self.backends }
+    }
+
     fn mean(self) -> Option<Service> {
         Some(Service {
             name: self.name?.value,
             address: self.address?.value,
-            port: self.port?.value,
+            ports: self.ports?.value,
             protocol: self.protocol?,
             delivery: self.delivery?,
             gue_port: self.gue_port.map_or(Service::DEFAULT_GUE_PORT, |port| port.value),
@@ -82,13 +109,20 @@ impl WrittenService {
             track: self.track,
             slow_start: self.slow_start,
             quic: self.quic.map_or(Some(None), |quic| quic.value.map(Some))?,
+            allow_from: self.allow_from,
             health: self.health.map(|health| health.value),
+            pool: self.pool.map(|pool| pool.value),
             backends: self.backends.into_iter().map(WrittenBackend::mean).collect::<Option<_>>()?,
         })
     }
 }
 
 impl WrittenBackend {
+    /// The port, if one is written.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.port.as_ref().map(|port| port.value)
+    }
+
     /// The backend as messages call it.
     pub(super) fn called(&self) -> String {
         self.name.as_ref().map_or_else(|| "this backend".to_owned(), |name| format!("backend `{}`", name.value))

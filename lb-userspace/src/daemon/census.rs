@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{BackendFlags, Entry, Tick};
+use lb_common::{BackendFlags, Entry, ServiceValue, Tick};
 
 use crate::{
     dataplane::{DataplaneError, FLOW_ENTRIES, Kernel, Occupied},
@@ -70,7 +70,7 @@ fn kept<'p>(mut occupied: Occupied<'_>, places: &'p [Option<Place>], now: Tick) 
 
 /// By slot: where the flows of a backend that serves belong.
 fn places(snapshot: &Snapshot, keeps: &Keeps) -> Vec<Option<Place>> {
-    let services: BTreeMap<u32, Place> = services(snapshot, keeps).map(|place| (place.service, place)).collect();
+    let services = services(snapshot, keeps);
     let slots = snapshot.backends.last_key_value().map_or(0, |(&slot, _)| usize::from(slot) + 1);
     let mut places = vec![None; slots];
     for (&slot, value) in snapshot.backends.iter().filter(|(_, value)| value.flags & BackendFlags::SERVES != 0) {
@@ -79,19 +79,19 @@ fn places(snapshot: &Snapshot, keeps: &Keeps) -> Vec<Option<Place>> {
     places
 }
 
-/// The services, as places of flows.
-fn services(snapshot: &Snapshot, keeps: &Keeps) -> impl Iterator<Item = Place> {
-    let services = snapshot.services.values().filter(|service| !service.is_address());
-    services.map(|service| Place {
+/// The services, as places of flows, by id.
+fn services(snapshot: &Snapshot, keeps: &Keeps) -> BTreeMap<u32, Place> {
+    let place = |service: ServiceValue| Place {
         service: service.id.into(),
         ring_bits: service.ring_bits.into(),
         keep: keeps.get(&service.id.into()).copied().unwrap_or_default(),
-    })
+    };
+    snapshot.each_service().map(|(_, service)| (service.id.into(), place(service))).collect()
 }
 
 fn overflows(kernel: &Kernel, snapshot: &Snapshot) -> Result<BTreeMap<u32, u64>, DataplaneError> {
     let mut overflows = BTreeMap::new();
-    for service in snapshot.services.values().filter(|service| !service.is_address()) {
+    for (_, service) in snapshot.each_service() {
         let service = service.id.into();
         let at_s = kernel.overflowed_s(service)?;
         if at_s != 0 {

@@ -12,6 +12,7 @@ use crate::{
         ApiError, BackendState, BackendStatus, DrainStatus, DropCount, Drops, Interface, List, ListTest, ServiceStatus,
         Status, TrafficStatus,
     },
+    config::prefix,
     dataplane::DataplaneError,
     model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Moment, Service, Track},
     plan::can_be_local,
@@ -70,11 +71,13 @@ impl State {
         });
         Ok(ServiceStatus {
             name: service.name.clone(),
-            address: service.address,
-            port: service.port,
+            address: prefix::written(service.address),
+            port: service.ports.to_string(),
             protocol: service.protocol,
             delivery: service.delivery.name().to_owned(),
             rows: total,
+            pool: service.pool.clone(),
+            allow_from: service.allow_from.iter().map(|&source| prefix::written(source)).collect(),
             traffic: traffic_status(traffic),
             backends: backends.collect::<Result<_, _>>()?,
         })
@@ -267,7 +270,10 @@ fn forwarding_warnings(model: &Model, read: impl Fn(&str) -> String) -> Vec<Stri
         (false, "IPv6", "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
     ];
     let has_nat = |is_v4| {
-        model.services.iter().any(|service| service.delivery == Delivery::Nat && service.address.is_ipv4() == is_v4)
+        model
+            .services
+            .iter()
+            .any(|service| service.delivery == Delivery::Nat && service.address.addr().is_ipv4() == is_v4)
     };
     let off = families.into_iter().filter(|&(is_v4, _, _, path)| has_nat(is_v4) && read(path).trim() == "0");
     off.map(|(_, family, name, _)| {
@@ -282,7 +288,12 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
     for service in &to.services {
         match from.services.iter().find(|old| old.name == service.name) {
             None => sentences.push(format!("added service {}", service.name)),
-            Some(old) if old != service => sentences.extend(service_differences(old, service)),
+            Some(old) if old != service => {
+                // What happens to a pool is said once, and not for each of its services.
+                let new = service_differences(old, service).into_iter();
+                let new: Vec<String> = new.filter(|sentence| !sentences.contains(sentence)).collect();
+                sentences.extend(new);
+            }
             Some(_) => {}
         }
     }
@@ -304,17 +315,21 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
 
 fn service_differences(old: &Service, new: &Service) -> Vec<String> {
     let mut sentences = Vec::new();
+    let owner = match &new.pool {
+        Some(pool) => format!("pool {pool}"),
+        None => format!("service {}", new.name),
+    };
     for backend in &new.backends {
         match old.backends.iter().find(|before| before.name == backend.name) {
-            None => sentences.push(format!("added backend {} to service {}", backend.name, new.name)),
+            None => sentences.push(format!("added backend {} to {owner}", backend.name)),
             Some(before) if before != backend => {
-                sentences.push(format!("changed backend {} of service {}", backend.name, new.name));
+                sentences.push(format!("changed backend {} of {owner}", backend.name));
             }
             Some(_) => {}
         }
     }
     let gone = old.backends.iter().filter(|before| !new.backends.iter().any(|backend| backend.name == before.name));
-    sentences.extend(gone.map(|backend| format!("removed backend {} from service {}", backend.name, new.name)));
+    sentences.extend(gone.map(|backend| format!("removed backend {} from {owner}", backend.name)));
     if sentences.is_empty() {
         sentences.push(format!("changed service {}", new.name));
     }

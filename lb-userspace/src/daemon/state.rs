@@ -24,7 +24,7 @@ use crate::{
     dataplane::{self, Kernel},
     health::{Checker, Report},
     model::{Backend, Model, Moment, Service},
-    plan::{Census, Desired, Inputs, Patience, Planner, Snapshot},
+    plan::{self, Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
     routes::{NextHops, Routes, RoutesError},
 };
@@ -176,9 +176,10 @@ impl State {
             .filter(|value| value.flags & BackendFlags::ELIGIBLE != 0)
             .map(|value| (Some(value.service), value.identity))
             .collect();
+        let present = plan::present(&self.model, &self.snapshot);
         let mut up = Vec::new();
         for service in &self.model.services {
-            let id = self.snapshot.services.get(&crate::plan::service_key(service)).map(|value| value.id);
+            let id = present.get(service.name.as_str()).map(|value| value.id);
             for backend in &service.backends {
                 if eligible.contains(&(id, ring::short_identity(&backend.name))) {
                     up.push((service.name.clone(), backend.name.clone()));
@@ -235,13 +236,13 @@ impl State {
     }
 
     fn note(&mut self, report: Report) {
-        let (service, backend) = (report.service.clone(), report.backend.clone());
+        let subject = Arc::clone(&report.subject);
         let (is_up, reason) = (report.up, report.reason.clone());
         if !self.liveness.note(report, clock::now_s()) {
             return;
         }
         let word = if is_up { "up" } else { "down" };
-        tracing::info!(service, backend, reason, "backend is {word}");
+        tracing::info!(of = subject.owner, backend = subject.backend, reason, "backend is {word}");
         self.follow_world();
     }
 

@@ -5,17 +5,19 @@
 
 mod affinity;
 mod moment;
+mod ports;
 mod server_id;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
-pub use lb_common::{ConnectionIds, Delivery, ListKind};
+pub use lb_common::{ConnectionIds, Delivery, ListKind, PortSpan};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     affinity::{Affinity, Clients, Track},
     moment::Moment,
+    ports::Ports,
     server_id::ServerId,
 };
 
@@ -24,7 +26,8 @@ pub use self::{
 pub struct Model {
     /// This machine.
     pub node: Node,
-    /// The services, in the order of the document; names are unique, and so are address, port and protocol together.
+    /// The services, in the order of the document; names are unique, and no two have the same address, protocol and port,
+    /// except that a single port may be in another's range.
     pub services: Vec<Service>,
     /// The firewall's lists.
     pub firewall: Firewall,
@@ -71,15 +74,15 @@ impl Protocol {
     }
 }
 
-/// An address, port and protocol that Sluice owns.
+/// An address, ports and a protocol that Sluice owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// The name that commands use.
     pub name: String,
-    /// The address.
-    pub address: IpAddr,
-    /// The port; `None` is any port.
-    pub port: Option<u16>,
+    /// The addresses: one, as a prefix of its full length, or all of a shorter prefix.
+    pub address: IpNet,
+    /// The ports.
+    pub ports: Ports,
     /// The protocol.
     pub protocol: Protocol,
     /// How packets are brought to the backends.
@@ -96,8 +99,12 @@ pub struct Service {
     pub slow_start: Duration,
     /// How the servers form their connection ids, if the service speaks QUIC and connections follow them; UDP only.
     pub quic: Option<ConnectionIds>,
+    /// The sources that may use the service; empty: all.
+    pub allow_from: Vec<IpNet>,
     /// How the backends are checked; `None`: they are taken to be up.
     pub health: Option<HealthCheck>,
+    /// The pool that the backends are those of; `None`: they are the service's own.
+    pub pool: Option<String>,
     /// The backends; names are unique within the service, and so are addresses and ports.
     pub backends: Vec<Backend>,
 }
@@ -105,6 +112,23 @@ pub struct Service {
 impl Service {
     /// The port at which GUE packets arrive, as IANA has it for the protocol.
     pub const DEFAULT_GUE_PORT: u16 = 6080;
+
+    /// Whether it has more than one address.
+    pub fn is_prefix(&self) -> bool {
+        self.address.prefix_len() < self.address.max_prefix_len()
+    }
+
+    /// The name of whom the backends belong to: the pool, or the service. No service is called like a pool.
+    ///
+    /// Rings are seeded by it, so that equal hashes lead to the same backend in all services of a pool.
+    pub fn owner(&self) -> &str {
+        self.pool.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The port that a backend is checked at; `None` if nobody says which.
+    pub fn check_port(&self, check: &HealthCheck, backend: &Backend) -> Option<u16> {
+        check.port.or(backend.port).or_else(|| self.ports.first_single())
+    }
 }
 
 /// How a service's ring is built.
@@ -154,7 +178,7 @@ pub struct Backend {
     pub name: String,
     /// The address.
     pub address: IpAddr,
-    /// The port that `nat` rewrites to and that checks connect to; `None`: the service's.
+    /// The port that `nat` rewrites to and that checks connect to; `None`: that of the packet.
     pub port: Option<u16>,
     /// The share of flows relative to the other backends, 0 to [`Backend::MAX_WEIGHT`]; 0 takes no new flows.
     pub weight: u32,
@@ -205,11 +229,11 @@ impl AdminState {
 }
 
 /// How a service's backends are checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HealthCheck {
     /// What a check does.
     pub probe: Probe,
-    /// The port to connect to; `None`: the backend's, or else the service's.
+    /// The port to connect to; `None`: the backend's, or else the service's first single one.
     pub port: Option<u16>,
     /// The time between two checks of one backend.
     pub interval: Duration,
@@ -224,7 +248,7 @@ pub struct HealthCheck {
 }
 
 /// What a check does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Probe {
     /// Open a TCP connection.
     Tcp,

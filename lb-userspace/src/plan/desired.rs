@@ -8,8 +8,9 @@ use std::{
 };
 
 use lb_common::{
-    Address, BackendFlags, BackendValue, EndpointKey, Features, HashKey, ListKind, MAX_BACKENDS, MAX_ROWS,
-    MAX_SERVICES, ROWS_PER_ELEMENT, ReplyValue, Row, RowState, ServiceFlags, ServiceValue, Settings,
+    Address, AddressFilter, BackendFlags, BackendValue, EndpointKey, Features, HashKey, ListKind, MAX_BACKENDS,
+    MAX_PORT_BLOCKS, MAX_ROWS, MAX_SERVICES, ROWS_PER_ELEMENT, ReplyValue, Row, RowState, ServiceFlags, ServiceValue,
+    Settings,
 };
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     history::{self, Epoch, History, Party, Replay},
     ramps::{self, Ramps, Takes},
     rows::{self, Census, Keep, Patience, Ripeness, Times},
+    services,
 };
 use crate::{
     model::{AdminState, Backend, Delivery, Model, Moment, RingSettings, Service, Track},
@@ -91,12 +93,17 @@ pub enum PlanError {
         "the rings do not fit: there is room for {MAX_ROWS} rows, and a ring that changes needs its rows twice; use smaller rings (`ring.rows`)"
     )]
     Rows,
+    /// No place for a block of port ranges is free.
+    #[error("there is room for the port ranges of {MAX_PORT_BLOCKS} addresses; use fewer addresses with ranges")]
+    PortBlocks,
 }
 
 /// Makes desired snapshots; remembers rings, because they are the costly part and most changes touch one.
 #[derive(Debug, Default)]
 pub struct Planner {
     regions: Regions,
+    /// Places of blocks of port ranges, which are reused as late as those of rings.
+    blocks: Regions,
     rings: BTreeMap<String, CachedRing>,
     times: BTreeMap<String, Times>,
     /// Slots of backends that are no more, with the time since when: entries may still name them.
@@ -142,7 +149,7 @@ struct Numbers {
 
 impl Numbers {
     fn new(current: &Snapshot, retired: &BTreeMap<u16, u64>) -> Self {
-        let ids = current.services.values().filter(|service| !service.is_address()).map(|service| service.id.into());
+        let ids = current.each_service().map(|(_, service)| service.id.into());
         Self {
             ids: Free::new(0..MAX_SERVICES, ids),
             slots: Free::new(0..MAX_BACKENDS, current.backends.keys().chain(retired.keys()).map(|&slot| slot.into())),
@@ -182,9 +189,13 @@ impl Planner {
         self.release(inputs.census);
         self.is_ramping = false;
         let mut numbers = Numbers::new(current, &self.retired);
+        let present = services::present(inputs.model, current);
+        let mut values = Vec::with_capacity(inputs.model.services.len());
         for service in &inputs.model.services {
-            self.put_service(service, inputs, current, &mut numbers, &mut desired)?;
+            let before = present.get(service.name.as_str());
+            values.push((service, self.put_service(service, before, inputs, current, &mut numbers, &mut desired)?));
         }
+        services::put(&values, current, &mut self.blocks, &mut desired.snapshot)?;
         self.rings.retain(|name, _| desired.service_ids.contains_key(name));
         self.times.retain(|name, _| desired.service_ids.contains_key(name));
         self.ramps.retain(|name| desired.service_ids.contains_key(name));
@@ -219,16 +230,16 @@ impl Planner {
         self.untracked.retain(|id, since_s| census.began_s <= *since_s + 1 || census.rows.contains_key(id));
     }
 
+    /// Puts all that a service needs into the snapshot, and returns what its entries are to say.
     fn put_service(
         &mut self,
         service: &Service,
+        present: Option<&ServiceValue>,
         inputs: Inputs<'_>,
         current: &Snapshot,
         numbers: &mut Numbers,
         desired: &mut Desired,
-    ) -> Result<(), PlanError> {
-        let key = service_key(service);
-        let present = current.services.get(&key);
+    ) -> Result<ServiceValue, PlanError> {
         let id = match present {
             Some(value) => value.id.into(),
             None => numbers.ids.take().ok_or(PlanError::Services)?,
@@ -242,21 +253,19 @@ impl Planner {
         }
         let crew = Crew { slots, parties: self.parties(service, inputs) };
         let ring = self.put_ring(service, &crew, inputs, present, current, &mut desired.snapshot)?;
-        let value = ServiceValue {
-            ring: ring as u16,
-            id: id as u16,
-            flags: service.affinity.flag() | service.quic.map_or(0, ServiceValue::quic_flags),
-            ring_bits: service.ring.bits as u8,
-            client_bits: service.affinity.clients().map_or(0, |clients| clients.bits),
-        };
+        desired.snapshot.sources.extend(service.allow_from.iter().map(|&source| (id as u16, source)));
         desired.keeps.insert(id, inputs.patience.keep(service));
         let weights = crew.parties.into_iter().map(|party| ((service.name.clone(), party.name), party.weight));
         desired.weights.extend(weights);
-        desired.snapshot.services.insert(key, value);
-        let address = ServiceValue { flags: ServiceFlags::ADDRESS, ..ServiceValue::default() };
-        desired.snapshot.services.insert(address_key(service.address), address);
         desired.service_ids.insert(service.name.clone(), id);
-        Ok(())
+        let restricted = if service.allow_from.is_empty() { 0 } else { ServiceFlags::RESTRICTED };
+        Ok(ServiceValue {
+            ring: ring as u16,
+            id: id as u16,
+            flags: service.affinity.flag() | restricted | service.quic.map_or(0, ServiceValue::quic_flags),
+            ring_bits: service.ring.bits as u8,
+            client_bits: service.affinity.clients().map_or(0, |clients| clients.bits),
+        })
     }
 
     /// What each backend of the service may be given now.
@@ -395,8 +404,8 @@ impl Planner {
         {
             return Arc::clone(&cached.owners);
         }
-        let owners: Arc<[Option<u16>]> =
-            ring::build(&service.ring, service.ring.seed_of(&service.name), &members).into();
+        let seed = service.ring.seed_of(service.owner());
+        let owners: Arc<[Option<u16>]> = ring::build(&service.ring, seed, &members).into();
         let cached = CachedRing { settings: service.ring, members, owners: Arc::clone(&owners) };
         self.rings.insert(service.name.clone(), cached);
         owners
@@ -428,18 +437,6 @@ fn duties(service: &Service, backend: &Backend, inputs: Inputs<'_>) -> u8 {
         Health::Suspect => BackendFlags::SERVES | BackendFlags::SUSPECT,
         Health::Gone => 0,
     }
-}
-
-/// The key of a service in the `services` map.
-pub fn service_key(service: &Service) -> EndpointKey {
-    EndpointKey::new(service.address.into(), service.port.unwrap_or(0), service.protocol.number())
-}
-
-/// The key that says that an address is ours, and answers echo requests.
-fn address_key(address: IpAddr) -> EndpointKey {
-    const ICMP: u8 = 1;
-    const ICMPV6: u8 = 58;
-    EndpointKey::new(address.into(), 0, if address.is_ipv4() { ICMP } else { ICMPV6 })
 }
 
 fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs: Inputs<'_>, snapshot: &mut Snapshot) {
@@ -474,12 +471,26 @@ fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs:
         snapshot.servers.insert((id as u16, server.number()), slot);
     }
     if service.delivery == Delivery::Nat {
-        // The model has made sure that no other service claims this source.
-        let port = backend.port.or(service.port).unwrap_or(0);
-        let key = EndpointKey::new(backend.address.into(), port, service.protocol.number());
-        let reply =
-            ReplyValue { address: service.address.into(), port: service.port.unwrap_or(0), backend: slot, service: id };
-        snapshot.replies.insert(key, reply);
+        put_replies(service, backend, id, slot, snapshot);
+    }
+}
+
+/// Puts the sources of a `nat` backend's replies into the snapshot. The model has made sure that no other service claims
+/// them.
+fn put_replies(service: &Service, backend: &Backend, id: u32, slot: u16, snapshot: &mut Snapshot) {
+    let key = |port| EndpointKey::new(backend.address.into(), port, service.protocol.number());
+    let value = ReplyValue {
+        address: services::first_address(service),
+        port: 0,
+        backend: slot,
+        service: id as u16,
+        is_checked: u16::from(!service.ports.is_any()),
+    };
+    for port in service.ports.singles() {
+        snapshot.replies.insert(key(backend.port.unwrap_or(port)), ReplyValue { port, is_checked: 0, ..value });
+    }
+    if service.ports.is_any() || service.ports.ranges().next().is_some() {
+        snapshot.replies.insert(key(0), value);
     }
 }
 
@@ -516,5 +527,16 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
     if !snapshot.replies.is_empty() {
         features |= Features::NAT;
     }
-    Settings { hash_key: inputs.hash_key, features }
+    let (prefix_bits_v4, prefix_bits_v6) = (snapshot.prefix_lengths(true), snapshot.prefix_lengths(false));
+    if prefix_bits_v4[0] | prefix_bits_v6[0] != 0 {
+        features |= Features::PREFIXES;
+    }
+    Settings {
+        hash_key: inputs.hash_key,
+        features,
+        prefix_bits_v4,
+        prefix_bits_v6,
+        services: AddressFilter::of(snapshot.services.keys().map(|key| key.address)),
+        replies: AddressFilter::of(snapshot.replies.keys().map(|key| key.address)),
+    }
 }

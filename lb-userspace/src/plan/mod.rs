@@ -10,10 +10,12 @@ mod desired;
 mod history;
 mod ramps;
 mod rows;
+mod services;
 mod snapshot;
 
 pub use change::{Change, difference};
-pub use desired::{Desired, Health, Inputs, PlanError, Planner, can_be_local, service_key};
+pub use desired::{Desired, Health, Inputs, PlanError, Planner, can_be_local};
 pub use history::History;
 pub use rows::{Census, Keep, Patience};
+pub use services::{present, service_key};
 pub use snapshot::Snapshot;

@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 use lb_userspace::model::{
-    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service, Track,
+    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service, Track,
 };
 
 use super::packet::{Payload, Template, Walk};
@@ -87,8 +87,8 @@ impl Endpoint {
         };
         Service {
             name: "bench".to_owned(),
-            address: self.address(),
-            port: self.port,
+            address: self.address().into(),
+            ports: self.port.map_or(Ports::ANY, Ports::from),
             protocol: self.protocol,
             delivery: self.delivery,
             gue_port: Service::DEFAULT_GUE_PORT,
@@ -97,7 +97,9 @@ impl Endpoint {
             track: Track::default(),
             slow_start: Duration::ZERO,
             quic: None,
+            allow_from: Vec::new(),
             health: None,
+            pool: None,
             backends: (1..=BACKENDS).map(backend).collect(),
         }
     }

@@ -28,8 +28,11 @@ mod nat_reply;
 mod nat_request;
 mod network;
 mod poison;
+mod ports;
+mod prefixes;
 mod quic;
 mod service;
+mod sources;
 mod transport;
 mod truncated;
 mod vlan;
@@ -238,6 +241,9 @@ pub fn table() -> Vec<Case> {
         echo::cases(),
         drops::cases(),
         quic::cases(),
+        ports::cases(),
+        prefixes::cases(),
+        sources::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -41,13 +41,13 @@ const PORTS: u32 = 50_000;
 pub(super) fn packet(flow: u32, kind: Kind, service: &Service) -> Packet {
     Packet {
         source: Address::v4(0x0a01_0000 + flow / PORTS),
-        destination: service.address.into(),
+        destination: service.address.addr().into(),
         frame_bytes: 54,
         network_offset: 14,
         ip_bytes: 40,
         transport_offset: 34,
         source_port: 10_000 + (flow % PORTS) as u16,
-        destination_port: service.port.unwrap_or(0),
+        destination_port: service.ports.only().unwrap_or(0),
         transport: kind.transport(),
         protocol: service.protocol.number(),
         fragmented: false,

@@ -13,7 +13,7 @@ use std::{
     rc::Rc,
 };
 
-use lb_common::{BackendFlags, Entry, HashKey, Mac, Row, RowState};
+use lb_common::{BackendFlags, Entry, HashKey, Mac, Row, RowState, ServiceValue};
 use lb_ebpf::{balance, frame::MemoryFrame, tables::Route};
 use lb_userspace::{
     daemon,
@@ -160,7 +160,7 @@ impl Node {
 
     /// Sends a packet of a client's flow; the name of the backend that it goes to.
     pub fn packet(&self, flow: u32, kind: Kind) -> Option<&str> {
-        let service = &self.snapshot.services[&service_key(&self.model.services[0])];
+        let service = self.service();
         let packet = client::packet(flow, kind, &self.model.services[0]);
         let tables = SnapshotTables::with_flows(&self.snapshot, |_| Route::Unreachable, Rc::clone(&self.flows));
         // The services of the simulation have no need to look into a packet.
@@ -198,8 +198,12 @@ impl Node {
 
     /// The service's rows.
     pub fn rows(&self) -> &[Row] {
-        let service = &self.snapshot.services[&service_key(&self.model.services[0])];
-        &self.snapshot.rings[&service.ring.into()]
+        &self.snapshot.rings[&self.service().ring.into()]
+    }
+
+    fn service(&self) -> &ServiceValue {
+        let service = &self.model.services[0];
+        &self.snapshot.services[&service_key(service, service.ports.only().unwrap_or(0))]
     }
 
     /// How many rows are in a state.

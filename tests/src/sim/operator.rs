@@ -16,8 +16,8 @@ use super::Node;
 pub(super) fn model(protocol: Protocol) -> Model {
     let service = Service {
         name: "web".to_owned(),
-        address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 100)),
-        port: Some(80),
+        address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 100)).into(),
+        ports: 80.into(),
         protocol,
         delivery: Delivery::L2,
         gue_port: Service::DEFAULT_GUE_PORT,
@@ -26,7 +26,9 @@ pub(super) fn model(protocol: Protocol) -> Model {
         track: Track::default(),
         slow_start: Duration::ZERO,
         quic: None,
+        allow_from: Vec::new(),
         health: None,
+        pool: None,
         backends: Vec::new(),
     };
     Model {

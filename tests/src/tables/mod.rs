@@ -11,6 +11,7 @@ use lb_common::{
 use lb_ebpf::{
     balance::flows::{Arrival, steer},
     parse::Packet,
+    service::lookup::{self, Endpoint, ServiceTable},
     tables::{Route, Tables},
 };
 use lb_userspace::plan::Snapshot;
@@ -67,13 +68,28 @@ fn add(traffic: &mut Traffic, bytes: u64, flows: u64) {
     traffic.flows += flows;
 }
 
+impl ServiceTable for SnapshotTables<'_> {
+    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
+        self.snapshot.services.get(key)
+    }
+
+    fn service_in_block(&self, block: u16, port: u16) -> Option<ServiceValue> {
+        ServiceValue::from_word(self.snapshot.port_blocks.get(&block)?.find(port))
+    }
+}
+
 impl Tables for SnapshotTables<'_> {
     fn settings(&self) -> Option<&Settings> {
         Some(&self.snapshot.settings)
     }
 
-    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
-        self.snapshot.services.get(key)
+    fn service_at(&self, endpoint: Endpoint<'_>) -> Option<ServiceValue> {
+        lookup::find(endpoint, &self.snapshot.settings, self)
+    }
+
+    fn allows_source(&self, service: u16, source: &Address) -> bool {
+        let source: IpAddr = (*source).into();
+        self.snapshot.sources.iter().any(|(id, prefix)| *id == service && prefix.contains(&source))
     }
 
     fn server(&self, service: u16, id: u64) -> Option<u16> {

@@ -21,7 +21,7 @@ use lb_userspace::{
 };
 
 pub use self::{
-    services::SECRET,
+    services::{SECRET, service},
     ways::{INTERFACES, Interface, WAYS, Way, route},
 };
 
@@ -89,6 +89,13 @@ impl Setup {
     /// The service with a name.
     pub fn service(&mut self, name: &str) -> &mut Service {
         self.model.services.iter_mut().find(|service| service.name == name).expect("a service of the world")
+    }
+
+    /// Adds a service, and the ways to its backends.
+    pub fn add(&mut self, service: Service) {
+        let addresses = service.backends.iter().map(|backend| backend.address);
+        self.next_hops.extend(addresses.map(|address| (address, next_hop(address))));
+        self.model.services.push(service);
     }
 
     /// The next hop to the only backend of a service.

@@ -2,8 +2,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use ipnet::IpNet;
 use lb_userspace::model::{
-    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service, Track,
+    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service, Track,
 };
 
 /// The secret of the flow hash.
@@ -51,16 +52,29 @@ const SERVICES: &[Line] = {
 pub(super) fn model() -> Model {
     Model {
         node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None },
-        services: SERVICES.iter().map(service).collect(),
+        services: SERVICES.iter().map(line).collect(),
         firewall: Firewall::default(),
     }
 }
 
-fn service(&(name, protocol, address, port, delivery, backends): &Line) -> Service {
+fn line(&(name, protocol, address, port, delivery, backends): &Line) -> Service {
+    let ports = if port == 0 { Ports::ANY } else { port.into() };
+    service(name, protocol, parsed(address).into(), ports, delivery, backends)
+}
+
+/// A service of backends with port (0 is the client's), in a small ring.
+pub fn service(
+    name: &str,
+    protocol: Protocol,
+    address: IpNet,
+    ports: Ports,
+    delivery: Delivery,
+    backends: &[(&str, u16)],
+) -> Service {
     Service {
         name: name.to_owned(),
-        address: parsed(address),
-        port: (port != 0).then_some(port),
+        address,
+        ports,
         protocol,
         delivery,
         gue_port: Service::DEFAULT_GUE_PORT,
@@ -69,7 +83,9 @@ fn service(&(name, protocol, address, port, delivery, backends): &Line) -> Servi
         track: Track::default(),
         slow_start: Duration::ZERO,
         quic: None,
+        allow_from: Vec::new(),
         health: None,
+        pool: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),
     }
 }

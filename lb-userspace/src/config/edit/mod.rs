@@ -9,6 +9,7 @@ mod backend;
 mod error;
 mod interface;
 mod list;
+mod owner;
 mod table;
 
 use toml_edit::DocumentMut;

@@ -16,6 +16,19 @@ pub(super) fn element(tables: &mut Item, index: usize) -> Option<&mut dyn TableL
     }
 }
 
+/// The element of an array of tables that has this `name`.
+pub(super) fn named<'t>(tables: &'t mut Item, name: &str) -> Option<&'t mut dyn TableLike> {
+    let is_it = |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(name);
+    let index = match tables {
+        Item::ArrayOfTables(tables) => tables.iter().position(|table| is_it(table)),
+        Item::Value(Value::Array(array)) => {
+            array.iter().position(|table| table.as_inline_table().is_some_and(|table| is_it(table)))
+        }
+        _ => None,
+    };
+    element(tables, index?)
+}
+
 /// Gives `key` a value. The comment behind an old value stays; a new key looks like the one before it.
 pub(super) fn set(table: &mut dyn TableLike, key: &str, mut value: Value) {
     if let Some(old) = table.get_mut(key).and_then(Item::as_value_mut) {

@@ -1,4 +1,4 @@
-//! `[[service.backend]]`: a server behind a service.
+//! `[[service.backend]]`, `[[pool.backend]]`: a server.
 
 use super::{section::Section, value::Value};
 use crate::{
@@ -10,11 +10,11 @@ const KEYS: [&str; 7] = ["name", "address", "port", "weight", "state", "drain_un
 const STATES: [(&str, AdminState); 3] =
     [("up", AdminState::Up), ("drain", AdminState::Drain), ("disabled", AdminState::Disabled)];
 
-/// Reads all backends of a service.
-pub(super) fn read_all(value: &Value<'_>, report: &mut Report<'_>) -> Vec<WrittenBackend> {
+/// Reads all backends of a service or a pool, which is their `owner`.
+pub(super) fn read_all(value: &Value<'_>, owner: &str, report: &mut Report<'_>) -> Vec<WrittenBackend> {
     if value.inner.is_table() {
-        let help = "write `[[service.backend]]`, with double brackets, in front of each backend";
-        return value.wrong_type("an array of tables", help, report).unwrap_or_default();
+        let help = format!("write `[[{owner}.backend]]`, with double brackets, in front of each backend");
+        return value.wrong_type("an array of tables", &help, report).unwrap_or_default();
     }
     value.elements(report).iter().filter_map(|element| read(element, report)).collect()
 }

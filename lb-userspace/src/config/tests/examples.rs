@@ -52,8 +52,8 @@ fn all_that_is_written_is_read() {
         model.services[0],
         Service {
             name: "web".into(),
-            address: "192.0.2.10".parse().unwrap(),
-            port: Some(80),
+            address: "192.0.2.10/32".parse().unwrap(),
+            ports: 80.into(),
             protocol: Protocol::Tcp,
             delivery: Delivery::Nat,
             gue_port: Service::DEFAULT_GUE_PORT,
@@ -62,6 +62,8 @@ fn all_that_is_written_is_read() {
             track: Track::Changes,
             slow_start: Duration::ZERO,
             quic: None,
+            allow_from: Vec::new(),
+            pool: None,
             health: Some(HealthCheck {
                 probe: Probe::Http { path: "/health".into(), host: None, status: vec![(200, 299), (301, 301)] },
                 port: None,
@@ -121,7 +123,7 @@ fn a_service_with_any_port_may_surround_one_with_a_port() {
     let service =
         |name, port| format!("[[service]]\nname = '{name}'\naddress = '10.0.0.1'\nport = {port}\ndelivery = 'l2'\n");
     let (_, model) = valid(&(service("a", "'any'") + &service("b", "80")));
-    assert_eq!((model.services[0].port, model.services[1].port), (None, Some(80)));
+    assert_eq!((&model.services[0].ports, &model.services[1].ports), (&Ports::ANY, &80.into()));
 }
 
 #[test]
