@@ -42,7 +42,7 @@ impl EndpointKey {
     #[inline(always)]
     pub const fn server(service: u16, id: u64) -> Self {
         let address = Address([service as u32, 0, (id >> 32) as u32, id as u32]);
-        Self { address, port_protocol: RESERVED_PROTOCOL as u32, zero: 0 }
+        Self { address, port_protocol: RESERVED_PROTOCOL as u32, prefix_bits: 0 }
     }
 
     /// The service's id and the server id of which this is the key, if it is one of [`EndpointKey::server`].

@@ -111,7 +111,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn server(&self, service: u16, id: u64) -> Option<u16> {
-        self.service(&EndpointKey::server(service, id)).map(|value| value.id)
+        services::server(service, id)
     }
 
     #[inline(always)]

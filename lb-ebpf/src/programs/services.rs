@@ -44,7 +44,7 @@ pub(crate) extern "C" fn sluice_block(block: u32, port: u32) -> u64 {
 /// What there is at an endpoint.
 #[inline(always)]
 pub(crate) fn at(endpoint: Endpoint<'_>) -> Option<ServiceValue> {
-    let (upper, lower) = halves(endpoint.address);
+    let [upper, lower] = endpoint.address.halves();
     ServiceValue::from_word(sluice_service(upper, lower, endpoint.port.into(), endpoint.protocol.into()))
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn at(endpoint: Endpoint<'_>) -> Option<ServiceValue> {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn sluice_service(upper: u64, lower: u64, port: u32, protocol: u32) -> u64 {
-    let endpoint = Endpoint { address: &whole(upper, lower), port: port as u16, protocol: protocol as u8 };
+    let endpoint = Endpoint { address: &Address::from_halves([upper, lower]), port: port as u16, protocol: protocol as u8 };
     let found = SETTINGS.get(0).and_then(|settings| lookup::find(endpoint, settings, &KernelServices));
     found.map_or(0, ServiceValue::word)
 }
@@ -60,26 +60,19 @@ pub(crate) extern "C" fn sluice_service(upper: u64, lower: u64, port: u32, proto
 /// Whether a service allows a source.
 #[inline(always)]
 pub(crate) fn allows(service: u16, source: &Address) -> bool {
-    let (upper, lower) = halves(source);
+    let [upper, lower] = source.halves();
     sluice_allows(service.into(), upper, lower) != 0
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn sluice_allows(service: u32, upper: u64, lower: u64) -> u32 {
-    let source = whole(upper, lower);
+    let source = Address::from_halves([upper, lower]);
     u32::from(SOURCES.get(&Key::new(SourceKey::BITS, SourceKey::new(service as u16, &source))).is_some())
 }
 
-/// An address as arguments.
+/// The slot of the backend that a QUIC server id belongs to.
 #[inline(always)]
-fn halves(address: &Address) -> (u64, u64) {
-    let [a, b, c, d] = address.0;
-    (u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d))
-}
-
-/// And back.
-#[inline(always)]
-const fn whole(upper: u64, lower: u64) -> Address {
-    Address([(upper >> 32) as u32, upper as u32, (lower >> 32) as u32, lower as u32])
+pub(crate) fn server(service: u16, id: u64) -> Option<u16> {
+    KernelServices.service(&EndpointKey::server(service, id)).map(|value| value.id)
 }

@@ -33,7 +33,7 @@ pub fn find(endpoint: Endpoint<'_>, settings: &Settings, table: &impl ServiceTab
         if bits == 0 {
             break;
         }
-        let network = endpoint.address.network(bits.into());
+        let network = endpoint.address.prefix(bits);
         if settings.services.may_have(&network)
             && let Some(found) = in_network(endpoint, network, bits.into(), table)
         {

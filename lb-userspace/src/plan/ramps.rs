@@ -120,6 +120,7 @@ mod tests {
             weight: 100,
             state: AdminState::Up,
             drain_until: None,
+            server_id: None,
         }
     }
 
