@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     const fn service(id: u16) -> ServiceValue {
-        ServiceValue { ring: 0, id, flags: 0, ring_bits: 12, zero: 0 }
+        ServiceValue { ring: 0, id, flags: 0, ring_bits: 12, client_bits: 0 }
     }
 
     const fn span(first: u16, last: u16) -> PortSpan {

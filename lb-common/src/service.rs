@@ -160,7 +160,7 @@ impl ServiceValue {
 
     /// The entry that stands for a block of port ranges.
     pub const fn block(index: u16) -> Self {
-        Self { ring: index, id: 0, flags: ServiceFlags::RANGES, ring_bits: 0, zero: 0 }
+        Self { ring: index, id: 0, flags: ServiceFlags::RANGES, ring_bits: 0, client_bits: 0 }
     }
 
     /// The value as one word. No service's is 0, because its ring has rows.

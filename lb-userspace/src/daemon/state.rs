@@ -298,7 +298,7 @@ impl State {
 
     /// The rows of a service.
     pub(super) fn rows(&self, service: &Service) -> Option<&[Row]> {
-        let value = self.snapshot.services.get(&crate::plan::service_key(service))?;
+        let value = self.snapshot.service(*self.places.service_ids.get(&service.name)?)?;
         self.snapshot.rings.get(&value.ring.into()).map(|rows| &**rows)
     }
 }

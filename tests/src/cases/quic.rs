@@ -6,7 +6,7 @@
 mod forms;
 mod servers;
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use lb_common::{Row, RowState};
 use lb_userspace::{
@@ -104,8 +104,8 @@ impl Site {
         });
         Service {
             name: self.name.to_owned(),
-            address: self.address.parse().expect("an address"),
-            port: Some(443),
+            address: self.address.parse::<IpAddr>().expect("an address").into(),
+            ports: 443.into(),
             protocol: Protocol::Udp,
             delivery: self.delivery,
             gue_port: Service::DEFAULT_GUE_PORT,
@@ -114,7 +114,9 @@ impl Site {
             track: Track::default(),
             slow_start: Duration::ZERO,
             quic: Some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
+            allow_from: Vec::new(),
             health: None,
+            pool: None,
             backends: backends.collect(),
         }
     }

@@ -91,13 +91,6 @@ impl Setup {
         self.model.services.iter_mut().find(|service| service.name == name).expect("a service of the world")
     }
 
-    /// Adds a service, and the ways to its backends.
-    pub fn add(&mut self, service: Service) {
-        let addresses = service.backends.iter().map(|backend| backend.address);
-        self.next_hops.extend(addresses.map(|address| (address, next_hop(address))));
-        self.model.services.push(service);
-    }
-
     /// The next hop to the only backend of a service.
     pub fn hop(&mut self, service: &str) -> &mut NextHop {
         let address = self.service(service).backends[0].address;

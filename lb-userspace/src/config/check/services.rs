@@ -24,7 +24,7 @@ fn gue_port_is_used(service: &WrittenService, report: &mut Report<'_>) {
     let (Some(port), Some(delivery)) = (&service.gue_port, service.delivery) else { return };
     if delivery != Delivery::Gue {
         let message = format!("{} cannot have a `gue_port`: its delivery is `{}`", service.called(), delivery.name());
-        report.error(&port.span, message, "remove it, or write `delivery = "gue"`");
+        report.error(&port.span, message, "remove it, or write `delivery = \"gue\"`");
     }
 }
 

@@ -58,8 +58,8 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenService> {
     let delivery = section.required("delivery", DELIVERY_HELP, report);
     let protocol = section.get("protocol");
     let health = section.get("health");
-    let address = address.and_then(|value| Some(value.at(value.parsed(address::host, report)?)));
-    let family = address.as_ref().map(|address| address.value);
+    let address = address.and_then(|value| Some(value.at(value.parsed(address::of_service, report)?)));
+    let family = address.as_ref().map(|address| address.value.addr());
     Some(WrittenService {
         span: section.span.clone(),
         name: name.and_then(|value| Some(value.at(value.parsed(names::name, report)?))),
