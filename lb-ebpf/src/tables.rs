@@ -1,10 +1,15 @@
 //! All that the datapath knows and all that it may ask: BPF maps in the kernel, plain collections in tests.
 
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, ListKind, Mac, ReplyValue, Row, ServiceValue,
+    Settings,
 };
 
-use crate::{balance::flows::Arrival, parse::Packet};
+use crate::{
+    balance::{flows::Arrival, quic::Named},
+    frame::Frame,
+    parse::Packet,
+};
 
 /// The datapath's view of the maps and of the kernel's routes.
 ///
@@ -15,6 +20,10 @@ pub trait Tables {
 
     /// The service with exactly this key.
     fn service(&self, key: &EndpointKey) -> Option<&ServiceValue>;
+
+    /// Whom a datagram of a QUIC service names: what [`crate::balance::quic::look`] says. It is asked of the tables for the
+    /// same reason as [`Tables::steer`].
+    fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named;
 
     /// The slot of the backend with a server id of a QUIC service.
     fn server(&self, service: u16, id: u64) -> Option<u16>;

@@ -11,6 +11,7 @@
 
 mod flows;
 mod maps;
+mod quic;
 mod runtime;
 mod xdp_frame;
 

@@ -7,16 +7,17 @@ use aya_ebpf::{
     maps::{Array, DevMapHash, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
 };
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, Event, EventKind, Hits, ListKind, ListValue, Mac, ReplyValue,
-    RingElement, Row, ServiceLine, ServiceValue, Settings, Traffic,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Event, EventKind, Hits, ListKind, ListValue, Mac,
+    ReplyValue, RingElement, Row, ServiceLine, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
-    balance::flows::Arrival,
+    balance::{flows::Arrival, quic::Named},
+    frame::Frame,
     parse::Packet,
     tables::{Route, Tables},
 };
 
-use crate::flows::sluice_steer;
+use crate::{flows::sluice_steer, quic::sluice_quic};
 
 #[map(name = "settings")]
 static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -104,6 +105,11 @@ impl Tables for KernelTables {
     fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
         let [first, second] = ServiceLine::of(key);
         SERVICES.get(first)?.find(key).or_else(|| SERVICES.get(second)?.find(key))
+    }
+
+    #[inline(always)]
+    fn named(&self, _: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named {
+        Named::from_word(sluice_quic(self.context, offset, u32::from(service), u32::from(ids.to_byte())))
     }
 
     #[inline(always)]
