@@ -1,10 +1,16 @@
 //! All that the datapath knows and all that it may ask: BPF maps in the kernel, plain collections in tests.
 
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, Flow, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListKind, Mac, ReplyValue, Row, ServiceValue,
+    Settings,
 };
 
-use crate::{balance::flows::Arrival, parse::Packet, service::lookup::Endpoint};
+use crate::{
+    balance::{flows::Arrival, quic::Named},
+    frame::Frame,
+    parse::Packet,
+    service::lookup::Endpoint,
+};
 
 /// The datapath's view of the maps and of the kernel's routes.
 ///
@@ -20,6 +26,10 @@ pub trait Tables {
 
     /// Whether a service that is restricted allows a source.
     fn allows_source(&self, service: u16, source: &Address) -> bool;
+
+    /// Whom a datagram of a QUIC service names: what [`crate::balance::quic::look`] says. It is asked of the tables for the
+    /// same reason as [`Tables::steer`].
+    fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named;
 
     /// The slot of the backend with a server id of a QUIC service.
     fn server(&self, service: u16, id: u64) -> Option<u16>;

@@ -4,14 +4,14 @@
 //! that names a server goes before both.
 
 pub mod flows;
-mod quic;
+pub mod quic;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests;
 
 use lb_common::{BackendFlags, BackendValue, DropReason, Flow, Row, RowState, ServiceValue, Settings};
 
-use self::flows::Arrival;
+use self::{flows::Arrival, quic::Named};
 use crate::{frame::Frame, parse::Packet, tables::Tables};
 
 /// The backend that was chosen for a packet, and the hash that chose it.
@@ -32,7 +32,11 @@ pub fn choose<'t>(
     settings: &Settings,
     tables: &'t impl Tables,
 ) -> Result<Choice<'t>, DropReason> {
-    let named = quic::named(frame, packet, service, tables);
+    // A service that speaks QUIC has datagrams only.
+    let named = match service.connection_ids() {
+        Some(ids) => tables.named(frame, packet.transport_offset, service.id, ids),
+        None => Named::NOBODY,
+    };
     let opens = packet.opens_flow() || named.opens();
     let (bytes, flows) = (packet.frame_bytes as u64, opens as u64);
     tables.count_service(service.id.into(), bytes, flows);

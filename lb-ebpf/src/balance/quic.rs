@@ -4,51 +4,58 @@
 //! no server goes by hash, as any datagram does (section 4.2 of the draft): the first packets of a client, which has
 //! chosen an id at random, ids of another config rotation, and those of a server that is gone.
 
-use lb_common::{BackendFlags, ConnectionIds, Row, ServiceValue};
+use lb_common::{BackendFlags, ConnectionIds, Row};
 
 use crate::{
     frame::Frame,
-    parse::Packet,
     tables::Tables,
     wire::quic::{Long, Short},
 };
 
-/// What the connection id of a packet says: one word, because its two parts would be followed by the verifier in every
-/// combination.
-#[derive(Clone, Copy)]
-pub(super) struct Named(u32);
+/// What the connection id of a packet says: one word, because in the kernel a function of its own answers with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named(u32);
 
 /// The packet opens a connection.
 const OPENS: u32 = 1 << 16;
 
 impl Named {
     /// A packet of which the ring decides, and which opens nothing.
-    pub(super) const NOBODY: Self = Self(Row::NOBODY as u32);
+    pub const NOBODY: Self = Self(Row::NOBODY as u32);
+
+    /// What a word says.
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// The word.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        self.0
+    }
 
     /// The slot of the backend that the id names; [`Row::NOBODY`] if it names none.
     #[inline(always)]
-    pub(super) const fn slot(self) -> u16 {
+    pub const fn slot(self) -> u16 {
         self.0 as u16
     }
 
     /// Whether the packet opens a connection. An Initial that names a server does not: it goes on with one.
     #[inline(always)]
-    pub(super) const fn opens(self) -> bool {
+    pub const fn opens(self) -> bool {
         self.0 & OPENS != 0
     }
 }
 
-/// Whom a packet names, if its service speaks QUIC; such a service has datagrams only.
+/// Whom a datagram names whose UDP header is at `offset`, at the service with this id.
 #[inline(always)]
-pub(super) fn named(frame: &impl Frame, packet: &Packet, service: &ServiceValue, tables: &impl Tables) -> Named {
-    match service.connection_ids() {
-        Some(ids) => look(frame, packet.transport_offset, service.id, ids, tables).unwrap_or(Named::NOBODY),
-        None => Named::NOBODY,
-    }
+pub fn look(frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, tables: &impl Tables) -> Named {
+    read(frame, offset, service, ids, tables).unwrap_or(Named::NOBODY)
 }
 
 #[inline(always)]
-fn look(frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, tables: &impl Tables) -> Option<Named> {
+fn read(frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, tables: &impl Tables) -> Option<Named> {
     let short = frame.header::<Short>(offset).filter(|short| short.udp.bytes() as usize >= size_of::<Short>())?;
     if !short.is_long() {
         return Some(Named(server(service, ids.server_id(short.octet, short.rest()), tables).into()));

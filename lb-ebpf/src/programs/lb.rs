@@ -12,6 +12,7 @@
 mod clients;
 mod flows;
 mod maps;
+mod quic;
 mod runtime;
 mod services;
 mod xdp_frame;

@@ -7,17 +7,18 @@ use aya_ebpf::{
     maps::{Array, DevMapHash, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
 };
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, Event, EventKind, Flow, Hits, ListKind, ListValue, Mac, ReplyValue,
-    RingElement, Row, ServiceValue, Settings, Traffic,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Event, EventKind, Flow, Hits, ListKind, ListValue,
+    Mac, ReplyValue, RingElement, Row, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
-    balance::flows::Arrival,
+    balance::{flows::Arrival, quic::Named},
+    frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
     tables::{Route, Tables},
 };
 
-use crate::{clients::sluice_client_hash, flows::sluice_steer, services};
+use crate::{clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, services};
 
 #[map(name = "settings")]
 pub(crate) static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -107,6 +108,11 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn allows_source(&self, service: u16, source: &Address) -> bool {
         services::allows(service, source)
+    }
+
+    #[inline(always)]
+    fn named(&self, _: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named {
+        Named::from_word(sluice_quic(self.context, offset, u32::from(service), u32::from(ids.to_byte())))
     }
 
     #[inline(always)]

@@ -7,7 +7,8 @@ use std::{
 
 use ipnet::IpNet;
 use lb_userspace::model::{
-    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service, Track,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, ServerId,
+    Service, Track,
 };
 
 use super::packet::{Payload, Template, Walk};
@@ -38,6 +39,8 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// The port; `None` is any port.
     pub port: Option<u16>,
+    /// Whether it speaks QUIC, its backends numbered by their server ids.
+    pub is_quic: bool,
 }
 
 const PORT: u16 = 80;
@@ -55,7 +58,7 @@ const UNLISTED: u32 = 0x0a02_0001;
 
 impl Endpoint {
     const fn new(is_v4: bool, delivery: Delivery) -> Self {
-        Self { is_v4, delivery, protocol: Protocol::Tcp, port: Some(PORT) }
+        Self { is_v4, delivery, protocol: Protocol::Tcp, port: Some(PORT), is_quic: false }
     }
 
     fn address(&self) -> IpAddr {
@@ -83,7 +86,7 @@ impl Endpoint {
             weight: Backend::DEFAULT_WEIGHT,
             state: AdminState::Up,
             drain_until: None,
-            server_id: None,
+            server_id: ServerId::from_hex(&format!("{number:04x}")).filter(|_| self.is_quic),
         };
         Service {
             name: "bench".to_owned(),
@@ -96,7 +99,7 @@ impl Endpoint {
             affinity: Affinity::default(),
             track: Track::default(),
             slow_start: Duration::ZERO,
-            quic: None,
+            quic: self.is_quic.then_some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
             allow_from: Vec::new(),
             health: None,
             pool: None,
@@ -190,6 +193,7 @@ pub fn all() -> Vec<Case> {
     let v6 = |delivery| Endpoint::new(false, delivery);
     let (ipip, ipip6) = (v4(Delivery::Ipip), v6(Delivery::Ipip));
     let udp = Endpoint { protocol: Protocol::Udp, ..ipip };
+    let quic = Endpoint { is_quic: true, ..udp };
     let any_port = Endpoint { port: None, ..ipip };
     let mut cases = vec![Case::new("ipip/v4/tcp", ipip)];
     cases.extend([10, 14, 17, 20, 22].map(|flow_bits| Case::new("ipip/v4/tcp", ipip).flows(flow_bits)));
@@ -198,6 +202,8 @@ pub fn all() -> Vec<Case> {
         Case::new("ipip/v6/tcp", ipip6),
         Case::new("ipip/v6/tcp", ipip6).flows(20),
         Case::new("ipip/v4/udp", udp),
+        Case::new("quic/v4/server-id", quic).payload(Payload::Quic([0, 7])),
+        Case::new("quic/v4/unknown-id", quic).payload(Payload::Quic([0xff, 0xff])),
         Case::new("ipip/v4/tcp/any-port", any_port),
         Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
         Case::new("gue/v4/tcp", v4(Delivery::Gue)),

@@ -5,11 +5,15 @@ mod flows;
 use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row, ServiceValue,
-    Settings, Traffic,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row,
+    ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
-    balance::flows::{Arrival, steer},
+    balance::{
+        flows::{Arrival, steer},
+        quic::{Named, look},
+    },
+    frame::Frame,
     parse::Packet,
     service::lookup::{self, Endpoint, ServiceTable},
     tables::{Route, Tables},
@@ -90,6 +94,10 @@ impl Tables for SnapshotTables<'_> {
     fn allows_source(&self, service: u16, source: &Address) -> bool {
         let source: IpAddr = (*source).into();
         self.snapshot.sources.iter().any(|(id, prefix)| *id == service && prefix.contains(&source))
+    }
+
+    fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named {
+        look(frame, offset, service, ids, self)
     }
 
     fn server(&self, service: u16, id: u64) -> Option<u16> {
