@@ -5,6 +5,7 @@
 //! through the loaded program; both must do what the table says. What a case expects is written with the packet builder
 //! and never computed by the datapath.
 
+mod affinity;
 pub mod agent;
 pub mod agent_run;
 mod drops;
@@ -211,6 +212,7 @@ pub fn table() -> Vec<Case> {
         nat_reply::cases(),
         echo::cases(),
         drops::cases(),
+        affinity::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -7,6 +7,7 @@ mod bad_values;
 mod edits;
 mod examples;
 mod file;
+mod flows;
 mod layout;
 mod limits;
 mod refused_edits;
