@@ -14,11 +14,11 @@ use tokio::runtime::Runtime;
 use super::{
     Client, Control, bind, serve,
     types::{
-        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DropCount, Drops, Edit, Interface,
-        List, ListTest, ServiceStatus, Status, TrafficStatus,
+        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, Drops,
+        Edit, Interface, List, ListTest, ServiceStatus, Status, TrafficStatus,
     },
 };
-use crate::model::{AdminState, ListKind, Protocol};
+use crate::model::{AdminState, ListKind, Moment, Protocol};
 
 /// What was asked of a [`Memory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +98,16 @@ pub(crate) fn backend(service: &str, name: &str, ip: &str, state: BackendState) 
     }
 }
 
+pub(crate) fn drain(flows: u64, drained: bool) -> DrainStatus {
+    DrainStatus {
+        flows,
+        quiet_seconds: 0,
+        drained,
+        until: Some(Moment::from_seconds(1_800_000_000)),
+        seconds_left: Some(540),
+    }
+}
+
 pub(crate) fn services() -> Vec<ServiceStatus> {
     let down = BackendStatus {
         reason: "connection refused".to_owned(),
@@ -108,6 +118,9 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
     let six = BackendStatus {
         port: Some(5353),
         weight: 7,
+        effective_weight: 0,
+        admin: AdminState::Drain,
+        drain: Some(drain(3, false)),
         ..backend("dns", "2001:db8::53", "2001:db8::53", BackendState::Draining)
     };
     vec![

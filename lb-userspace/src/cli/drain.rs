@@ -53,7 +53,7 @@ fn outcome(backend: &BackendStatus) -> Result<Outcome, Failure> {
         (drain, AdminState::Drain) if backend.state == BackendState::Disabled => {
             let flows = drain.map_or(0, |drain| drain.flows);
             Err(Failure::machine(format_args!(
-                "{name} was not drained by its deadline, and is disabled; {flows} flows were let go"
+                "{name} was not drained by its deadline, and is disabled; flows were let go: {flows}"
             )))
         }
         (drain, AdminState::Drain) => Ok(Outcome::Left(drain.map_or(0, |drain| drain.flows))),
@@ -86,4 +86,32 @@ fn say(session: &mut Session<'_>, backend: &BackendStatus, what: &str) -> Result
         writeln!(session.out, "backend {} of service {}: {what}{to_go}", backend.name, backend.service)?;
     }
     Ok(session.out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::memory;
+
+    fn draining(state: BackendState, flows: u64, drained: bool) -> Result<Outcome, String> {
+        let drain = Some(memory::drain(flows, drained));
+        let status =
+            BackendStatus { admin: AdminState::Drain, drain, ..memory::backend("web", "web1", "10.0.0.11", state) };
+        outcome(&status).map_err(|failure| {
+            let mut errors = Vec::new();
+            assert_eq!(failure.report(false, &mut errors), 1);
+            String::from_utf8(errors).unwrap()
+        })
+    }
+
+    #[test]
+    fn a_drain_is_done_or_goes_on_or_was_cut_short() {
+        assert_eq!(draining(BackendState::Draining, 3, false), Ok(Outcome::Left(3)));
+        assert_eq!(draining(BackendState::Draining, 0, true), Ok(Outcome::Drained));
+        assert_eq!(draining(BackendState::Disabled, 0, true), Ok(Outcome::Drained), "before its deadline");
+        let cut = draining(BackendState::Disabled, 3, false).unwrap_err();
+        let expected = "error: backend web1 of service web was not drained by its deadline, and is disabled; flows were let go: 3\n";
+        assert_eq!(cut, expected);
+        assert_eq!(draining(BackendState::Down, 1, false), Ok(Outcome::Left(1)), "its flows are let go in time");
+    }
 }

@@ -1,13 +1,19 @@
 //! The command line as people and scripts see it, against a daemon without a kernel.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use clap::{CommandFactory, Parser};
 
 use super::{Cli, Style, execute};
-use crate::api::{
-    memory::{self, Asked, Daemon},
-    types::{ApplyRequest, ChangeRequest, Edit},
+use crate::{
+    api::{
+        memory::{self, Asked, Daemon},
+        types::{ApplyRequest, ChangeRequest, Edit},
+    },
+    model::{AdminState, Moment},
 };
 
 /// What a command wrote, and its exit code.
@@ -224,6 +230,8 @@ fn each_verb_asks_for_its_edit() {
         ("backend remove web w", r#"{"kind":"backend_remove","service":"web","backend":"w"}"#),
         ("backend drain web w", r#"{"kind":"backend_state","service":"web","backend":"w","state":"drain"}"#),
         ("backend undrain web w", r#"{"kind":"backend_state","service":"web","backend":"w","state":"up"}"#),
+        ("backend enable web w", r#"{"kind":"backend_state","service":"web","backend":"w","state":"up"}"#),
+        ("backend disable web w", r#"{"kind":"backend_state","service":"web","backend":"w","state":"disabled"}"#),
         ("backend weight web w 1000", r#"{"kind":"backend_weight","service":"web","backend":"w","weight":1000}"#),
         ("deny add 10.0.0.1 ::/0", r#"{"kind":"list_add","list":"deny","prefixes":["10.0.0.1","::/0"]}"#),
         ("allow add 10.0.0.1", r#"{"kind":"list_add","list":"allow","prefixes":["10.0.0.1"]}"#),
@@ -240,6 +248,38 @@ fn each_verb_asks_for_its_edit() {
         }
     }
     assert_eq!(daemon.memory.asked(), expected);
+}
+
+#[test]
+fn a_deadline_becomes_a_moment() {
+    let daemon = Daemon::start();
+    let before = Moment::now();
+    output(&daemon, "backend drain web w --deadline 1h30m");
+    let after = Moment::now();
+    let [Asked::Change(ChangeRequest { edit: Edit::BackendState { state, drain_until: Some(until), .. }, .. })] =
+        &daemon.memory.asked()[..]
+    else {
+        panic!("{:?}", daemon.memory.asked())
+    };
+    let later = |moment: Moment| moment.after(Duration::from_secs(5400));
+    assert!(*state == AdminState::Drain && (later(before)..=later(after)).contains(until), "{until}");
+    for deadline in ["10", "0s", "2y", "soon"] {
+        let refused = ask(&daemon, &format!("backend drain web w --deadline {deadline}"));
+        assert!(refused.code == 2 && refused.errors.contains("write a number and its unit"), "{}", refused.errors);
+    }
+}
+
+#[test]
+fn waiting_for_a_drain_that_nobody_does_fails() {
+    let daemon = Daemon::start();
+    let cases = [
+        ("web web1", "backend web1 of service web no longer drains: somebody has changed its state"),
+        ("web web9", "backend web9 of service web is there no more: somebody has removed it"),
+    ];
+    for (backend, error) in cases {
+        let said = ask(&daemon, &format!("backend drain {backend} --wait"));
+        assert_eq!((said.code, said.errors), (1, format!("error: {error}\n")));
+    }
 }
 
 #[test]

@@ -88,6 +88,7 @@ pub async fn run(mut options: Options) -> Result<(), DaemonError> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    state.write_history();
     tracing::info!("stopping; forwarding goes on with what the kernel holds (`sluice detach --all` ends it)");
     drop(stop);
     server.await.map_err(|error| DaemonError::Api(std::io::Error::other(error)))?.map_err(DaemonError::Api)

@@ -84,7 +84,7 @@ impl State {
     }
 
     /// Keeps the history for a start without tables.
-    fn write_history(&mut self) {
+    pub(super) fn write_history(&mut self) {
         let Some(history) = self.planner.news() else { return };
         if let Err(error) = history::write(&self.state_directory, history) {
             tracing::error!(%error, "could not write the history into {}", self.state_directory.display());

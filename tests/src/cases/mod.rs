@@ -5,6 +5,7 @@
 //! through the loaded program; both must do what the table says. What a case expects is written with the packet builder
 //! and never computed by the datapath.
 
+mod affinity;
 pub mod agent;
 pub mod agent_run;
 mod drops;
@@ -244,6 +245,7 @@ pub fn table() -> Vec<Case> {
         ports::cases(),
         prefixes::cases(),
         sources::cases(),
+        affinity::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -13,18 +13,18 @@ use std::{
     rc::Rc,
 };
 
-use lb_common::{BackendFlags, Entry, HashKey, Mac, Row, RowState, ServiceValue};
+use lb_common::{BackendFlags, Entry, FLOW_WAYS, HashKey, Mac, Row, RowState, ServiceValue};
 use lb_ebpf::{balance, frame::MemoryFrame, tables::Route};
 use lb_userspace::{
     daemon,
     dataplane::{self, Occupied},
     model::{Model, Moment, Protocol, Service},
-    plan::{Census, Health, Inputs, Patience, Planner, Snapshot, service_key},
+    plan::{Census, Health, History, Inputs, Patience, Planner, Snapshot, service_key},
     ring,
     routes::{NextHop, NextHops},
 };
 
-pub use self::client::Kind;
+pub use self::client::{FLOWS_PER_CLIENT, Kind};
 use crate::tables::{FlowMemory, SnapshotTables};
 
 /// The clock of a node that has just been made: late enough that all times are.
@@ -45,6 +45,11 @@ pub struct Node {
     census: Census,
     patience: Patience,
     keeps: daemon::Keeps,
+    weights: BTreeMap<(String, String), u32>,
+    /// The time of day when the clock showed 0, in seconds since 1970.
+    midnight_s: u64,
+    /// What a daemon would have in its file.
+    history: History,
 }
 
 impl Node {
@@ -60,6 +65,9 @@ impl Node {
             census: Census::default(),
             patience: Patience::default(),
             keeps: daemon::Keeps::default(),
+            weights: BTreeMap::new(),
+            midnight_s: MIDNIGHT_S,
+            history: History::default(),
         };
         node.change(|service| service.backends = backends.iter().map(|name| operator::backend(name)).collect());
         node
@@ -87,7 +95,7 @@ impl Node {
     /// Another daemon takes over what is in the tables. Of health it knows what they say: who may be given new flows is
     /// up, the others have to be checked first.
     pub fn restart(&mut self) {
-        self.planner = Planner::default();
+        self.planner = Planner::after(self.history.clone());
         for backend in &self.model.services[0].backends {
             let identity = ring::short_identity(&backend.name);
             let was_up = self
@@ -100,6 +108,27 @@ impl Node {
         // What it finds is kept for nothing, but what nobody needs is removed before slots are given away.
         self.scan(self.flows.entries());
         self.synchronise(None);
+    }
+
+    /// The node as it is when its machine has started anew and was away for some seconds: without tables and flows, and with
+    /// a clock that begins again.
+    pub fn rebooted(&self, seconds: u64) -> Self {
+        const BOOT_S: u64 = 20;
+        let mut node = Self {
+            model: self.model.clone(),
+            health: self.health.clone(),
+            planner: Planner::after(self.history.clone()),
+            snapshot: Snapshot::default(),
+            flows: Rc::new(FlowMemory::new(self.flows.room() / FLOW_WAYS, BOOT_S)),
+            names: self.names.clone(),
+            census: Census::default(),
+            keeps: daemon::Keeps::default(),
+            weights: BTreeMap::new(),
+            midnight_s: self.now().seconds() + seconds - BOOT_S,
+            history: self.history.clone(),
+        };
+        node.synchronise(None);
+        node
     }
 
     /// Lets time pass without a daemon.
@@ -155,7 +184,8 @@ impl Node {
         let before = self.snapshot.clone();
         dataplane::apply(&mut self.snapshot, &before, &desired.snapshot).expect("memory refuses nothing");
         assert!(self.snapshot == desired.snapshot, "the changes lead to what is wanted");
-        self.keeps = desired.keeps;
+        (self.keeps, self.weights) = (desired.keeps, desired.weights);
+        self.history = self.planner.news().cloned().unwrap_or_else(|| self.history.clone());
     }
 
     /// Sends a packet of a client's flow; the name of the backend that it goes to.
@@ -178,7 +208,7 @@ impl Node {
 
     /// The time of day.
     pub fn now(&self) -> Moment {
-        Moment::from_seconds(MIDNIGHT_S + self.now_s())
+        Moment::from_seconds(self.midnight_s + self.now_s())
     }
 
     /// What the last scan found.
@@ -232,13 +262,25 @@ impl Node {
         self.snapshot.backends.get(&slot).map(|value| self.names[&value.identity].as_str())
     }
 
+    /// The weight that a backend's share follows from.
+    pub fn weight(&self, backend: &str) -> u32 {
+        self.weights[&(self.model.services[0].name.clone(), backend.to_owned())]
+    }
+
+    /// Whether time alone will change a weight.
+    pub const fn is_ramping(&self) -> bool {
+        self.planner.is_ramping()
+    }
+
     /// Whether slots of former backends wait for a scan.
     pub fn has_retired(&self) -> bool {
         self.planner.has_retired()
     }
 
     fn hash(&self, flow: u32) -> u64 {
-        client::packet(flow, Kind::Data, &self.model.services[0]).flow().hash(&self.snapshot.settings.hash_key)
+        let packet = client::packet(flow, Kind::Data, &self.model.services[0]);
+        self.snapshot.services[&service_key(&self.model.services[0])]
+            .hash(&packet.flow(), &self.snapshot.settings.hash_key)
     }
 }
 

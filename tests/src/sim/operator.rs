@@ -78,6 +78,12 @@ impl Node {
         self.set_state(name, AdminState::Drain);
     }
 
+    /// `sluice backend drain --deadline`: of so many seconds.
+    pub fn drain_for(&mut self, name: &str, seconds: u64) {
+        let until = self.now().after(Duration::from_secs(seconds));
+        self.edit(name, |backend| (backend.state, backend.drain_until) = (AdminState::Drain, Some(until)));
+    }
+
     /// `sluice backend weight`.
     pub fn weigh(&mut self, name: &str, weight: u32) {
         self.edit(name, |backend| backend.weight = weight);

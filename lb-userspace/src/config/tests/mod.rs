@@ -8,6 +8,7 @@ mod bad_values;
 mod edits;
 mod examples;
 mod file;
+mod flows;
 mod layout;
 mod limits;
 mod quic;
