@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
+use lb_common::RowState;
 use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
 
 use super::packet::{Payload, Template, Walk};
@@ -20,6 +21,9 @@ pub struct Case {
     pub service: Endpoint,
     /// The entries of the deny list. If there are any, the floor is the same program without the list.
     pub entries: u32,
+    /// The state of the service's rows. If they are unsettled, the flow table knows the flows that the packet walks over, as
+    /// many as fit.
+    pub rows: RowState,
 }
 
 /// A service of the bench.
@@ -98,7 +102,7 @@ impl Case {
         let destination = SocketAddr::new(service.address(), PORT);
         let frame_bytes = if service.is_v4 { 64 } else { 96 };
         let template = Template { payload, source: service.client(), destination, frame_bytes };
-        Self { name, template, walk: Walk::default(), service, entries: 0 }
+        Self { name, template, walk: Walk::default(), service, entries: 0, rows: RowState::Settled }
     }
 
     fn payload(mut self, payload: Payload) -> Self {
@@ -113,6 +117,11 @@ impl Case {
 
     fn flows(mut self, flow_bits: u32) -> Self {
         self.walk = Walk::clients(flow_bits);
+        self
+    }
+
+    fn rows(mut self, state: RowState) -> Self {
+        self.rows = state;
         self
     }
 
@@ -185,6 +194,10 @@ pub fn all() -> Vec<Case> {
         Case::new("ipip/v6/tcp", ipip6).flows(20),
         Case::new("ipip/v4/udp", udp),
         Case::new("ipip/v4/tcp/any-port", any_port),
+        Case::new("ipip/v4/tcp/unsettled/lookup", ipip).flows(18).rows(RowState::Lookup),
+        Case::new("ipip/v4/tcp/unsettled/lookup", ipip).flows(20).rows(RowState::Lookup),
+        Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(18).rows(RowState::Moving),
+        Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(20).rows(RowState::Moving),
         Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
         Case::new("l2/v4/tcp", v4(Delivery::L2)),
         Case::new("l2/v6/tcp", v6(Delivery::L2)),
