@@ -12,6 +12,7 @@
 #![no_main]
 #![allow(linker_messages, reason = "bpf-linker warns of an LLVM library that it does not need")]
 
+mod road;
 mod runtime;
 mod xdp_frame;
 
@@ -115,8 +116,9 @@ fn wrap(context: &XdpContext, target: &ProgramArray) -> u32 {
     xdp_action::XDP_ABORTED
 }
 
+/// Makes the packet anew, whatever became of the frame.
 #[inline(always)]
-fn restore(frame: &mut XdpFrame) -> Option<()> {
+pub(crate) fn restore(frame: &mut XdpFrame) -> Option<()> {
     let packet = PACKET.get(0)?;
     // Behind the barrier, or the two subtractions become one in 32 bits, which the verifier refuses for pointers.
     let grown = black_box(frame.length()) as i32 - packet.frame_bytes as i32;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+use lb_common::RowState;
 use lb_userspace::model::{
     AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, ServerId,
     Service, Track,
@@ -26,6 +27,9 @@ pub struct Case {
     pub service: Endpoint,
     /// The entries of the deny list. If there are any, the floor is the same program without the list.
     pub entries: u32,
+    /// The state of the service's rows. If they are unsettled, the flow table knows the flows that the packet walks over, as
+    /// many as fit.
+    pub rows: RowState,
 }
 
 /// A service of the bench.
@@ -115,7 +119,7 @@ impl Case {
         let destination = SocketAddr::new(service.address(), PORT);
         let frame_bytes = if service.is_v4 { 64 } else { 96 };
         let template = Template { payload, source: service.client(), destination, frame_bytes };
-        Self { name, template, walk: Walk::default(), service, entries: 0 }
+        Self { name, template, walk: Walk::default(), service, entries: 0, rows: RowState::Settled }
     }
 
     fn payload(mut self, payload: Payload) -> Self {
@@ -130,6 +134,11 @@ impl Case {
 
     fn flows(mut self, flow_bits: u32) -> Self {
         self.walk = Walk::clients(flow_bits);
+        self
+    }
+
+    fn rows(mut self, state: RowState) -> Self {
+        self.rows = state;
         self
     }
 
@@ -205,6 +214,10 @@ pub fn all() -> Vec<Case> {
         Case::new("quic/v4/server-id", quic).payload(Payload::Quic([0, 7])),
         Case::new("quic/v4/unknown-id", quic).payload(Payload::Quic([0xff, 0xff])),
         Case::new("ipip/v4/tcp/any-port", any_port),
+        Case::new("ipip/v4/tcp/unsettled/lookup", ipip).flows(18).rows(RowState::Lookup),
+        Case::new("ipip/v4/tcp/unsettled/lookup", ipip).flows(20).rows(RowState::Lookup),
+        Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(18).rows(RowState::Moving),
+        Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(20).rows(RowState::Moving),
         Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
         Case::new("gue/v4/tcp", v4(Delivery::Gue)),
         Case::new("gue/v6/tcp", v6(Delivery::Gue)),

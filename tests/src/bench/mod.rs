@@ -17,3 +17,4 @@ pub mod packet;
 pub mod report;
 pub mod ring;
 pub mod sandbox;
+pub mod traffic;

@@ -14,7 +14,7 @@ use tests::bench::sandbox;
 /// How many instructions the verifier may walk, by program. It refuses a million; a program that grows towards that loads
 /// slowly, and one more feature doubles it. Measured with rustc 1.99.1 on Linux 6.18: 40,212,
 /// 2,578, 381, 381, 2, 2 and 41.
-const BUDGETS: [(&str, u32); 7] = [
+const BUDGETS: [(&str, u32); 10] = [
     ("sluice_lb", 60_000),
     ("sluice_agent", 10_000),
     ("sluice_wrapper", 2_000),
@@ -22,6 +22,9 @@ const BUDGETS: [(&str, u32); 7] = [
     ("sluice_floor", 10),
     ("sluice_linear_floor", 10),
     ("sluice_poison", 500),
+    ("sluice_generator", 2_000),
+    ("sluice_bare", 100),
+    ("sluice_sink", 100),
 ];
 
 /// What the kernel says of a loaded program.

@@ -2,6 +2,7 @@
 
 mod datapath;
 mod ring;
+mod traffic;
 
 use anyhow::Result;
 use clap::Parser;
@@ -18,11 +19,14 @@ enum Bench {
     Datapath(datapath::Datapath),
     /// Time and memory of building rings, their balance, and the rows that changes move without need.
     Ring(ring::Ring),
+    /// Packets and requests from end to end, compared with other balancers.
+    Traffic(traffic::Traffic),
 }
 
 fn main() -> Result<()> {
     match Bench::parse() {
         Bench::Datapath(arguments) => datapath::run(&arguments),
         Bench::Ring(arguments) => ring::run(&arguments, &HEAP),
+        Bench::Traffic(arguments) => traffic::run(&arguments),
     }
 }

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::sim::{Kind, Node, operator};
 
-/// How often the flow table is scanned. The daemon does it once a second; nothing here is shorter than this.
-const SCAN_S: u64 = 5;
+/// How often the flow table is scanned. The daemon does it once a second; rows here move for a quarter of an hour or more.
+const SCAN_S: u64 = 20;
 
 /// One node.
 pub(super) struct Ours {
