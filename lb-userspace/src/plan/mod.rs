@@ -10,6 +10,8 @@ mod desired;
 mod rows;
 mod services;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use change::{Change, difference};
 pub use desired::{Desired, Health, Inputs, PlanError, Planner};

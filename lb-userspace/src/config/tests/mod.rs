@@ -10,6 +10,7 @@ mod examples;
 mod file;
 mod layout;
 mod limits;
+mod pools;
 mod refused_edits;
 mod robustness;
 
