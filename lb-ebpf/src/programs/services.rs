@@ -52,7 +52,8 @@ pub(crate) fn at(endpoint: Endpoint<'_>) -> Option<ServiceValue> {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn sluice_service(upper: u64, lower: u64, port: u32, protocol: u32) -> u64 {
-    let endpoint = Endpoint { address: &Address::from_halves([upper, lower]), port: port as u16, protocol: protocol as u8 };
+    let endpoint =
+        Endpoint { address: &Address::from_halves([upper, lower]), port: port as u16, protocol: protocol as u8 };
     let found = SETTINGS.get(0).and_then(|settings| lookup::find(endpoint, settings, &KernelServices));
     found.map_or(0, ServiceValue::word)
 }

@@ -70,7 +70,7 @@ fn every_verb_and_option_has_a_help_text() {
 fn the_agent_takes_several_addresses_and_nodes() {
     let arguments = "sluice agent --interface eth0 --address 192.0.2.80 ::80 --from 10.0.0.1 10.0.0.2 --from ::1";
     let parsed = format!("{:?}", Cli::try_parse_from(arguments.split(' ')).unwrap().verb);
-    assert!(parsed.contains("addresses: [192.0.2.80, ::80], from: [10.0.0.1, 10.0.0.2, ::1]"), "{parsed}");
+    assert!(parsed.contains("addresses: [192.0.2.80/32, ::80/128], from: [10.0.0.1, 10.0.0.2, ::1]"), "{parsed}");
     assert!(Cli::try_parse_from(["sluice", "agent", "--interface", "eth0"]).is_err());
 }
 
@@ -114,6 +114,7 @@ Delivery  l2
 Ring      4096 rows
 Traffic   1200 packets, 1.50 MB, 24 flows
 Backends  1/2 up
+Sources   198.51.100.0/24
 
 SERVICE  NAME  ADDRESS    STATE  WEIGHT   SHARE  PACKETS   BYTES  FLOWS  REASON
 web      web1  10.0.0.11  up        100  50.0 %      600  750 kB     12

@@ -8,8 +8,8 @@ use std::{net::IpAddr, time::Duration};
 use ipnet::IpNet;
 
 use crate::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, Model, Moment, Node, Ports, Protocol,
-    RingSettings, ServerId, Service, Track,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, Model, Moment, Node, Ports,
+    Protocol, RingSettings, ServerId, Service, Track,
 };
 
 use super::report::{At, Span};

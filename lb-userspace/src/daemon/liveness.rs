@@ -106,3 +106,67 @@ fn first(was_up: bool) -> Finding {
     };
     Finding { state, reason: reason.to_owned(), since_s: 0, refused: false }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Document;
+
+    const POOL: &str =
+        "[[pool]]\nname = 'p'\nhealth = { type = 'tcp', port = 80 }\nbackend = [{ address = '10.1.0.1' }]\n";
+
+    fn service(name: &str, port: u16, more: &str) -> String {
+        format!(
+            "[[service]]\nname = '{name}'\naddress = '10.0.0.1'\nport = {port}\ndelivery = 'ipip'\npool = 'p'\n{more}\n"
+        )
+    }
+
+    fn model(text: &str) -> Model {
+        Document::parse("sluice.toml", text).unwrap_or_else(|errors| panic!("{errors}")).1
+    }
+
+    fn report(liveness: &Liveness, service: &str, up: bool) -> Report {
+        let subject = Arc::clone(liveness.subject(service, "10.1.0.1").expect("it is checked"));
+        Report { subject, up, reason: "because".into(), refused: true }
+    }
+
+    fn health(liveness: &Liveness, service: &str) -> Health {
+        liveness.health(service, "10.1.0.1", 1000)
+    }
+
+    #[test]
+    fn one_report_is_news_for_all_services_of_a_pool_that_check_alike() {
+        let mut liveness = Liveness::default();
+        let elsewhere = service("c", 82, "health = { type = 'tcp', port = 81 }");
+        liveness
+            .follow(&model(&(POOL.to_owned() + &service("a", 80, "") + &service("b", 81, "") + &elsewhere)), |_, _| {
+                true
+            });
+        assert!(liveness.note(report(&liveness, "a", false), 0));
+        assert!(!liveness.note(report(&liveness, "b", false), 0), "it was known");
+        assert_eq!(["a", "b", "c"].map(|name| health(&liveness, name)), [Health::Gone, Health::Gone, Health::Up]);
+    }
+
+    #[test]
+    fn a_service_that_joins_knows_what_the_others_know() {
+        let mut liveness = Liveness::default();
+        let one = POOL.to_owned() + &service("a", 80, "");
+        liveness.follow(&model(&one), |_, _| false);
+        assert_eq!(health(&liveness, "a"), Health::Starting);
+        liveness.note(report(&liveness, "a", true), 0);
+        liveness.follow(&model(&(one + &service("b", 81, ""))), |_, _| false);
+        assert_eq!(health(&liveness, "b"), Health::Up);
+    }
+
+    #[test]
+    fn a_backend_that_is_checked_in_another_way_stays_what_it_was() {
+        let mut liveness = Liveness::default();
+        let text = POOL.to_owned() + &service("a", 80, "");
+        liveness.follow(&model(&text), |_, _| true);
+        let old = report(&liveness, "a", false);
+        liveness.follow(&model(&text.replace("port = 80 }", "port = 80, rise = 5 }")), |_, _| false);
+        assert_eq!(health(&liveness, "a"), Health::Up);
+        assert!(!liveness.note(old, 0), "a report on the former check comes too late");
+        assert_eq!(health(&liveness, "a"), Health::Up);
+    }
+}

@@ -12,6 +12,8 @@ mod ramps;
 mod rows;
 mod services;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use change::{Change, difference};
 pub use desired::{Desired, Health, Inputs, PlanError, Planner, can_be_local};

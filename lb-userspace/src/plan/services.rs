@@ -44,8 +44,8 @@ type Match = fn(PortSpan, PortSpan) -> bool;
 /// What the tables say of the services of a model, by name: those that were there before.
 ///
 /// A service is known by its address, its protocol and any of its ports, so that it stays the same one when ports are
-/// added and removed. Where several could be meant, the same first port counts most, then the same ports at all, then
-/// ranges that overlap.
+/// added and removed. Where one of the tables could be several of the model's, it is the one whose first port it has, or
+/// else one that has the same port or range, or else one whose ranges overlap; of these the first in the document.
 pub fn present<'m>(model: &'m Model, current: &Snapshot) -> BTreeMap<&'m str, ServiceValue> {
     let same: Match = |a, b| a == b;
     let overlapping: Match = |a, b| a.first <= b.last && b.first <= a.last && b != PortSpan::ANY;

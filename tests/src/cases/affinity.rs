@@ -45,7 +45,8 @@ fn owner(setup: impl Fn(&mut Setup), service: &'static str, named: &Flow) -> Str
     let mut changed = Setup::default();
     setup(&mut changed);
     let world = World::new(&changed);
-    let key = lb_userspace::plan::service_key(changed.service(service));
+    let asked = changed.service(service);
+    let key = lb_userspace::plan::service_key(asked, asked.ports.only().unwrap_or(0));
     let ring = &world.snapshot.rings[&world.snapshot.services[&key].ring.into()];
     // The top ten bits of the hash are the row of a ring of 1024.
     let slot = ring[(named.hash(&HashKey::expand(SECRET)) >> 54) as usize].current();

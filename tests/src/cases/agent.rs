@@ -22,6 +22,8 @@ pub struct AgentCase {
 pub const GUE_PORT: u16 = 6080;
 /// The services' addresses that the backend owns.
 pub const ADDRESSES: [&str; 2] = [SERVICE, SERVICE6];
+/// The services' prefixes that the backend owns, and their lengths.
+pub const PREFIXES: [(&str, u8); 2] = [("198.51.100.0", 24), ("2001:db8:7::", 48)];
 /// The addresses of the nodes.
 pub const NODES: [&str; 2] = [NODE, NODE6];
 
@@ -34,7 +36,7 @@ const BACKEND6: &str = "fd09:1::33";
 
 /// The agent's table.
 pub fn table() -> Vec<AgentCase> {
-    let ipip = [families(), trust(), untouched(), truncated(), congestion()];
+    let ipip = [families(), prefixes(), trust(), untouched(), truncated(), congestion()];
     let gue = [gue_families(), gue_trust(), gue_untouched(), gue_truncated(), gue_congestion()];
     [ipip.concat(), gue.concat(), jumbo()].concat()
 }
@@ -100,6 +102,22 @@ fn families() -> Vec<AgentCase> {
         case("padding stays", outer4(NODE).carrying(&client4()).trailer(9)).leaves(client4().trailer(9)),
         case("DSCP of the outer header is not copied", outer4(NODE).traffic_class(0xb8).carrying(&client4()))
             .leaves(client4()),
+    ]
+}
+
+fn prefixes() -> Vec<AgentCase> {
+    let v4 = |to: &str| Packet::v4("10.9.0.7", to).tcp(1, 2);
+    let v6 = |to: &str| Packet::v6("fd09::7", to).udp(1, 2);
+    let in4 = |to: &str| case(format!("an inner {to}"), outer4(NODE).carrying(&v4(to)));
+    let in6 = |to: &str| case(format!("an inner {to}"), outer6(NODE6).carrying(&v6(to)));
+    vec![
+        in4("198.51.100.0").leaves(v4("198.51.100.0")),
+        in4("198.51.100.255").leaves(v4("198.51.100.255")),
+        in4("198.51.99.255"),
+        in4("198.51.101.0"),
+        in6("2001:db8:7::").leaves(v6("2001:db8:7::")),
+        in6("2001:db8:7:ffff::1").leaves(v6("2001:db8:7:ffff::1")),
+        in6("2001:db8:8::"),
     ]
 }
 

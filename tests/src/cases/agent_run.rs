@@ -5,9 +5,10 @@ use std::{cell::Cell, net::IpAddr};
 use anyhow::{Context, Result, ensure};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, PerCpuArray},
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
     programs::Xdp,
 };
+use ipnet::IpNet;
 use lb_common::{Address, Hits};
 use lb_ebpf::{
     agent::{AgentTables, decapsulate},
@@ -17,7 +18,7 @@ use lb_ebpf::{
 use lb_userspace::dataplane::{AGENT_OBJECT, Plain};
 
 use super::{
-    agent::{ADDRESSES, AgentCase, GUE_PORT, NODES},
+    agent::{ADDRESSES, AgentCase, GUE_PORT, NODES, PREFIXES},
     poison::Poison,
 };
 
@@ -44,7 +45,11 @@ struct HostTables {
 
 impl AgentTables for HostTables {
     fn serves(&self, address: &Address) -> bool {
-        parsed(ADDRESSES).contains(address)
+        let in_prefix = |(network, bits): &(&str, u8)| {
+            let network: IpAddr = network.parse().expect("an address");
+            IpNet::new(network, *bits).expect("a prefix").contains(&IpAddr::from(*address))
+        };
+        parsed(ADDRESSES).contains(address) || PREFIXES.iter().any(in_prefix)
     }
 
     fn trusts(&self, source: &Address) -> bool {
@@ -93,6 +98,13 @@ impl Agent {
             for address in parsed(addresses) {
                 map.insert(&Plain(address), &1, 0)?;
             }
+        }
+        let map = ebpf.map_mut("prefixes").context("there is no map prefixes")?;
+        let mut map = LpmTrie::<_, [u8; 16], u32>::try_from(map)?;
+        for (network, bits) in PREFIXES {
+            let network: IpAddr = network.parse()?;
+            let mapped_bits = if network.is_ipv4() { 96 } else { 0 };
+            map.insert(&Key::new(mapped_bits + u32::from(bits), Address::from(network).octets()), &1, 0)?;
         }
         let mut agent = Self { ebpf, poison };
         agent.set("gue_port", GUE_PORT.into())?;

@@ -122,6 +122,7 @@ impl Node {
             flows: Rc::new(FlowMemory::new(self.flows.room() / FLOW_WAYS, BOOT_S)),
             names: self.names.clone(),
             census: Census::default(),
+            patience: self.patience,
             keeps: daemon::Keeps::default(),
             weights: BTreeMap::new(),
             midnight_s: self.now().seconds() + seconds - BOOT_S,
@@ -279,8 +280,7 @@ impl Node {
 
     fn hash(&self, flow: u32) -> u64 {
         let packet = client::packet(flow, Kind::Data, &self.model.services[0]);
-        self.snapshot.services[&service_key(&self.model.services[0])]
-            .hash(&packet.flow(), &self.snapshot.settings.hash_key)
+        self.service().hash(&packet.flow(), &self.snapshot.settings.hash_key)
     }
 }
 

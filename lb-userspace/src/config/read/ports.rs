@@ -37,7 +37,13 @@ fn list(value: &Value<'_>, report: &mut Report<'_>) -> Option<Ports> {
         };
         if let Some(other) = spans.iter().find(|other| overlap(span, **other)) {
             let (this, other) = (Ports::new(vec![span]), Ports::new(vec![*other]));
-            report.error(&element.span, format!("`{this}` and `{other}` overlap"), "name each port once");
+            let message = if this == other {
+                format!("`{this}` is there twice")
+            } else {
+                format!("`{this}` and `{other}` overlap")
+            };
+            report.error(&element.span, message, "name each port once");
+            is_sound = false;
         }
         spans.push(span);
     }
@@ -62,7 +68,8 @@ fn range(text: &str) -> Result<PortSpan, Fault> {
     }
     let port = |text: &str| text.trim().parse().ok().filter(|port: &u16| *port > 0);
     let Some((first, last)) = text.split_once('-') else {
-        return Err(Fault::new(format!("{} is not a range of ports", quote(text)), HELP));
+        let help = port(text).map_or_else(|| HELP.to_owned(), |port| format!("write `{port}`, without quotes"));
+        return Err(Fault::new(format!("{} is not a range of ports", quote(text)), help));
     };
     match (port(first), port(last)) {
         (Some(first), Some(last)) if first <= last => Ok(PortSpan { first, last }),

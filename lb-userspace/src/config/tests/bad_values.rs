@@ -74,10 +74,10 @@ sluice.toml:3:13: error: `source_v4` must be a string, not an integer
    3 | source_v4 = 10
      |             ^^
    help: put it in double quotes
-sluice.toml:7:8: error: `port` must be a number without quotes, or `"any"`, not a string
+sluice.toml:7:8: error: `80` is not a range of ports
    7 | port = "80"
      |        ^^^^
-   help: write it like `port = 80`
+   help: write `80`, without quotes
 sluice.toml:8:12: error: `delivery` must be a string, not a boolean
    8 | delivery = true
      |            ^^^^

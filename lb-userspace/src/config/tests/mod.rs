@@ -11,6 +11,7 @@ mod file;
 mod flows;
 mod layout;
 mod limits;
+mod pools;
 mod quic;
 mod refused_edits;
 mod robustness;
