@@ -435,7 +435,7 @@ sluice.toml:6:8: error: a backend of service `web` cannot have a `port`: `ipip` 
 sluice.toml:8:11: error: `l2` cannot bring IPv4 packets to fd00::1, which is an IPv6 address
    8 | address = "fd00::1"
      |           ^^^^^^^^^
-   help: give the IPv4 address of the server, or write `delivery = "ipip"`, which carries both
+   help: give the IPv4 address of the server, or write `delivery = "ipip"` or `"gue"`, which carry both
 sluice.toml:10:11: error: 10.0.0.1 is the address of service `web`, in line 11, so it cannot be a backend's
    10 | address = "10.0.0.1"
       |           ^^^^^^^^^^
