@@ -54,6 +54,12 @@ impl Mac {
         ])
     }
 
+    /// Whether it stands for several receivers: multicast or broadcast.
+    #[inline(always)]
+    pub const fn is_group(self) -> bool {
+        self.0[0].to_ne_bytes()[0] & 1 != 0
+    }
+
     /// The six bytes in the order of the wire.
     pub const fn bytes(self) -> [u8; 6] {
         let (a, b, c) = (self.0[0].to_ne_bytes(), self.0[1].to_ne_bytes(), self.0[2].to_ne_bytes());
@@ -92,7 +98,8 @@ pub struct BackendValue {
     pub source_mac: Mac,
     /// The index of that interface.
     pub ifindex: u32,
-    /// The port that `nat` writes, host byte order; 0 keeps the client's.
+    /// The port that the backend listens on, which `nat` writes, host byte order; 0 keeps the client's. A reply's source has
+    /// it too.
     pub port: u16,
     /// The largest IP packet, in bytes, that the way to the backend carries.
     pub mtu: u16,

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::HashKey;
+use crate::{HashKey, MAX_MACS, Mac};
 
 /// Bits of [`Settings::features`]: what is configured. A feature whose bit is clear costs one test of a bit.
 pub struct Features;
@@ -24,4 +24,7 @@ pub struct Settings {
     pub hash_key: HashKey,
     /// [`Features`].
     pub features: u64,
+    /// The MAC addresses that frames for this node are addressed to, the likeliest first; zeros behind the last. If the first
+    /// is zero, every frame with a single receiver is taken to be for this node.
+    pub macs: [Mac; MAX_MACS],
 }

@@ -27,6 +27,9 @@ pub trait Frame {
 
     /// Makes the frame longer (`bytes` > 0, contents undefined) or shorter at its front; `None` if the driver left no room.
     fn resize_front(&mut self, bytes: i32) -> Option<()>;
+
+    /// Cuts the frame off behind this many bytes.
+    fn truncate(&mut self, bytes: u32) -> Option<()>;
 }
 
 /// A frame in memory: how host programs run the datapath.
@@ -76,5 +79,9 @@ impl Frame for MemoryFrame<'_> {
     fn resize_front(&mut self, bytes: i32) -> Option<()> {
         let start = self.start.checked_add_signed(-(bytes as isize))?;
         (start < self.end).then(|| self.start = start)
+    }
+
+    fn truncate(&mut self, bytes: u32) -> Option<()> {
+        (bytes <= self.length()).then(|| self.end = self.start + bytes as usize)
     }
 }

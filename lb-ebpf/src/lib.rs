@@ -16,6 +16,9 @@ pub mod parse;
 pub mod tables;
 
 pub mod firewall;
+mod receiver;
+
+mod policy;
 pub mod service;
 
 pub mod balance;
@@ -25,11 +28,16 @@ pub mod echo;
 pub mod reply;
 pub mod verdict;
 
+pub mod aside;
+pub mod too_big;
+
 pub mod agent;
 
 use lb_common::DropReason;
 
 use crate::{
+    balance::Access,
+    deliver::Part,
     frame::Frame,
     tables::Tables,
     verdict::{Verdict, Way},
@@ -38,13 +46,23 @@ use crate::{
 /// What becomes of one frame: the whole datapath. Drops are counted here.
 #[inline(always)]
 pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
-    match forward(frame, tables) {
-        Ok(way) => way.verdict(),
-        Err(reason) => {
-            tables.count_drop(reason);
-            Verdict::Drop
-        }
+    let mut way = settle(forward(frame, tables), tables);
+    if way == Way::ASIDE {
+        way = tables.aside(frame);
     }
+    if let Some(mtu) = way.fitting() {
+        way = tables.refuse(frame, mtu);
+    }
+    way.verdict()
+}
+
+/// Counts a drop.
+#[inline(always)]
+fn settle(result: Result<Way, DropReason>, tables: &impl Tables) -> Way {
+    result.unwrap_or_else(|reason| {
+        tables.count_drop(reason);
+        Way::DROP
+    })
 }
 
 /// The journey of a packet.
@@ -54,12 +72,19 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Way::PASS) };
     let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
     firewall::admit(packet, settings, tables)?;
+    if !receiver::is_us(frame, settings) {
+        return Ok(Way::PASS);
+    }
+    if aside::is_due(packet) {
+        return Ok(Way::ASIDE);
+    }
     let Some(service) = service::find(packet, tables)? else {
         return reply::translate(frame, packet, settings, tables);
     };
+    policy::check(packet)?;
     if service.is_address() {
         return Ok(echo::answer(frame, packet));
     }
-    let backend = balance::choose(packet, service, settings, tables)?;
-    deliver::to(frame, packet, backend)
+    let choice = balance::choose(packet, service, Access::Track, settings, tables)?;
+    deliver::to(frame, packet, Part::Packet, choice)
 }

@@ -6,7 +6,7 @@
 use lb_common::{DropReason, EndpointKey, Features, ReplyValue, Settings};
 
 use crate::{
-    deliver::{self, Hop},
+    deliver::{self, Hop, Part},
     frame::Frame,
     parse::{Packet, Transport},
     tables::{Route, Tables},
@@ -24,25 +24,39 @@ pub(crate) fn translate(
     if settings.features & Features::NAT == 0 || packet.defect.is_some() {
         return Ok(Way::PASS);
     }
-    let Some(reply) = find(packet, tables) else { return Ok(Way::PASS) };
+    match find(packet, tables) {
+        Some(reply) => send(frame, packet, Part::Packet, reply, tables),
+        None => Ok(Way::PASS),
+    }
+}
+
+/// Translates a packet that is a reply's, and sends it on by the kernel's route.
+#[inline(always)]
+pub(crate) fn send(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    part: Part<'_>,
+    reply: &ReplyValue,
+    tables: &impl Tables,
+) -> Result<Way, DropReason> {
     match tables.route(packet) {
         // The backend talks to the node itself: the answer to a health check, say.
         Route::Local => Ok(Way::PASS),
         Route::Neighbour { ifindex, mac, source_mac } => {
-            deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac })
+            deliver::reply(frame, packet, part, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac })
         }
         Route::Unresolved { ifindex, address } => {
             tables.want_neighbour(ifindex, &address);
             Err(DropReason::NeighbourUnknown)
         }
-        Route::TooBig => Err(DropReason::MtuExceeded),
+        Route::TooBig { mtu } => Ok(Way::too_big(mtu)),
         Route::Unreachable => Err(DropReason::NoRoute),
     }
 }
 
 /// What the packet's source stands for: exact port first, then any port.
 #[inline(always)]
-fn find<'t>(packet: &Packet, tables: &'t impl Tables) -> Option<&'t ReplyValue> {
+pub(crate) fn find<'t>(packet: &Packet, tables: &'t impl Tables) -> Option<&'t ReplyValue> {
     if !matches!(packet.transport, Transport::Tcp { .. } | Transport::Udp) {
         return None;
     }

@@ -21,7 +21,8 @@ pub fn find<'t>(packet: &Packet, tables: &'t impl Tables) -> Result<Option<&'t S
             at(packet, packet.destination_port, tables).or_else(|| at(packet, 0, tables))
         }
         Transport::EchoRequest => address(packet, tables),
-        Transport::Other => None,
+        // What it is about is not known before what it quotes has been read: the side road does that.
+        Transport::Error | Transport::Other => None,
     })
 }
 
@@ -32,7 +33,7 @@ fn at<'t>(packet: &Packet, port: u16, tables: &'t impl Tables) -> Option<&'t Ser
 
 /// The entry of the packet's destination address, if it is a service's.
 #[inline(always)]
-fn address<'t>(packet: &Packet, tables: &'t impl Tables) -> Option<&'t ServiceValue> {
+pub(crate) fn address<'t>(packet: &Packet, tables: &'t impl Tables) -> Option<&'t ServiceValue> {
     let echo = if packet.is_v4() { protocol::ICMP } else { protocol::ICMPV6 };
     tables.service(&EndpointKey::new(packet.destination, 0, echo))
 }

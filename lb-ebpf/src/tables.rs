@@ -4,7 +4,7 @@ use lb_common::{
     Address, BackendValue, DropReason, EndpointKey, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
 };
 
-use crate::{balance::flows::Arrival, parse::Packet};
+use crate::{balance::flows::Arrival, frame::Frame, parse::Packet, verdict::Way};
 
 /// The datapath's view of the maps and of the kernel's routes.
 ///
@@ -27,6 +27,26 @@ pub trait Tables {
     /// It is asked of the tables so that the kernel's can make it a function that the verifier looks at by itself, once,
     /// and not again for every way in which a packet may have come there.
     fn steer(&self, arrival: Arrival) -> u16;
+
+    /// The slot of the backend that a flow at an unsettled row is on, for a packet that may not leave a trace in the flow
+    /// table: what [`crate::balance::flows::look`] says.
+    fn look(&self, hash: u64, row: Row) -> u16;
+
+    /// The slot of the backend that the first fragment of the packet with this hash went to:
+    /// [`crate::balance::fragments::recall`].
+    fn fragment(&self, hash: u64) -> Option<u16>;
+
+    /// Notes the backend that a first fragment goes to: [`crate::balance::fragments::remember`].
+    fn note_fragment(&self, hash: u64, slot: u16);
+
+    /// Whether one more error may be sent now; see [`crate::too_big`].
+    fn may_complain(&self) -> bool;
+
+    /// Hands a rare packet to the side road, [`crate::aside::process`]: asked of the tables for the same reason as `steer`.
+    fn aside(&self, frame: &mut impl Frame) -> Way;
+
+    /// Hands a packet that does not fit to [`crate::too_big::refuse`].
+    fn refuse(&self, frame: &mut impl Frame, mtu: u16) -> Way;
 
     /// The service that a `nat` backend's reply belongs to.
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue>;
@@ -74,8 +94,11 @@ pub enum Route {
         /// Its address.
         address: Address,
     },
-    /// It is larger than the way's MTU.
-    TooBig,
+    /// It is larger than the way carries.
+    TooBig {
+        /// The largest packet that it carries, in bytes.
+        mtu: u16,
+    },
     /// Nowhere: there is no route, or forwarding is off.
     Unreachable,
 }

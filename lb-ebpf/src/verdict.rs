@@ -17,14 +17,45 @@ pub enum Verdict {
 ///
 /// Where the parts of an enum that a variant lacks meet those of another, LLVM may copy a register that nobody wrote, and
 /// the verifier refuses to read that.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Way(u32);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way(u32);
+
+/// The bit that no interface's index has.
+const NO_INTERFACE: u32 = 1 << 31;
 
 impl Way {
     /// See [`Verdict::Pass`]. No interface has this index.
     pub(crate) const PASS: Self = Self(0);
     /// See [`Verdict::Transmit`]. No interface has this index.
     pub(crate) const TRANSMIT: Self = Self(u32::MAX);
+    /// See [`Verdict::Drop`].
+    pub(crate) const DROP: Self = Self(u32::MAX - 1);
+    /// The packet is rare, and the side road is to deal with it: [`crate::aside::process`].
+    pub(crate) const ASIDE: Self = Self(u32::MAX - 2);
+
+    /// The packet, which is untouched, fits no way that carries only so many bytes: [`crate::too_big::refuse`].
+    #[inline(always)]
+    pub(crate) const fn too_big(mtu: u16) -> Self {
+        Self(NO_INTERFACE | mtu as u32)
+    }
+
+    /// The largest packet that would have fitted, in bytes, if this one did not.
+    #[inline(always)]
+    pub(crate) const fn fitting(self) -> Option<u16> {
+        if self.0 >> 16 == NO_INTERFACE >> 16 { Some(self.0 as u16) } else { None }
+    }
+
+    /// The way in a word that [`Self::word`] returned.
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// The word.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        self.0
+    }
 
     /// The way out of the interface `egress`.
     #[inline(always)]
@@ -38,6 +69,8 @@ impl Way {
         match self {
             Self::PASS => Verdict::Pass,
             Self::TRANSMIT => Verdict::Transmit,
+            // Nothing else is left of what is no interface's index.
+            Self(word) if word & NO_INTERFACE != 0 => Verdict::Drop,
             Self(ifindex) => Verdict::Redirect(ifindex),
         }
     }

@@ -31,13 +31,11 @@ pub(super) fn encapsulate(
     // The inner length fits 16 bits: a frame is shorter than 64 KiB.
     let bytes = packet.ip_bytes as u16;
     if backend.address.is_v4() {
-        super::fits(packet.ip_bytes + ipv4::HEADER_BYTES, backend.mtu)?;
         let (offset, way) = link::wrap(frame, packet, hop, ipv4::HEADER_BYTES, ethernet::IPV4)?;
         *frame.header_mut(offset).ok_or(DropReason::Inconsistent)? =
             Ipv4::encapsulation(backend.source.low(), backend.address.low(), inner, bytes, packet.traffic_class);
         return Ok(way);
     }
-    super::fits(packet.ip_bytes + ipv6::HEADER_BYTES, backend.mtu)?;
     let (offset, way) = link::wrap(frame, packet, hop, ipv6::HEADER_BYTES, ethernet::IPV6)?;
     *frame.header_mut(offset).ok_or(DropReason::Inconsistent)? =
         Ipv6::encapsulation(backend.source.0, backend.address.0, inner, bytes, packet.traffic_class, hash as u32);

@@ -27,11 +27,11 @@ pub(super) fn v4(header: &Ipv4, offset: u32, frame_bytes: u32) -> Packet {
         source: Address::v4(header.source()),
         destination: Address::v4(header.destination()),
         protocol: header.protocol(),
-        traffic_class: header.traffic_class(),
         ttl: header.ttl(),
+        traffic_class: header.traffic_class(),
         source_port: 0,
         destination_port: 0,
-        fragmented: header.is_fragment(),
+        fragment: if header.is_fragment() { offset as u16 } else { 0 },
         transport: Transport::Other,
         defect: None,
     }
@@ -61,11 +61,11 @@ pub(super) fn v6(header: &Ipv6, offset: u32, frame_bytes: u32) -> Packet {
         source: Address::v6(header.source()),
         destination: Address::v6(header.destination()),
         protocol: header.next_header(),
-        traffic_class: header.traffic_class(),
         ttl: header.hop_limit(),
+        traffic_class: header.traffic_class(),
         source_port: 0,
         destination_port: 0,
-        fragmented: false,
+        fragment: 0,
         transport: Transport::Other,
         defect: None,
     }
@@ -74,9 +74,17 @@ pub(super) fn v6(header: &Ipv6, offset: u32, frame_bytes: u32) -> Packet {
 /// Whether a packet with this IPv6 header can be forwarded; moves on to its transport header.
 #[inline(always)]
 pub(super) fn check_v6(frame: &impl Frame, header: &Ipv6, packet: &mut Packet) -> Result<(), DropReason> {
+    if packet.network_offset + packet.ip_bytes > packet.frame_bytes {
+        return Err(DropReason::MalformedIp);
+    }
+    walk_v6(frame, header, packet)
+}
+
+/// Moves on to the transport header behind an IPv6 header.
+#[inline(always)]
+pub(super) fn walk_v6(frame: &impl Frame, header: &Ipv6, packet: &mut Packet) -> Result<(), DropReason> {
     // An IPv4-mapped address has no business on a wire, and the tables would take it for IPv4.
-    let is_mapped = packet.source.is_v4() || packet.destination.is_v4();
-    if header.version() != 6 || is_mapped || packet.network_offset + packet.ip_bytes > packet.frame_bytes {
+    if header.version() != 6 || packet.source.is_v4() || packet.destination.is_v4() {
         return Err(DropReason::MalformedIp);
     }
     for _ in 0..MAX_EXTENSIONS {
@@ -114,11 +122,13 @@ fn skip_extension(frame: &impl Frame, packet: &mut Packet) -> Result<(), DropRea
     };
     if packet.protocol == protocol::FRAGMENT {
         let fragment = frame.header::<Fragment>(offset).ok_or(DropReason::MalformedIp)?;
+        if fragment.is_fragmented() {
+            packet.fragment = offset as u16;
+        }
         if fragment.is_later() {
             packet.protocol = fragment.next_header;
             return Err(DropReason::FragmentUnknown);
         }
-        packet.fragmented |= fragment.is_fragmented();
     }
     packet.protocol = extension.next_header;
     packet.transport_offset = offset + bytes;

@@ -4,6 +4,7 @@
 //! with a defect is still a packet: only the service look-up can tell whether the defect is our business.
 
 mod ip;
+pub mod quoted;
 mod transport;
 
 use core::hint::black_box;
@@ -42,12 +43,12 @@ pub struct Packet {
     pub transport: Transport,
     /// The protocol of the payload, behind IPv6 extension headers.
     pub protocol: u8,
-    /// Whether this is the first fragment of several.
-    pub fragmented: bool,
-    /// DSCP and ECN.
-    pub traffic_class: u8,
     /// The time to live, or hop limit.
     pub ttl: u8,
+    /// DSCP and ECN.
+    pub traffic_class: u8,
+    /// Of a fragment: where the header with its identification begins, IPv4's own or IPv6's fragment header. Otherwise 0.
+    pub fragment: u16,
     /// Why the packet cannot be forwarded if it is for a service.
     pub defect: Option<DropReason>,
 }
@@ -66,6 +67,8 @@ pub enum Transport {
     Udp,
     /// An ICMP echo request of the packet's family.
     EchoRequest,
+    /// An ICMP error of the packet's family: it quotes the packet that it is about.
+    Error,
     /// Something that services do not have.
     Other,
 }
@@ -75,6 +78,18 @@ impl Packet {
     #[inline(always)]
     pub const fn is_v4(&self) -> bool {
         self.destination.is_v4()
+    }
+
+    /// Whether this is a fragment.
+    #[inline(always)]
+    pub const fn is_fragment(&self) -> bool {
+        self.fragment != 0
+    }
+
+    /// Whether this is a fragment other than the first.
+    #[inline(always)]
+    pub const fn is_later_fragment(&self) -> bool {
+        matches!(self.defect, Some(DropReason::FragmentUnknown))
     }
 
     /// The flow that the packet belongs to.

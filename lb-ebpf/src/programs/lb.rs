@@ -12,6 +12,7 @@
 mod flows;
 mod maps;
 mod runtime;
+mod side_roads;
 mod xdp_frame;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

@@ -12,11 +12,17 @@ use lb_common::{
 };
 use lb_ebpf::{
     balance::flows::Arrival,
+    frame::Frame,
     parse::Packet,
     tables::{Route, Tables},
+    too_big,
+    verdict::Way,
 };
 
-use crate::flows::sluice_steer;
+use crate::{
+    flows::{nanoseconds, sluice_look, sluice_recall, sluice_remember, sluice_steer},
+    side_roads::{sluice_aside, sluice_refuse},
+};
 
 #[map(name = "settings")]
 static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -46,6 +52,9 @@ static BACKEND_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(lb_common::MA
 static LIST_HITS: PerCpuArray<Hits> = PerCpuArray::pinned(ListKind::ALL.len() as u32, 0);
 #[map(name = "drops")]
 static DROPS: PerCpuArray<u64> = PerCpuArray::pinned(DropReason::ALL.len() as u32, 0);
+/// When the last answer to a packet that did not fit was due, in nanoseconds.
+#[map(name = "complaints")]
+static COMPLAINTS: PerCpuArray<u64> = PerCpuArray::pinned(1, 0);
 #[map(name = "events")]
 static EVENTS: RingBuf = RingBuf::pinned(lb_common::EVENT_BYTES, 0);
 
@@ -121,6 +130,40 @@ impl Tables for KernelTables {
     fn steer(&self, arrival: Arrival) -> u16 {
         let Arrival { hash, row, service, opens, closes } = arrival;
         sluice_steer(hash, row.word(), service, u32::from(opens), u32::from(closes)) as u16
+    }
+
+    #[inline(always)]
+    fn look(&self, hash: u64, row: Row) -> u16 {
+        sluice_look(hash, row.word()) as u16
+    }
+
+    #[inline(always)]
+    fn fragment(&self, hash: u64) -> Option<u16> {
+        let slot = sluice_recall(hash) as u16;
+        (slot != Row::NOBODY).then_some(slot)
+    }
+
+    #[inline(always)]
+    fn note_fragment(&self, hash: u64, slot: u16) {
+        sluice_remember(hash, slot.into());
+    }
+
+    #[inline(always)]
+    fn may_complain(&self) -> bool {
+        let Some(due) = COMPLAINTS.get_ptr_mut(0) else { return false };
+        // SAFETY: as in `add`.
+        let due = unsafe { &mut *due };
+        too_big::next_due_ns(*due, nanoseconds()).map(|next| *due = next).is_some()
+    }
+
+    #[inline(always)]
+    fn aside(&self, _: &mut impl Frame) -> Way {
+        Way::from_word(sluice_aside(self.context))
+    }
+
+    #[inline(always)]
+    fn refuse(&self, _: &mut impl Frame, mtu: u16) -> Way {
+        Way::from_word(sluice_refuse(self.context, mtu.into()))
     }
 
     #[inline(always)]
@@ -238,7 +281,8 @@ fn route(answer: &FibLookup, code: i64) -> Route {
             };
             Route::Unresolved { ifindex: answer.ifindex, address }
         }
-        FRAG_NEEDED => Route::TooBig,
+        // SAFETY: with this answer the helper has put the MTU where the length was.
+        FRAG_NEEDED => Route::TooBig { mtu: unsafe { answer.__bindgen_anon_1.mtu_result } },
         _ => Route::Unreachable,
     }
 }

@@ -2,7 +2,10 @@
 
 use core::ptr::NonNull;
 
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head};
+use aya_ebpf::{
+    bindings::xdp_md,
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
+};
 use lb_ebpf::frame::{Frame, Header};
 
 /// No header begins so far from the start of a frame. The verifier does not let an offset into the packet that it knows
@@ -76,5 +79,12 @@ impl Frame for XdpFrame {
     fn resize_front(&mut self, bytes: i32) -> Option<()> {
         // SAFETY: the helper checks the room; no reference into the packet outlives the exclusive borrow.
         (unsafe { bpf_xdp_adjust_head(self.context, -bytes) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn truncate(&mut self, bytes: u32) -> Option<()> {
+        let excess = self.length() as i32 - bytes as i32;
+        // SAFETY: as in `resize_front`; the helper would lengthen the packet by a negative excess, and checks the room too.
+        (excess >= 0 && unsafe { bpf_xdp_adjust_tail(self.context, -excess) } == 0).then_some(())
     }
 }

@@ -283,6 +283,7 @@ impl State {
             next_hops: &self.next_hops,
             hash_key: HashKey::expand(secret),
             devices: &devices,
+            macs: &[],
             patience: Patience::default(),
             census,
             now_s,

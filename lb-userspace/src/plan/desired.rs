@@ -8,8 +8,8 @@ use std::{
 };
 
 use lb_common::{
-    Address, BackendFlags, BackendValue, EndpointKey, Features, HashKey, ListKind, MAX_BACKENDS, MAX_ROWS,
-    MAX_SERVICES, ROWS_PER_ELEMENT, ReplyValue, Row, ServiceFlags, ServiceValue, Settings,
+    Address, BackendFlags, BackendValue, EndpointKey, Features, HashKey, ListKind, MAX_BACKENDS, MAX_MACS, MAX_ROWS,
+    MAX_SERVICES, Mac, ROWS_PER_ELEMENT, ReplyValue, Row, ServiceFlags, ServiceValue, Settings,
 };
 
 use super::{
@@ -36,6 +36,8 @@ pub struct Inputs<'a> {
     pub hash_key: HashKey,
     /// The interfaces that the program is attached to.
     pub devices: &'a BTreeSet<u32>,
+    /// The MAC addresses that frames for this node are addressed to, the likeliest first.
+    pub macs: &'a [Mac],
     /// How long rows move.
     pub patience: Patience,
     /// What the last scan of the flow table found, if there has been one since the last time.
@@ -332,9 +334,11 @@ fn address_key(address: IpAddr) -> EndpointKey {
 }
 
 fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs: Inputs<'_>, snapshot: &mut Snapshot) {
+    // The model has made sure that no other service claims this source.
+    let port = backend.port.or(service.port).unwrap_or(0);
     let mut value = BackendValue {
         address: backend.address.into(),
-        port: backend.port.unwrap_or(0),
+        port,
         delivery: service.delivery as u8,
         service: id as u16,
         identity: ring::short_identity(&backend.name),
@@ -352,8 +356,6 @@ fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs:
     }
     snapshot.backends.insert(slot, value);
     if service.delivery == Delivery::Nat {
-        // The model has made sure that no other service claims this source.
-        let port = backend.port.or(service.port).unwrap_or(0);
         let key = EndpointKey::new(backend.address.into(), port, service.protocol.number());
         let reply =
             ReplyValue { address: service.address.into(), port: service.port.unwrap_or(0), backend: slot, service: id };
@@ -385,5 +387,15 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
     if !snapshot.replies.is_empty() {
         features |= Features::NAT;
     }
-    Settings { hash_key: inputs.hash_key, features }
+    Settings { hash_key: inputs.hash_key, features, macs: receivers(inputs.macs) }
+}
+
+/// The receivers whose frames are taken. If there is no room for all of them, every frame is: to miss one would cut off
+/// whoever sends to it.
+fn receivers(macs: &[Mac]) -> [Mac; MAX_MACS] {
+    let mut receivers = [Mac::default(); MAX_MACS];
+    if macs.len() <= receivers.len() {
+        receivers[..macs.len()].copy_from_slice(macs);
+    }
+    receivers
 }

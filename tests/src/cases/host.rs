@@ -1,5 +1,7 @@
 //! Runs a case through the datapath as a library.
 
+use std::cell::Cell;
+
 use lb_common::DropReason;
 use lb_ebpf::{frame::MemoryFrame, tables::Tables, verdict::Verdict};
 
@@ -11,11 +13,20 @@ use crate::{
 
 /// Runs a case.
 pub fn run(case: &Case, world: &World) -> Observation {
-    let tables = SnapshotTables::new(&world.snapshot, |packet| route(packet, case.ingress));
-    let mut buffer = vec![0xee; case.headroom];
-    buffer.extend(&case.frame);
-    let mut frame = MemoryFrame::new(&mut buffer, case.headroom, case.ingress);
-    let verdict = match lb_ebpf::process(&mut frame, &tables) {
+    let ingress = Cell::new(case.ingress);
+    let tables = SnapshotTables::new(&world.snapshot, |packet| route(packet, ingress.get()));
+    for (interface, bytes) in &case.earlier {
+        ingress.set(*interface);
+        process(bytes, *interface, case.headroom, &tables);
+    }
+    tables.pass(case.waited_s);
+    tables.reset_counts();
+    if case.is_exhausted {
+        tables.exhaust_complaints();
+    }
+    ingress.set(case.ingress);
+    let (verdict, frame) = process(&case.frame, case.ingress, case.headroom, &tables);
+    let verdict = match verdict {
         Verdict::Pass => Action::Pass,
         Verdict::Transmit => Action::Transmit,
         // What the program's device map does.
@@ -26,6 +37,15 @@ pub fn run(case: &Case, world: &World) -> Observation {
         Verdict::Redirect(egress) => Action::Redirect(Some(egress)),
         Verdict::Drop => Action::Drop,
     };
-    let frame = if verdict == Action::Drop { Vec::new() } else { frame.bytes().to_vec() };
+    let frame = if verdict == Action::Drop { Vec::new() } else { frame };
     Observation { verdict, frame, counts: tables.counts() }
+}
+
+/// What becomes of one frame.
+fn process(bytes: &[u8], ingress: u32, headroom: usize, tables: &SnapshotTables<'_>) -> (Verdict, Vec<u8>) {
+    let mut buffer = vec![0xee; headroom];
+    buffer.extend(bytes);
+    let mut frame = MemoryFrame::new(&mut buffer, headroom, ingress);
+    let verdict = lb_ebpf::process(&mut frame, tables);
+    (verdict, frame.bytes().to_vec())
 }

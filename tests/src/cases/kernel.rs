@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use aya::{
     TestRun, TestRunOptions,
-    maps::{MapData, RingBuf},
+    maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf},
     programs::Xdp,
+    util::nr_cpus,
 };
-use lb_common::{Address, DropReason, Event, Hits, ListKind, Traffic};
+use lb_common::{Address, DropReason, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, ListKind, Traffic};
 use lb_userspace::{
     dataplane::{self, Kernel},
     plan::Snapshot,
@@ -73,6 +74,11 @@ impl Runner {
     pub fn run(&mut self, case: &Case, world: &World) -> Result<Observation> {
         dataplane::apply(&mut self.kernel, &self.held, &world.snapshot)?;
         self.held = world.snapshot.clone();
+        self.forget(case.is_exhausted)?;
+        for (ingress, frame) in &case.earlier {
+            test_run(self.kernel.program()?, frame, *ingress)?;
+        }
+        self.wanted()?;
         let before = self.counts(world)?;
         let (action, frame) = test_run(self.kernel.program()?, &case.frame, case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
@@ -86,6 +92,25 @@ impl Runner {
         };
         let frame = if verdict == Action::Drop { Vec::new() } else { frame };
         Ok(Observation { verdict, frame, counts })
+    }
+
+    /// Empties what the datapath remembers of single packets, and lets it complain of others again or not.
+    fn forget(&mut self, is_exhausted: bool) -> Result<()> {
+        let mut due = PerCpuArray::<_, u64>::try_from(self.map("complaints")?)?;
+        let cpus = nr_cpus().map_err(|(_, error)| error)?;
+        due.set(0, PerCpuValues::try_from(vec![if is_exhausted { u64::MAX } else { 0 }; cpus.get() as usize])?, 0)?;
+        let mut fragments = Array::<_, [u64; FLOW_WAYS]>::try_from(self.map("fragments")?)?;
+        for set in 0..FRAGMENT_SETS {
+            fragments.set(set, &[0; FLOW_WAYS], 0)?;
+        }
+        Ok(())
+    }
+
+    /// A map, by its pin.
+    fn map(&self, name: &str) -> Result<Map> {
+        let pin = self.pins.join(format!("v{LAYOUT_VERSION}")).join(name);
+        let data = MapData::from_pin(&pin).with_context(|| pin.display().to_string())?;
+        Ok(Map::from_map_data(data)?)
     }
 
     /// All counters, also those that are zero.

@@ -13,7 +13,10 @@ use std::{
 };
 
 use lb_common::{BackendFlags, Entry, HashKey, Mac, Row, RowState};
-use lb_ebpf::{balance, tables::Route};
+use lb_ebpf::{
+    balance::{self, Access},
+    tables::Route,
+};
 use lb_userspace::{
     daemon,
     dataplane::{self, Occupied},
@@ -133,6 +136,7 @@ impl Node {
             next_hops: &next_hops,
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::new(),
+            macs: &[],
             patience: Patience::default(),
             census: census.as_ref(),
             now_s: self.flows.now_s(),
@@ -148,7 +152,7 @@ impl Node {
         let service = &self.snapshot.services[&service_key(&self.model.services[0])];
         let packet = client::packet(flow, kind, &self.model.services[0]);
         let tables = SnapshotTables::with_flows(&self.snapshot, |_| Route::Unreachable, Rc::clone(&self.flows));
-        let choice = balance::choose(&packet, service, &self.snapshot.settings, &tables).ok()?;
+        let choice = balance::choose(&packet, service, Access::Track, &self.snapshot.settings, &tables).ok()?;
         assert_eq!(choice.backend.service, service.id, "a backend of another service");
         Some(&self.names[&choice.backend.identity])
     }

@@ -2,16 +2,28 @@
 
 mod flows;
 
-use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    net::IpAddr,
+    rc::Rc,
+};
 
 use lb_common::{
     Address, BackendValue, DropReason, EndpointKey, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row, ServiceValue,
     Settings, Traffic,
 };
 use lb_ebpf::{
-    balance::flows::{Arrival, steer},
+    aside,
+    balance::{
+        flows::{Arrival, FlowTable, look, steer},
+        fragments::{recall, remember},
+    },
+    frame::Frame,
     parse::Packet,
     tables::{Route, Tables},
+    too_big,
+    verdict::Way,
 };
 use lb_userspace::plan::Snapshot;
 
@@ -40,6 +52,9 @@ pub struct SnapshotTables<'a> {
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
     flows: Rc<FlowMemory>,
+    fragments: FlowMemory,
+    /// When the last complaint was due.
+    complaint_due_ns: Cell<u64>,
     counts: RefCell<Counts>,
 }
 
@@ -52,7 +67,34 @@ impl<'a> SnapshotTables<'a> {
 
     /// Tables with this flow table.
     pub fn with_flows(snapshot: &'a Snapshot, route: impl Fn(&Packet) -> Route + 'a, flows: Rc<FlowMemory>) -> Self {
-        Self { snapshot, route: Box::new(route), nobody: BackendValue::default(), flows, counts: RefCell::default() }
+        Self {
+            snapshot,
+            route: Box::new(route),
+            nobody: BackendValue::default(),
+            flows,
+            fragments: FlowMemory::new(1, 0),
+            complaint_due_ns: Cell::default(),
+            counts: RefCell::default(),
+        }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, seconds: u64) {
+        self.flows.pass(seconds);
+    }
+
+    /// Has the node complain so often that it may not complain again for a long time.
+    pub fn exhaust_complaints(&self) {
+        self.complaint_due_ns.set(u64::MAX);
+    }
+
+    /// Forgets what was counted.
+    pub fn reset_counts(&self) {
+        self.counts.take();
+    }
+
+    fn flow_table(&self) -> Flows<'_> {
+        Flows { memory: &self.flows, snapshot: self.snapshot }
     }
 
     /// What was counted.
@@ -86,7 +128,32 @@ impl Tables for SnapshotTables<'_> {
     }
 
     fn steer(&self, arrival: Arrival) -> u16 {
-        steer(&arrival, &Flows { memory: &self.flows, snapshot: self.snapshot })
+        steer(&arrival, &self.flow_table())
+    }
+
+    fn look(&self, hash: u64, row: Row) -> u16 {
+        look(hash, row, &self.flow_table())
+    }
+
+    fn fragment(&self, hash: u64) -> Option<u16> {
+        recall(&self.fragments.set(hash), hash, self.flow_table().now())
+    }
+
+    fn note_fragment(&self, hash: u64, slot: u16) {
+        remember(&self.fragments.set(hash), hash, slot, self.flow_table().now());
+    }
+
+    fn may_complain(&self) -> bool {
+        let next = too_big::next_due_ns(self.complaint_due_ns.get(), self.flows.now_s() * 1_000_000_000);
+        next.map(|next| self.complaint_due_ns.set(next)).is_some()
+    }
+
+    fn aside(&self, frame: &mut impl Frame) -> Way {
+        aside::process(frame, self)
+    }
+
+    fn refuse(&self, frame: &mut impl Frame, mtu: u16) -> Way {
+        too_big::refuse(frame, mtu, self)
     }
 
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {
