@@ -1,8 +1,8 @@
-//! The side road: ICMP errors and fragments.
+//! The side roads: ICMP errors and fragments.
 //!
 //! They are rare and need much work, so the main road only recognises them and leaves them alone. Here the frame is read
-//! again, because the kernel's verifier looks at this road by itself, as one function of a frame; the firewall has been
-//! asked on the main road.
+//! again, because the kernel's verifier looks at each of these roads by itself, as a function of a frame; the firewall has
+//! been asked on the main road.
 
 use lb_common::{DropReason, EndpointKey, Features, ReplyValue, Settings};
 
@@ -10,35 +10,47 @@ use crate::{
     balance::{self, Access, fragments},
     deliver::{self, Part},
     frame::Frame,
-    parse::{self, Packet, Transport, quoted},
+    parse::{self, Packet, quoted},
     policy, reply, service, settle,
     tables::Tables,
     verdict::Way,
 };
 
-/// Whether the packet goes by the side road.
-#[inline(always)]
-pub(crate) fn is_due(packet: &Packet) -> bool {
-    packet.is_fragment() || packet.transport == Transport::Error
+/// Which side road a packet takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// An ICMP error is to be brought to whom it concerns.
+    Error,
+    /// A fragment is to be remembered or to follow one that was.
+    Fragment,
 }
 
-/// What becomes of a packet that goes by the side road. Drops are counted here.
+/// Room for what is read of a frame: its packet, and a packet that this one quotes.
+#[derive(Debug, Default)]
+pub struct Places {
+    pub(crate) packet: Option<Packet>,
+    quoted: Option<Packet>,
+}
+
+/// What becomes of a packet that takes a side road. Drops are counted here.
 #[inline(always)]
-pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Way {
-    settle(attend(frame, tables), tables)
+pub fn process(frame: &mut impl Frame, errand: Errand, tables: &impl Tables, places: &mut Places) -> Way {
+    settle(attend(frame, errand, tables, places), tables)
 }
 
 #[inline(always)]
-fn attend(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReason> {
-    let mut place = None;
-    let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Way::PASS) };
+fn attend(
+    frame: &mut impl Frame,
+    errand: Errand,
+    tables: &impl Tables,
+    places: &mut Places,
+) -> Result<Way, DropReason> {
+    let Some(packet) = parse::packet(frame, &mut places.packet) else { return Ok(Way::PASS) };
     let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
-    if packet.transport == Transport::Error {
-        unanswered(error(frame, packet, settings, tables))
-    } else if packet.is_later_fragment() {
-        unanswered(later_fragment(frame, packet, settings, tables))
-    } else {
-        first_fragment(frame, packet, settings, tables)
+    match errand {
+        Errand::Error => unanswered(error(frame, packet, settings, tables, &mut places.quoted)),
+        Errand::Fragment if packet.is_later_fragment() => unanswered(later_fragment(frame, packet, settings, tables)),
+        Errand::Fragment => first_fragment(frame, packet, settings, tables),
     }
 }
 
@@ -50,6 +62,7 @@ fn error(
     packet: &Packet,
     settings: &Settings,
     tables: &impl Tables,
+    place: &mut Option<Packet>,
 ) -> Result<Way, DropReason> {
     let is_ours = service::address(packet, tables).is_some();
     if is_ours {
@@ -57,9 +70,8 @@ fn error(
     } else if settings.features & Features::NAT == 0 {
         return Ok(Way::PASS);
     }
-    let mut place = None;
     // Whoever sends an error to a host can only complain of a packet from that host; all else is forged (RFC 5927).
-    let quoted = quoted::reversed(frame, packet, &mut place);
+    let quoted = quoted::reversed(frame, packet, place);
     let Some(quoted) = quoted.filter(|quoted| quoted.destination == packet.destination) else {
         return if is_ours { Err(DropReason::IcmpUnknown) } else { Ok(Way::PASS) };
     };

@@ -39,6 +39,7 @@ use crate::{
     balance::Access,
     deliver::Part,
     frame::Frame,
+    parse::Transport,
     tables::Tables,
     verdict::{Verdict, Way},
 };
@@ -47,8 +48,8 @@ use crate::{
 #[inline(always)]
 pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
     let mut way = settle(forward(frame, tables), tables);
-    if way == Way::ASIDE {
-        way = tables.aside(frame);
+    if let Some(errand) = way.errand() {
+        way = tables.aside(frame, errand);
     }
     if let Some(mtu) = way.fitting() {
         way = tables.refuse(frame, mtu);
@@ -75,8 +76,11 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     if !receiver::is_us(frame, settings) {
         return Ok(Way::PASS);
     }
-    if aside::is_due(packet) {
-        return Ok(Way::ASIDE);
+    if packet.transport == Transport::Error {
+        return Ok(Way::ERROR);
+    }
+    if packet.is_fragment() {
+        return Ok(Way::FRAGMENT);
     }
     let Some(service) = service::find(packet, tables)? else {
         return reply::translate(frame, packet, settings, tables);

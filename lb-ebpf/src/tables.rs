@@ -4,7 +4,7 @@ use lb_common::{
     Address, BackendValue, DropReason, EndpointKey, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
 };
 
-use crate::{balance::flows::Arrival, frame::Frame, parse::Packet, verdict::Way};
+use crate::{aside::Errand, balance::flows::Arrival, frame::Frame, parse::Packet, verdict::Way};
 
 /// The datapath's view of the maps and of the kernel's routes.
 ///
@@ -42,8 +42,8 @@ pub trait Tables {
     /// Whether one more error may be sent now; see [`crate::too_big`].
     fn may_complain(&self) -> bool;
 
-    /// Hands a rare packet to the side road, [`crate::aside::process`]: asked of the tables for the same reason as `steer`.
-    fn aside(&self, frame: &mut impl Frame) -> Way;
+    /// Hands a rare packet to a side road, [`crate::aside::process`]: asked of the tables for the same reason as `steer`.
+    fn aside(&self, frame: &mut impl Frame, errand: Errand) -> Way;
 
     /// Hands a packet that does not fit to [`crate::too_big::refuse`].
     fn refuse(&self, frame: &mut impl Frame, mtu: u16) -> Way;

@@ -7,7 +7,7 @@
 use lb_common::DropReason;
 
 use crate::{
-    deliver::link::{self, Hop},
+    aside::Places,
     frame::Frame,
     parse::{self, Packet},
     tables::Tables,
@@ -38,10 +38,9 @@ const BURST_NS: u64 = 100 * INTERVAL_NS;
 
 /// Drops a packet that does not fit, and answers it unless that has been done too often.
 #[inline(always)]
-pub fn refuse(frame: &mut impl Frame, mtu: u16, tables: &impl Tables) -> Way {
+pub fn refuse(frame: &mut impl Frame, mtu: u16, tables: &impl Tables, places: &mut Places) -> Way {
     tables.count_drop(DropReason::MtuExceeded);
-    let mut place = None;
-    match parse::packet(frame, &mut place) {
+    match parse::packet(frame, &mut places.packet) {
         Some(packet) if tables.may_complain() => answer(frame, packet, mtu).map_or(Way::DROP, |()| Way::TRANSMIT),
         _ => Way::DROP,
     }
@@ -60,16 +59,17 @@ pub const fn next_due_ns(last_due_ns: u64, now_ns: u64) -> Option<u64> {
 /// Turns the frame into the answer. If that fails the frame is spoiled, which is no matter: it is dropped.
 #[inline(always)]
 fn answer(frame: &mut impl Frame, packet: &Packet, mtu: u16) -> Option<()> {
+    let offset = packet.network_offset;
     if packet.is_v4() {
         let bytes = 4 * WORDS_V4 as u32;
-        let offset = wrap(frame, packet, ipv4::HEADER_BYTES, bytes, ethernet::IPV4)?;
+        turn(frame, packet, ipv4::HEADER_BYTES, bytes)?;
         *frame.header_mut(offset)? =
             Ipv4::encapsulation(packet.destination.low(), packet.source.low(), protocol::ICMP, bytes as u16, 0);
         let message = Icmp::new(icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED, mtu.into());
         put::<WORDS_V4>(frame, offset + ipv4::HEADER_BYTES, message, 0)
     } else {
         let bytes = 4 * WORDS_V6 as u32;
-        let offset = wrap(frame, packet, ipv6::HEADER_BYTES, bytes, ethernet::IPV6)?;
+        turn(frame, packet, ipv6::HEADER_BYTES, bytes)?;
         let header = Ipv6::encapsulation(packet.destination.0, packet.source.0, protocol::ICMPV6, bytes as u16, 0, 0);
         *frame.header_mut(offset)? = header;
         let mtu = if mtu < MIN_MTU_V6 { MIN_MTU_V6 } else { mtu };
@@ -78,18 +78,31 @@ fn answer(frame: &mut impl Frame, packet: &Packet, mtu: u16) -> Option<()> {
     }
 }
 
-/// Makes the frame one that goes back to its sender, with room in front of the packet for an IP and an ICMP header, and so
-/// many bytes behind the former. Returns where the IP header goes.
+/// Makes the frame one that goes back to its sender with the same tags, with room in front of the packet for an IP and an
+/// ICMP header, and so many bytes behind the former. The IP header goes where the packet's was.
 #[inline(always)]
-fn wrap(frame: &mut impl Frame, packet: &Packet, header_bytes: u32, bytes: u32, ether_type: u16) -> Option<u32> {
+fn turn(frame: &mut impl Frame, packet: &Packet, header_bytes: u32, bytes: u32) -> Option<()> {
     if packet.ip_bytes < bytes - icmp::HEADER_BYTES {
         return None;
     }
-    let Ethernet { source, destination, .. } = *frame.header(0)?;
-    let back = Hop { ifindex: frame.ingress(), mac: &source, source_mac: &destination };
-    let (offset, _) = link::wrap(frame, packet, back, header_bytes + icmp::HEADER_BYTES, ether_type).ok()?;
-    frame.truncate(offset + header_bytes + bytes)?;
-    Some(offset)
+    let [mut first, mut second] = [Word::default(); 2];
+    let (first_offset, second_offset) = (ethernet::HEADER_BYTES, ethernet::HEADER_BYTES + ethernet::TAG_BYTES);
+    let link: Ethernet = *frame.header(0)?;
+    if packet.network_offset > first_offset {
+        first = *frame.header(first_offset)?;
+    }
+    if packet.network_offset > second_offset {
+        second = *frame.header(second_offset)?;
+    }
+    frame.resize_front((header_bytes + icmp::HEADER_BYTES) as i32)?;
+    *frame.header_mut(0)? = Ethernet { destination: link.source, source: link.destination, ..link };
+    if packet.network_offset > first_offset {
+        *frame.header_mut(first_offset)? = first;
+    }
+    if packet.network_offset > second_offset {
+        *frame.header_mut(second_offset)? = second;
+    }
+    frame.truncate(packet.network_offset + header_bytes + bytes)
 }
 
 /// Writes the header of an ICMP message of so many words; `pseudo` is the sum of the pseudo header that its checksum covers.

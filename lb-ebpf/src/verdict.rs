@@ -1,5 +1,7 @@
 //! What becomes of a frame.
 
+use crate::aside::Errand;
+
 /// The datapath's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -25,13 +27,15 @@ const NO_INTERFACE: u32 = 1 << 31;
 
 impl Way {
     /// See [`Verdict::Pass`]. No interface has this index.
-    pub(crate) const PASS: Self = Self(0);
+    pub const PASS: Self = Self(0);
     /// See [`Verdict::Transmit`]. No interface has this index.
     pub(crate) const TRANSMIT: Self = Self(u32::MAX);
     /// See [`Verdict::Drop`].
     pub(crate) const DROP: Self = Self(u32::MAX - 1);
-    /// The packet is rare, and the side road is to deal with it: [`crate::aside::process`].
-    pub(crate) const ASIDE: Self = Self(u32::MAX - 2);
+    /// The packet is rare, and a side road is to deal with it: see [`Errand::Error`].
+    pub(crate) const ERROR: Self = Self(u32::MAX - 2);
+    /// See [`Errand::Fragment`].
+    pub(crate) const FRAGMENT: Self = Self(u32::MAX - 3);
 
     /// The packet, which is untouched, fits no way that carries only so many bytes: [`crate::too_big::refuse`].
     #[inline(always)]
@@ -43,6 +47,16 @@ impl Way {
     #[inline(always)]
     pub(crate) const fn fitting(self) -> Option<u16> {
         if self.0 >> 16 == NO_INTERFACE >> 16 { Some(self.0 as u16) } else { None }
+    }
+
+    /// The side road that this is, if it is one.
+    #[inline(always)]
+    pub(crate) const fn errand(self) -> Option<Errand> {
+        match self {
+            Self::ERROR => Some(Errand::Error),
+            Self::FRAGMENT => Some(Errand::Fragment),
+            _ => None,
+        }
     }
 
     /// The way in a word that [`Self::word`] returned.

@@ -38,7 +38,7 @@ pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: Hop<'_>) -> 
 /// Makes room for an outer header of `outer_bytes` in front of the IP header and writes the link header before it.
 /// Returns where the outer header goes, and the way out.
 #[inline(always)]
-pub(crate) fn wrap(
+pub(super) fn wrap(
     frame: &mut impl Frame,
     packet: &Packet,
     hop: Hop<'_>,

@@ -12,6 +12,7 @@
 mod flows;
 mod maps;
 mod runtime;
+mod scratch;
 mod side_roads;
 mod xdp_frame;
 

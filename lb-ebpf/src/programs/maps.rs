@@ -11,6 +11,7 @@ use lb_common::{
     RingElement, Row, ServiceLine, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
+    aside::Errand,
     balance::flows::Arrival,
     frame::Frame,
     parse::Packet,
@@ -21,7 +22,8 @@ use lb_ebpf::{
 
 use crate::{
     flows::{nanoseconds, sluice_look, sluice_recall, sluice_remember, sluice_steer},
-    side_roads::{sluice_aside, sluice_refuse},
+    scratch,
+    side_roads::{sluice_error, sluice_fragment, sluice_refuse},
 };
 
 #[map(name = "settings")]
@@ -157,8 +159,11 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn aside(&self, _: &mut impl Frame) -> Way {
-        Way::from_word(sluice_aside(self.context))
+    fn aside(&self, _: &mut impl Frame, errand: Errand) -> Way {
+        Way::from_word(match errand {
+            Errand::Error => sluice_error(self.context),
+            Errand::Fragment => sluice_fragment(self.context),
+        })
     }
 
     #[inline(always)]
@@ -185,13 +190,15 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn route(&self, packet: &Packet) -> Route {
-        let mut query = question(packet);
+        // SAFETY: the query is used here only.
+        let Some(query) = (unsafe { scratch::query() }) else { return Route::Unreachable };
+        ask(query, packet);
         // SAFETY: the context is the running program's; the ingress interface is where forwarding is decided.
         let answer = unsafe {
             query.ifindex = (*self.context).ingress_ifindex;
-            bpf_fib_lookup(self.context.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0)
+            bpf_fib_lookup(self.context.cast(), &raw mut *query, size_of::<FibLookup>() as i32, 0)
         };
-        route(&query, answer)
+        route(query, answer)
     }
 
     #[inline(always)]
@@ -230,11 +237,11 @@ impl Tables for KernelTables {
     }
 }
 
-/// What the kernel is asked about the packet's destination.
+/// Asks the kernel about the packet's destination.
 #[inline(always)]
-fn question(packet: &Packet) -> FibLookup {
+fn ask(query: &mut FibLookup, packet: &Packet) {
     // SAFETY: the structure is plain integers, for which all zeros is a value.
-    let mut query: FibLookup = unsafe { core::mem::zeroed() };
+    *query = unsafe { core::mem::zeroed() };
     query.l4_protocol = packet.protocol;
     query.sport = packet.source_port.to_be();
     query.dport = packet.destination_port.to_be();
@@ -249,7 +256,6 @@ fn question(packet: &Packet) -> FibLookup {
         query.__bindgen_anon_3.ipv6_src = packet.source.0.map(u32::to_be);
         query.__bindgen_anon_4.ipv6_dst = packet.destination.0.map(u32::to_be);
     }
-    query
 }
 
 /// What the kernel answered.

@@ -1,6 +1,6 @@
 //! A [`Frame`] over an XDP context.
 
-use core::ptr::NonNull;
+use core::{hint::black_box, ptr::NonNull};
 
 use aya_ebpf::{
     bindings::xdp_md,
@@ -83,7 +83,8 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn truncate(&mut self, bytes: u32) -> Option<()> {
-        let excess = self.length() as i32 - bytes as i32;
+        // Behind the barrier, or the two subtractions become one in 32 bits, which the verifier refuses for pointers.
+        let excess = black_box(self.length()) as i32 - bytes as i32;
         // SAFETY: as in `resize_front`; the helper would lengthen the packet by a negative excess, and checks the room too.
         (excess >= 0 && unsafe { bpf_xdp_adjust_tail(self.context, -excess) } == 0).then_some(())
     }

@@ -14,7 +14,7 @@ use lb_common::{
     Settings, Traffic,
 };
 use lb_ebpf::{
-    aside,
+    aside::{self, Errand, Places},
     balance::{
         flows::{Arrival, FlowTable, look, steer},
         fragments::{recall, remember},
@@ -148,12 +148,12 @@ impl Tables for SnapshotTables<'_> {
         next.map(|next| self.complaint_due_ns.set(next)).is_some()
     }
 
-    fn aside(&self, frame: &mut impl Frame) -> Way {
-        aside::process(frame, self)
+    fn aside(&self, frame: &mut impl Frame, errand: Errand) -> Way {
+        aside::process(frame, errand, self, &mut Places::default())
     }
 
     fn refuse(&self, frame: &mut impl Frame, mtu: u16) -> Way {
-        too_big::refuse(frame, mtu, self)
+        too_big::refuse(frame, mtu, self, &mut Places::default())
     }
 
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {
