@@ -23,7 +23,7 @@ use crate::{
     model::Model,
     plan::{Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
-    routes::{NextHops, Routes, RoutesError},
+    routes::{Interfaces, NextHops, Routes, RoutesError, receivers},
 };
 
 /// How often the flow table is scanned while rows are unsettled.
@@ -63,6 +63,8 @@ pub(super) struct State {
     planner: Planner,
     reports: mpsc::UnboundedReceiver<Report>,
     hops_changed: watch::Receiver<Arc<NextHops>>,
+    /// All of the network's interfaces.
+    links: watch::Receiver<Arc<Interfaces>>,
 }
 
 /// Where services and backends stand in the tables.
@@ -80,7 +82,7 @@ impl State {
         let wanted = interfaces::wanted(&model).await?;
         let mut kernel = Kernel::open(&options.paths.pins)?;
         let snapshot = kernel.snapshot()?;
-        let (routes, hops_changed) = Routes::start()?;
+        let (routes, published) = Routes::start()?;
         let routes = Arc::new(routes);
         if let Some(ring) = kernel.take_events() {
             tokio::spawn(events::follow(ring, Arc::clone(&routes)));
@@ -106,7 +108,8 @@ impl State {
             generated_secret,
             planner: Planner::default(),
             reports,
-            hops_changed,
+            hops_changed: published.next_hops,
+            links: published.interfaces,
         };
         state.take_over(wanted).await?;
         Ok(state)
@@ -192,6 +195,7 @@ impl State {
                     self.next_hops = Arc::clone(&self.hops_changed.borrow_and_update());
                     self.follow_world();
                 }
+                Ok(()) = self.links.changed() => self.follow_world(),
                 Some(()) = hangup.recv() => self.reload().await,
                 _ = ticks.tick() => {
                     if let Err(error) = self.tick() {
@@ -276,6 +280,7 @@ impl State {
         let now_s = clock::now_s();
         let secret = self.model.node.secret.unwrap_or(self.generated_secret);
         let devices = self.interfaces.values().copied().collect();
+        let macs = receivers(&self.links.borrow_and_update(), self.interfaces.values().copied());
         let liveness = &self.liveness;
         let inputs = Inputs {
             model: &self.model,
@@ -283,7 +288,7 @@ impl State {
             next_hops: &self.next_hops,
             hash_key: HashKey::expand(secret),
             devices: &devices,
-            macs: &[],
+            macs: &macs,
             patience: Patience::default(),
             census,
             now_s,

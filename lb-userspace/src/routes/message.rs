@@ -39,8 +39,17 @@ pub(super) fn hint(message: &RouteNetlinkMessage) -> Option<Hint> {
 
 /// An interface and its index.
 pub(super) fn interface(message: &LinkMessage) -> (u32, Interface) {
-    let mut interface =
-        Interface { name: String::new(), mac: Mac::default(), mtu: 0, up: is_up(message.header.flags), xdp: None };
+    let mut interface = Interface {
+        name: String::new(),
+        mac: Mac::default(),
+        mtu: 0,
+        up: is_up(message.header.flags),
+        xdp: None,
+        parent: None,
+        controller: None,
+    };
+    // The index of an interface elsewhere says nothing here: a veth's other end may be in another namespace.
+    let is_here = !message.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::LinkNetNsId(_)));
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => interface.name.clone_from(name),
@@ -48,6 +57,8 @@ pub(super) fn interface(message: &LinkMessage) -> (u32, Interface) {
             LinkAttribute::Address(bytes) if message.header.link_layer_type == LinkLayerType::Ether => {
                 interface.mac = mac(bytes).unwrap_or_default();
             }
+            LinkAttribute::Link(index) if is_here => interface.parent = Some(*index),
+            LinkAttribute::Controller(index) => interface.controller = Some(*index),
             LinkAttribute::Xdp(xdp) => interface.xdp = xdp.iter().find_map(xdp_mode),
             _ => {}
         }

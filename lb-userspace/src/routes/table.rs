@@ -7,7 +7,7 @@ use std::{
 
 use lb_common::Mac;
 
-use super::{Interface, NextHop, NextHops};
+use super::{Interfaces, NextHop, NextHops};
 
 /// A neighbour's place: its MAC address is known under this key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub(super) struct Route {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// The interfaces by index.
-    pub interfaces: BTreeMap<u32, Interface>,
+    pub interfaces: Interfaces,
     /// The destinations, each with its route if there is one.
     pub routes: BTreeMap<IpAddr, Option<Route>>,
     /// The neighbours that the routes lead to, each with its MAC address if that is known.
@@ -112,7 +112,7 @@ fn unspecified(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Interface, *};
 
     const NODE: Mac = Mac::new([2, 0, 0, 0, 0, 1]);
     const PEER: Mac = Mac::new([2, 0, 0, 0, 0, 2]);
@@ -123,7 +123,15 @@ mod tests {
 
     /// One interface, and one destination on its link, stale.
     fn table() -> Table {
-        let interface = Interface { name: "eth0".into(), mac: NODE, mtu: 1500, up: true, xdp: None };
+        let interface = Interface {
+            name: "eth0".into(),
+            mac: NODE,
+            mtu: 1500,
+            up: true,
+            xdp: None,
+            parent: None,
+            controller: None,
+        };
         let route = Route { ifindex: 7, gateway: None, source: Some(ip("10.0.0.1")), mtu: None };
         let neighbour = Neighbour { ifindex: 7, address: ip("10.0.0.2") };
         Table {
