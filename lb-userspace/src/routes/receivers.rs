@@ -16,7 +16,8 @@ pub fn receivers(interfaces: &Interfaces, attached: impl IntoIterator<Item = u32
     let mut known: BTreeSet<u32> = attached.iter().copied().collect();
     let mut order = attached.clone();
     while let Some((&index, _)) = interfaces.iter().find(|&(index, interface)| {
-        !known.contains(index) && (is_above(interface, &known) || is_joined(*index, interfaces, &known))
+        !known.contains(index)
+            && (is_above(*index, interface, interfaces, &known) || is_joined(*index, interfaces, &known))
     }) {
         known.insert(index);
         order.push(index);
@@ -34,9 +35,10 @@ pub fn receivers(interfaces: &Interfaces, attached: impl IntoIterator<Item = u32
     receivers
 }
 
-/// Whether the interface stands on one of these.
-fn is_above(interface: &Interface, known: &BTreeSet<u32>) -> bool {
-    interface.parent.is_some_and(|parent| known.contains(&parent))
+/// Whether the interface stands on one of these. The ends of a veth each name the other, and neither stands on the other.
+fn is_above(index: u32, interface: &Interface, interfaces: &Interfaces, known: &BTreeSet<u32>) -> bool {
+    let Some(parent) = interface.parent.filter(|parent| known.contains(parent)) else { return false };
+    interfaces.get(&parent).is_some_and(|parent| parent.parent != Some(index))
 }
 
 /// Whether one of these belongs to the interface.
@@ -79,6 +81,12 @@ mod tests {
             (4, interface(4, Some(3), None)),
         ]);
         assert_eq!(receivers(&interfaces, [1]), [mac(1), mac(3), mac(4)]);
+    }
+
+    #[test]
+    fn the_ends_of_a_veth_do_not_get_each_others_frames() {
+        let ends = [(1, interface(1, Some(2), None)), (2, interface(2, Some(1), None))];
+        assert_eq!(receivers(&Interfaces::from(ends), [1]), [mac(1)]);
     }
 
     #[test]
