@@ -14,6 +14,8 @@ pub enum Delivery {
     Ipip = 2,
     /// Rewrite the destination address and port; the backend's replies pass the node.
     Nat = 3,
+    /// Rewrite source and destination, so that the backend answers the node; sessions say whom an answer is for.
+    FullNat = 5,
 }
 
 impl Delivery {
@@ -24,6 +26,7 @@ impl Delivery {
             1 => Some(Self::L2),
             2 => Some(Self::Ipip),
             3 => Some(Self::Nat),
+            5 => Some(Self::FullNat),
             _ => None,
         }
     }
@@ -34,6 +37,7 @@ impl Delivery {
             Self::L2 => "l2",
             Self::Ipip => "ipip",
             Self::Nat => "nat",
+            Self::FullNat => "full-nat",
         }
     }
 }
@@ -84,7 +88,7 @@ impl BackendFlags {
 pub struct BackendValue {
     /// The backend's address.
     pub address: Address,
-    /// The source address of an encapsulation's outer header: the node's address towards this backend.
+    /// The node's address towards this backend: the source of an encapsulation's outer header, and of `full-nat` packets.
     pub source: Address,
     /// The next hop's MAC address.
     pub mac: Mac,
@@ -92,7 +96,7 @@ pub struct BackendValue {
     pub source_mac: Mac,
     /// The index of that interface.
     pub ifindex: u32,
-    /// The port that `nat` writes, host byte order; 0 keeps the client's.
+    /// The port that `nat` and `full-nat` write, host byte order; 0 keeps the client's.
     pub port: u16,
     /// The largest IP packet, in bytes, that the way to the backend carries.
     pub mtu: u16,

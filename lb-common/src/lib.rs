@@ -21,6 +21,7 @@ mod list;
 mod ring;
 mod service;
 mod service_line;
+mod session;
 mod settings;
 
 pub use address::Address;
@@ -36,6 +37,11 @@ pub use list::{ListKind, ListValue};
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, SERVICE_LINES, ServiceEntry, ServiceLine};
+pub use session::{
+    DATAGRAMS_SECONDS, DIRECTORY_WAYS, DirectoryEntry, DirectoryPlace, DirectorySet, ESTABLISHED_SECONDS,
+    HALF_CLOSED_SECONDS, Mark, NodeAddress, QUESTION_SECONDS, REST_SECONDS, Second, Session, SessionId, SessionState,
+    TRANSIENT_SECONDS,
+};
 pub use settings::{Features, Settings};
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes

@@ -47,6 +47,10 @@ pub struct ServiceFlags;
 impl ServiceFlags {
     /// The entry stands for an address, not for a service: echo requests are answered, nothing is forwarded.
     pub const ADDRESS: u16 = 1;
+    /// The entry stands for an address of the node that `full-nat` sessions come from; its `id` is the address's number.
+    pub const SESSIONS: u16 = 64;
+    /// The service is delivered by `full-nat`: sessions say where its packets go.
+    pub const FULL_NAT: u16 = 128;
 }
 
 /// What the `services` table says of a service: one word, so that it is replaced at once.
@@ -70,6 +74,36 @@ impl ServiceValue {
     #[inline(always)]
     pub const fn is_address(&self) -> bool {
         self.flags & ServiceFlags::ADDRESS != 0
+    }
+
+    /// Whether the entry stands for a service, which has a ring and counters, and not for an address.
+    #[inline(always)]
+    pub const fn is_service(&self) -> bool {
+        !self.is_address() && !self.is_node_address()
+    }
+
+    /// Whether the entry stands for an address of the node, and not for a service.
+    #[inline(always)]
+    pub const fn is_node_address(&self) -> bool {
+        self.flags & ServiceFlags::SESSIONS != 0
+    }
+
+    /// Whether sessions say where a packet goes, as for `full-nat` in both directions.
+    #[inline(always)]
+    pub const fn has_sessions(&self) -> bool {
+        self.flags & (ServiceFlags::SESSIONS | ServiceFlags::FULL_NAT) != 0
+    }
+
+    /// The value as one word.
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        zerocopy::transmute!(self)
+    }
+
+    /// The value in a word.
+    #[inline(always)]
+    pub const fn from_word(word: u64) -> Self {
+        zerocopy::transmute!(word)
     }
 }
 

@@ -23,6 +23,7 @@ pub mod deliver;
 
 pub mod echo;
 pub mod reply;
+pub mod sessions;
 pub mod verdict;
 
 pub mod agent;
@@ -59,6 +60,9 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     };
     if service.is_address() {
         return Ok(echo::answer(frame, packet));
+    }
+    if service.has_sessions() {
+        return sessions::translate(frame, packet, service, tables);
     }
     let backend = balance::choose(packet, service, settings, tables)?;
     deliver::to(frame, packet, backend)

@@ -32,8 +32,7 @@ pub fn choose<'t>(
     let (bytes, flows) = (packet.frame_bytes as u64, packet.opens_flow() as u64);
     tables.count_service(service.id.into(), bytes, flows);
     let hash = packet.flow().hash(&settings.hash_key);
-    let row =
-        tables.row(service.ring.into(), row_index(hash, service.ring_bits.into())).ok_or(DropReason::Inconsistent)?;
+    let row = row(hash, service, tables)?;
     let slot = match row.state() {
         RowState::Settled => row.current(),
         RowState::Moving | RowState::Lookup => {
@@ -50,6 +49,13 @@ pub fn choose<'t>(
     }
     tables.count_backend(slot, bytes, flows);
     Ok(Choice { backend, hash })
+}
+
+/// The row of a service's ring that a hash belongs to.
+#[inline(always)]
+pub(crate) fn row(hash: u64, service: &ServiceValue, tables: &impl Tables) -> Result<Row, DropReason> {
+    let index = row_index(hash, service.ring_bits.into());
+    tables.row(service.ring.into(), index).ok_or(DropReason::Inconsistent)
 }
 
 /// The row of a hash in a ring of `1 << bits` rows: its top bits, so that growing a ring splits its rows.

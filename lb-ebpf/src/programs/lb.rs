@@ -12,6 +12,7 @@
 mod flows;
 mod maps;
 mod runtime;
+mod sessions;
 mod xdp_frame;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

@@ -12,11 +12,16 @@ use lb_common::{
 };
 use lb_ebpf::{
     balance::flows::Arrival,
+    frame::Frame,
     parse::Packet,
     tables::{Route, Tables},
+    verdict::Way,
 };
 
-use crate::flows::sluice_steer;
+use crate::{
+    flows::sluice_steer,
+    sessions::{sluice_carry, sluice_open, unpack},
+};
 
 #[map(name = "settings")]
 static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -121,6 +126,16 @@ impl Tables for KernelTables {
     fn steer(&self, arrival: Arrival) -> u16 {
         let Arrival { hash, row, service, opens, closes } = arrival;
         sluice_steer(hash, row.word(), service, u32::from(opens), u32::from(closes)) as u16
+    }
+
+    #[inline(always)]
+    fn carry(&self, _: &mut impl Frame, packet: &Packet, service: &ServiceValue) -> Result<Way, DropReason> {
+        unpack(sluice_carry(self.context, packet, service.word())).map(Way::from_word)
+    }
+
+    #[inline(always)]
+    fn open(&self, packet: &Packet, service: &ServiceValue) -> Result<(), DropReason> {
+        unpack(sluice_open(packet, service.word())).map(|_| ())
     }
 
     #[inline(always)]

@@ -15,7 +15,7 @@ use super::{
     Client, Control, bind, serve,
     types::{
         ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DropCount, Drops, Edit, Interface,
-        List, ListTest, ServiceStatus, Status, TrafficStatus,
+        List, ListTest, NodeAddressStatus, ServiceStatus, Status, TrafficStatus,
     },
 };
 use crate::model::{AdminState, ListKind, Protocol};
@@ -91,6 +91,7 @@ pub(crate) fn backend(service: &str, name: &str, ip: &str, state: BackendState) 
         share: 0.5,
         resolved: true,
         traffic: TrafficStatus { packets: 600, bytes: 750_000, flows: 12 },
+        sessions: None,
     }
 }
 
@@ -115,6 +116,7 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
             delivery: "l2".to_owned(),
             rows: 4096,
             traffic: TrafficStatus { packets: 1200, bytes: 1_500_000, flows: 24 },
+            sessions: None,
             backends: vec![backend("web", "web1", "10.0.0.11", BackendState::Up), down],
         },
         ServiceStatus {
@@ -122,9 +124,10 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
             address: address("2001:db8::1"),
             port: None,
             protocol: Protocol::Udp,
-            delivery: "nat".to_owned(),
+            delivery: "full-nat".to_owned(),
             rows: 1024,
             traffic: TrafficStatus::default(),
+            sessions: Some(7),
             backends: vec![six],
         },
     ]
@@ -141,6 +144,12 @@ pub(crate) fn status() -> Status {
         services: 2,
         backends: 3,
         backends_up: 1,
+        node_addresses: vec![NodeAddressStatus {
+            address: address("2001:db8::2"),
+            ports: 31_744,
+            tcp_sessions: 0,
+            udp_sessions: 7,
+        }],
         warnings: vec!["service dns has no backend that takes new flows".to_owned()],
     }
 }

@@ -76,14 +76,16 @@ fn row(service: &ServiceStatus) -> Vec<Cell> {
 
 fn details(service: &ServiceStatus, style: Style) -> String {
     let traffic = &service.traffic;
-    let fields = table::fields(&[
+    let mut fields = vec![
         ("Service", service.name.clone()),
         ("Address", format!("{} {}", endpoint(service.address, service.port), service.protocol.name())),
         ("Delivery", service.delivery.clone()),
         ("Ring", format!("{} rows", service.rows)),
         ("Traffic", format!("{} packets, {}, {} flows", traffic.packets, bytes(traffic.bytes), traffic.flows)),
         ("Backends", format!("{} up", up(service))),
-    ]);
+    ];
+    fields.extend(service.sessions.map(|sessions| ("Sessions", sessions.to_string())));
+    let fields = table::fields(&fields);
     format!("{fields}\n{}", backends::text(&service.backends, style))
 }
 

@@ -16,6 +16,7 @@ mod liveness;
 mod report;
 mod request;
 mod secret;
+mod sessions;
 mod state;
 
 use std::{
@@ -29,7 +30,10 @@ use tokio::{
     sync::mpsc,
 };
 
-pub use self::{census::scan, error::DaemonError};
+pub use self::{
+    census::{scan, scan_sessions},
+    error::DaemonError,
+};
 use self::{handle::Handle, state::State};
 use crate::{api, dataplane, model::Paths};
 

@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, fs, net::IpAddr};
 
 use ipnet::IpNet;
-use lb_common::{BackendFlags, DropReason, Row, Traffic};
+use lb_common::{BackendFlags, DropReason, NodeAddress, Row, Traffic};
 
-use super::state::State;
+use super::{clock, sessions::Tally, state::State};
 use crate::{
     api::types::{
-        ApiError, BackendState, BackendStatus, DropCount, Drops, Interface, List, ListTest, ServiceStatus, Status,
-        TrafficStatus,
+        ApiError, BackendState, BackendStatus, DropCount, Drops, Interface, List, ListTest, NodeAddressStatus,
+        ServiceStatus, Status, TrafficStatus,
     },
     dataplane::DataplaneError,
     model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Service},
@@ -31,8 +31,19 @@ impl State {
             services: self.model.services.len(),
             backends: backends().count(),
             backends_up: up,
+            node_addresses: self.node_addresses(),
             warnings: self.warnings(),
         })
+    }
+
+    /// The addresses that sessions come from, and how many there are.
+    fn node_addresses(&self) -> Vec<NodeAddressStatus> {
+        let tally = Tally::take(&self.kernel, &self.snapshot, clock::now_s());
+        let status = |(number, node): (&u32, &NodeAddress)| {
+            let (tcp_sessions, udp_sessions) = tally.by_address.get(number).copied().unwrap_or_default();
+            NodeAddressStatus { address: node.address.into(), ports: node.ports(), tcp_sessions, udp_sessions }
+        };
+        self.snapshot.node_addresses.iter().map(status).collect()
     }
 
     async fn interfaces_with_mode(&self) -> Result<Vec<Interface>, ApiError> {
@@ -49,21 +60,31 @@ impl State {
     }
 
     pub(super) fn services(&self) -> Result<Vec<ServiceStatus>, ApiError> {
+        let sessions = Tally::take(&self.kernel, &self.snapshot, clock::now_s()).by_slot;
         let services: Result<_, DataplaneError> =
-            self.model.services.iter().map(|service| self.service_status(service)).collect();
+            self.model.services.iter().map(|service| self.service_status(service, &sessions)).collect();
         services.map_err(ApiError::failure)
     }
 
-    fn service_status(&self, service: &Service) -> Result<ServiceStatus, DataplaneError> {
+    fn service_status(
+        &self,
+        service: &Service,
+        sessions: &BTreeMap<u16, u64>,
+    ) -> Result<ServiceStatus, DataplaneError> {
         let id = self.places.service_ids.get(&service.name).copied();
         let traffic = id.map(|id| self.kernel.counters().service(id)).transpose()?.unwrap_or_default();
         let rows = self.rows_by_slot(service);
         let total = 1u32 << service.ring.bits;
+        let is_full_nat = service.delivery == Delivery::FullNat;
         let backends = service.backends.iter().map(|backend| {
             let slot = self.places.slots.get(&(service.name.clone(), backend.name.clone())).copied();
             let owned = slot.and_then(|slot| rows.get(&slot)).copied().unwrap_or(0);
-            self.backend_status(service, backend, slot, f64::from(owned) / f64::from(total))
+            let mut status = self.backend_status(service, backend, slot, f64::from(owned) / f64::from(total))?;
+            let count = || slot.and_then(|slot| sessions.get(&slot)).copied().unwrap_or(0);
+            status.sessions = is_full_nat.then(count);
+            Ok(status)
         });
+        let backends = backends.collect::<Result<Vec<BackendStatus>, DataplaneError>>()?;
         Ok(ServiceStatus {
             name: service.name.clone(),
             address: service.address,
@@ -72,7 +93,8 @@ impl State {
             delivery: service.delivery.name().to_owned(),
             rows: total,
             traffic: traffic_status(traffic),
-            backends: backends.collect::<Result<_, _>>()?,
+            sessions: backends.iter().map(|backend| backend.sessions).sum::<Option<u64>>().filter(|_| is_full_nat),
+            backends,
         })
     }
 
@@ -97,6 +119,8 @@ impl State {
         let (state, reason) = self.state_of(service, backend);
         let value = slot.and_then(|slot| self.snapshot.backends.get(&slot));
         let traffic = slot.map(|slot| self.kernel.counters().backend(slot)).transpose()?.unwrap_or_default();
+        let resolved = value.is_some_and(|value| value.flags & BackendFlags::RESOLVED != 0);
+        let without_source = self.without_source(service, backend);
         Ok(BackendStatus {
             name: backend.name.clone(),
             service: service.name.clone(),
@@ -105,10 +129,11 @@ impl State {
             weight: backend.weight,
             admin: backend.state,
             state,
-            reason,
+            resolved: resolved || without_source.is_some(),
+            reason: without_source.unwrap_or(reason),
             share,
-            resolved: value.is_some_and(|value| value.flags & BackendFlags::RESOLVED != 0),
             traffic: traffic_status(traffic),
+            sessions: None,
         })
     }
 
@@ -122,6 +147,14 @@ impl State {
             (AdminState::Up, Some(finding)) => (BackendState::Up, finding.reason.clone()),
             (AdminState::Up, None) => (BackendState::Up, "not checked".to_owned()),
         }
+    }
+
+    /// Why a backend of `full-nat` gets nothing although the way to it is known, if that is the case.
+    fn without_source(&self, service: &Service, backend: &Backend) -> Option<String> {
+        let slot = self.places.slots.get(&(service.name.clone(), backend.name.clone()))?;
+        let value = self.snapshot.backends.get(slot)?;
+        let hop = self.next_hops.get(&backend.address)?;
+        (value.flags & BackendFlags::RESOLVED == 0).then(|| without_source(hop.source))
     }
 
     /// How far a drain has come, in words. Flows that have not spoken since it began are not known yet.
@@ -172,7 +205,9 @@ impl State {
         for service in &self.model.services {
             self.warn_of(service, &mut warnings);
         }
-        warnings.extend(forwarding_warnings(&self.model, |path| fs::read_to_string(path).unwrap_or_default()));
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        warnings.extend(forwarding_warnings(&self.model, read));
+        warnings.extend(ports_warning(&self.model, read));
         warnings
     }
 
@@ -189,8 +224,22 @@ impl State {
                     backend.name, service.name, backend.address
                 ));
             }
+            if let Some(reason) = self.without_source(service, backend) {
+                warnings.push(format!("backend {} of service {} gets nothing: {reason}", backend.name, service.name));
+            }
         }
     }
+}
+
+/// Why a backend that can be reached gets nothing: `full-nat` has no address to come from.
+fn without_source(source: IpAddr) -> String {
+    if source.is_unspecified() {
+        return "this node has no address of its family to come from".to_owned();
+    }
+    format!(
+        "sessions cannot come from {source}: a service has ports of it, or there are too many such addresses; name \
+         others in `node.full_nat`"
+    )
 }
 
 fn traffic_status(traffic: Traffic) -> TrafficStatus {
@@ -208,18 +257,35 @@ fn longest_match(prefixes: &[IpNet], address: IpAddr) -> Option<IpNet> {
     prefixes.iter().filter(|prefix| prefix.contains(&address)).max_by_key(|prefix| prefix.prefix_len()).copied()
 }
 
+/// A port that both a session and a connection of the node's own come from makes the answers ambiguous, if both go to the
+/// same backend, as health checks do.
+fn ports_warning(model: &Model, read: impl Fn(&str) -> String) -> Option<String> {
+    let is_used = model.services.iter().any(|service| service.delivery == Delivery::FullNat);
+    let range = read("/proc/sys/net/ipv4/ip_local_port_range");
+    let mut bounds = range.split_whitespace().filter_map(|port| port.parse::<u16>().ok());
+    let (first, last) = (bounds.next()?, bounds.next()?);
+    let ours = &model.node.full_nat.ports;
+    (is_used && *ours.start() <= last && first <= *ours.end()).then(|| {
+        format!(
+            "`full-nat` and this node's own connections share ports, so that health checks may fail: sessions have {}-{}, \
+             connections {first}-{last}; change `node.full_nat` or sysctl net.ipv4.ip_local_port_range",
+            ours.start(),
+            ours.end()
+        )
+    })
+}
+
 /// `nat` replies are routed by the kernel's tables, which it allows only where forwarding is on.
 fn forwarding_warnings(model: &Model, read: impl Fn(&str) -> String) -> Vec<String> {
     let families = [
         (true, "IPv4", "net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
         (false, "IPv6", "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
     ];
-    let has_nat = |is_v4| {
-        model.services.iter().any(|service| service.delivery == Delivery::Nat && service.address.is_ipv4() == is_v4)
-    };
+    let is_nat = |service: &Service| matches!(service.delivery, Delivery::Nat | Delivery::FullNat);
+    let has_nat = |is_v4| model.services.iter().any(|service| is_nat(service) && service.address.is_ipv4() == is_v4);
     let off = families.into_iter().filter(|&(is_v4, _, _, path)| has_nat(is_v4) && read(path).trim() == "0");
     off.map(|(_, family, name, _)| {
-        format!("replies of {family} `nat` services are dropped, because forwarding is off: sysctl -w {name}=1")
+        format!("replies of {family} `nat` and `full-nat` services are dropped, because forwarding is off: sysctl -w {name}=1")
     })
     .collect()
 }

@@ -20,7 +20,7 @@ use crate::{
     config::Document,
     dataplane::{self, Kernel},
     health::{Checker, Report},
-    model::Model,
+    model::{Delivery, Model},
     plan::{Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
     routes::{NextHops, Routes, RoutesError},
@@ -241,14 +241,20 @@ impl State {
         }
     }
 
-    /// Lets time pass: rows whose history nobody needs settle, slots that nobody uses are released, and suspects are
-    /// found to be gone. Costs a scan of the flow table, and only while there is anything to wait for.
+    /// Lets time pass: rows whose history nobody needs settle, slots that nobody uses are released, suspects are found to
+    /// be gone, and so are the sessions of backends that are. Costs a scan of flow table and sessions, and only while there is anything to wait for.
     fn tick(&mut self) -> Result<(), DaemonError> {
         let now_s = clock::now_s();
         let has_unsettled =
             self.snapshot.rings.values().any(|rows| rows.iter().any(|row| row.state() != RowState::Settled));
         let has_suspects = self.liveness.has_suspects(now_s);
-        if has_unsettled || self.planner.has_retired() || has_suspects || self.scan_due {
+        // Sessions outlive the rows that led to them.
+        let has_leaving = self
+            .snapshot
+            .backends
+            .values()
+            .any(|value| value.delivery == Delivery::FullNat as u8 && value.flags & BackendFlags::ELIGIBLE == 0);
+        if has_unsettled || has_leaving || self.planner.has_retired() || has_suspects || self.scan_due {
             self.scan_due = has_suspects;
             let census = census::take(&self.kernel, &self.snapshot, now_s)?;
             let result = self.write_desired(Some(&census));

@@ -3,7 +3,7 @@
 //! A [`Model`] exists only if the document it came from had no error (see [`crate::config`]), so nothing behind it
 //! checks again. It says what the operator wants, and knows neither health nor kernel.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 pub use lb_common::{Delivery, ListKind};
@@ -31,6 +31,24 @@ pub struct Node {
     pub source_v4: Option<std::net::Ipv4Addr>,
     /// The outer source address of IPv6 encapsulation; without one the kernel's choice towards each backend.
     pub source_v6: Option<std::net::Ipv6Addr>,
+    /// What `full-nat` sessions come from.
+    pub full_nat: FullNat,
+}
+
+/// The ends of `full-nat` sessions on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullNat {
+    /// The addresses, at most [`lb_common::MAX_NODE_ADDRESSES`]; none: the kernel's choice towards each backend.
+    pub addresses: Vec<IpAddr>,
+    /// The ports.
+    pub ports: RangeInclusive<u16>,
+}
+
+impl Default for FullNat {
+    /// Ports below those that the kernel gives to connections of the node's own (`net.ipv4.ip_local_port_range`).
+    fn default() -> Self {
+        Self { addresses: Vec::new(), ports: 1024..=32767 }
+    }
 }
 
 /// A transport protocol that a service can have.
@@ -118,7 +136,7 @@ pub struct Backend {
     pub name: String,
     /// The address.
     pub address: IpAddr,
-    /// The port that `nat` rewrites to and that checks connect to; `None`: the service's.
+    /// The port that `nat` and `full-nat` rewrite to and that checks connect to; `None`: the service's.
     pub port: Option<u16>,
     /// The share of flows relative to the other backends, 0 to [`Backend::MAX_WEIGHT`]; 0 takes no new flows.
     pub weight: u32,

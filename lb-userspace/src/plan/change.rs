@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, ListKind, NodeAddress, ReplyValue, Row, ServiceValue, Settings};
 
 use super::Snapshot;
 
@@ -34,6 +34,10 @@ pub enum Change {
     PutReply(EndpointKey, ReplyValue),
     /// Remove a source of replies.
     RemoveReply(EndpointKey),
+    /// Let `full-nat` sessions come from an address, under a number.
+    PutNodeAddress(u32, NodeAddress),
+    /// Open no more sessions from the address with a number.
+    RemoveNodeAddress(u32),
     /// Add a prefix to a list.
     AddPrefix(ListKind, IpNet),
     /// Remove a prefix from a list.
@@ -53,13 +57,15 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
         changes.push(Change::PutBackend(slot, *value));
     }
     changes.extend(put(&from.replies, &to.replies).map(|(&key, &value)| Change::PutReply(key, value)));
+    let addresses = put(&from.node_addresses, &to.node_addresses);
+    changes.extend(addresses.map(|(&number, &value)| Change::PutNodeAddress(number, value)));
     changes.extend(to.prefixes.difference(&from.prefixes).map(|&(list, prefix)| Change::AddPrefix(list, prefix)));
     changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
     if from.settings != to.settings {
         changes.push(Change::PutSettings(Box::new(to.settings)));
     }
     for (&key, &value) in put(&from.services, &to.services) {
-        let is_new = !from.services.contains_key(&key) && !value.is_address();
+        let is_new = !from.services.contains_key(&key) && value.is_service();
         if is_new {
             changes.push(Change::ResetServiceTraffic(value.id.into()));
         }
@@ -69,6 +75,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(gone(&from.services, &to.services).map(Change::RemoveService));
     changes.extend(gone(&from.rings, &to.rings).map(Change::ForgetRing));
     changes.extend(from.prefixes.difference(&to.prefixes).map(|&(list, prefix)| Change::RemovePrefix(list, prefix)));
+    changes.extend(gone(&from.node_addresses, &to.node_addresses).map(Change::RemoveNodeAddress));
     changes.extend(gone(&from.replies, &to.replies).map(Change::RemoveReply));
     changes.extend(gone(&from.backends, &to.backends).map(Change::RemoveBackend));
     changes.extend(from.devices.difference(&to.devices).map(|&ifindex| Change::RemoveDevice(ifindex)));

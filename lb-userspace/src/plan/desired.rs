@@ -16,6 +16,7 @@ use super::{
     Snapshot,
     allocate::{Free, Regions},
     rows::{self, Census, Patience, Ripeness, Times},
+    sources::Sources,
 };
 use crate::{
     model::{AdminState, Backend, Delivery, Model, Protocol, RingSettings, Service},
@@ -111,7 +112,7 @@ struct Numbers {
 
 impl Numbers {
     fn new(current: &Snapshot, retired: &BTreeMap<u16, u64>) -> Self {
-        let ids = current.services.values().filter(|service| !service.is_address()).map(|service| service.id.into());
+        let ids = current.services.values().filter(|service| service.is_service()).map(|service| service.id.into());
         Self {
             ids: Free::new(0..MAX_SERVICES, ids),
             slots: Free::new(0..MAX_BACKENDS, current.backends.keys().chain(retired.keys()).map(|&slot| slot.into())),
@@ -143,9 +144,11 @@ impl Planner {
         };
         self.release(inputs.census);
         let mut numbers = Numbers::new(current, &self.retired);
+        let sources = Sources::new(inputs, current);
         for service in &inputs.model.services {
-            self.put_service(service, inputs, current, &mut numbers, &mut desired)?;
+            self.put_service(service, inputs, current, &sources, &mut numbers, &mut desired)?;
         }
+        sources.put(&mut desired.snapshot);
         self.rings.retain(|name, _| desired.service_ids.contains_key(name));
         self.times.retain(|name, _| desired.service_ids.contains_key(name));
         let gone = current.backends.keys().filter(|slot| !desired.snapshot.backends.contains_key(slot));
@@ -171,6 +174,7 @@ impl Planner {
         service: &Service,
         inputs: Inputs<'_>,
         current: &Snapshot,
+        sources: &Sources,
         numbers: &mut Numbers,
         desired: &mut Desired,
     ) -> Result<(), PlanError> {
@@ -184,7 +188,7 @@ impl Planner {
         for backend in &service.backends {
             let slot = numbers.slot(id, backend)?;
             slots.push(slot);
-            put_backend(service, backend, id, slot, inputs, &mut desired.snapshot);
+            put_backend(service, backend, id, slot, inputs, sources, &mut desired.snapshot);
             desired.slots.insert((service.name.clone(), backend.name.clone()), slot);
         }
         let ring = self.put_ring(service, &slots, inputs, present, current, &mut desired.snapshot)?;
@@ -192,6 +196,7 @@ impl Planner {
             ring: ring as u16,
             id: id as u16,
             ring_bits: service.ring.bits as u8,
+            flags: if service.delivery == Delivery::FullNat { ServiceFlags::FULL_NAT } else { 0 },
             ..ServiceValue::default()
         };
         desired.snapshot.services.insert(key, value);
@@ -243,6 +248,8 @@ impl Planner {
         current: &Snapshot,
         snapshot: &Snapshot,
     ) -> Arc<[Row]> {
+        // Sessions are all the memory that `full-nat` needs.
+        let present = present.filter(|_| service.delivery != Delivery::FullNat);
         let before = present.and_then(|value| Some((value.id, current.rings.get(&value.ring.into())?)));
         let Some((id, before)) = before.map(|(id, rows)| (id, rows::inherited(rows, owners.len()))) else {
             self.times.insert(service.name.clone(), Times::new(owners.len(), inputs.now_s));
@@ -331,7 +338,15 @@ fn address_key(address: IpAddr) -> EndpointKey {
     EndpointKey::new(address.into(), 0, if address.is_ipv4() { ICMP } else { ICMPV6 })
 }
 
-fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs: Inputs<'_>, snapshot: &mut Snapshot) {
+fn put_backend(
+    service: &Service,
+    backend: &Backend,
+    id: u32,
+    slot: u16,
+    inputs: Inputs<'_>,
+    sources: &Sources,
+    snapshot: &mut Snapshot,
+) {
     let mut value = BackendValue {
         address: backend.address.into(),
         port: backend.port.unwrap_or(0),
@@ -341,9 +356,16 @@ fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs:
         flags: duties(service, backend, inputs),
         ..BackendValue::default()
     };
-    if let Some(hop) = inputs.next_hops.get(&backend.address) {
+    let way = inputs.next_hops.get(&backend.address).and_then(|hop| {
+        let source = match service.delivery {
+            Delivery::FullNat => sources.towards(backend.address, hop)?,
+            _ => outer_source(inputs.model, hop.source),
+        };
+        Some((hop, source))
+    });
+    if let Some((hop, source)) = way {
         value.flags |= BackendFlags::RESOLVED;
-        value.source = outer_source(inputs.model, hop.source);
+        value.source = source;
         value.mac = hop.mac;
         value.source_mac = hop.source_mac;
         value.ifindex = hop.ifindex;

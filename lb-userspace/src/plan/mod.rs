@@ -9,6 +9,7 @@ mod change;
 mod desired;
 mod rows;
 mod snapshot;
+mod sources;
 
 pub use change::{Change, difference};
 pub use desired::{Desired, Health, Inputs, PlanError, Planner, service_key};

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
-use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+use lb_userspace::model::{
+    AdminState, Backend, Delivery, Firewall, FullNat, Model, Node, Protocol, RingSettings, Service,
+};
 
 use super::packet::{Payload, Template, Walk};
 
@@ -158,7 +160,13 @@ impl Case {
     pub fn model(&self) -> Model {
         let entry = |number: u32| IpNet::from(self.listable(LISTED.wrapping_add(number.wrapping_mul(LIST_STRIDE))));
         Model {
-            node: Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None },
+            node: Node {
+                interfaces: Vec::new(),
+                secret: None,
+                source_v4: None,
+                source_v6: None,
+                full_nat: FullNat::default(),
+            },
             services: vec![self.service.service()],
             firewall: Firewall { allow: Vec::new(), deny: (0..self.entries).map(entry).collect() },
         }

@@ -12,9 +12,10 @@ use lb_userspace::dataplane::{AGENT_OBJECT, BENCH_OBJECT, LB_OBJECT};
 use tests::bench::sandbox;
 
 /// How many instructions the verifier may walk, by program. It refuses a million; a program that grows towards that loads
-/// slowly, and one more feature doubles it. Measured with rustc 1.99.1 on Linux 6.18: 24,150, 482, 381 and 2.
+/// slowly, and one more feature doubles it. Measured with rustc 1.99.1 on Linux 6.18: 67,422, 1,149, 381 and 2. More than half of
+/// the first are `full-nat`'s functions, which are walked once, by themselves.
 const BUDGETS: [(&str, u32); 4] =
-    [("sluice_lb", 60_000), ("sluice_agent", 10_000), ("sluice_wrapper", 2_000), ("sluice_floor", 10)];
+    [("sluice_lb", 100_000), ("sluice_agent", 10_000), ("sluice_wrapper", 2_000), ("sluice_floor", 10)];
 
 /// What the kernel says of a loaded program.
 struct Loaded {

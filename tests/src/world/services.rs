@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+use lb_userspace::model::{
+    AdminState, Backend, Delivery, Firewall, FullNat, Model, Node, Protocol, RingSettings, Service,
+};
 
 /// The secret of the flow hash.
 pub const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
@@ -39,7 +41,13 @@ const SERVICES: &[Line] = {
 /// The configuration. A backend's name is its address.
 pub(super) fn model() -> Model {
     Model {
-        node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None },
+        node: Node {
+            interfaces: Vec::new(),
+            secret: Some(SECRET),
+            source_v4: None,
+            source_v6: None,
+            full_nat: FullNat::default(),
+        },
         services: SERVICES.iter().map(service).collect(),
         firewall: Firewall::default(),
     }

@@ -60,7 +60,8 @@ fn addresses_are_unique(service: &WrittenService, report: &mut Report<'_>) {
     let mut seen = HashMap::new();
     for backend in &service.backends {
         let Some(address) = &backend.address else { continue };
-        let port = backend.port.as_ref().map(|port| port.value).filter(|_| service.delivery == Some(Delivery::Nat));
+        let port =
+            backend.port.as_ref().map(|port| port.value).filter(|_| service.delivery.is_some_and(rewrites_ports));
         let port = port.or_else(|| service.port.as_ref()?.value);
         let line = report.line(address.span.start);
         if let Some(first) = seen.insert((address.value, port), line) {
@@ -70,10 +71,15 @@ fn addresses_are_unique(service: &WrittenService, report: &mut Report<'_>) {
     }
 }
 
+/// Whether a backend may have a port of its own.
+const fn rewrites_ports(delivery: Delivery) -> bool {
+    matches!(delivery, Delivery::Nat | Delivery::FullNat)
+}
+
 fn ports_can_be_written(service: &WrittenService, report: &mut Report<'_>) {
     for port in service.backends.iter().filter_map(|backend| backend.port.as_ref()) {
         match (service.delivery, &service.port) {
-            (Some(delivery @ (Delivery::L2 | Delivery::Ipip)), _) => report.error(
+            (Some(delivery), _) if !rewrites_ports(delivery) => report.error(
                 &port.span,
                 format!(
                     "a backend of {} cannot have a `port`: `{}` does not rewrite it",

@@ -14,9 +14,11 @@ use crate::{
 
 const KEYS: [&str; 8] = ["name", "address", "port", "protocol", "delivery", "ring", "health", "backend"];
 const PROTOCOLS: [(&str, Protocol); 2] = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
-const DELIVERIES: [(&str, Delivery); 3] = [("l2", Delivery::L2), ("ipip", Delivery::Ipip), ("nat", Delivery::Nat)];
+const DELIVERIES: [(&str, Delivery); 4] =
+    [("l2", Delivery::L2), ("ipip", Delivery::Ipip), ("nat", Delivery::Nat), ("full-nat", Delivery::FullNat)];
 const DELIVERY_HELP: &str = "write `\"l2\"` (backends on the same network segment, which own the service's address), \
-    `\"ipip\"` (backends anywhere, which unwrap) or `\"nat\"` (backends whose replies are routed through this node)";
+    `\"ipip\"` (backends anywhere, which unwrap), `\"nat\"` (backends whose replies are routed through this node) or \
+    `\"full-nat\"` (any backends; they see this node's address instead of the clients')";
 
 /// Reads all services.
 pub(super) fn read_all(value: Option<Value<'_>>, report: &mut Report<'_>) -> Vec<WrittenService> {
