@@ -157,5 +157,5 @@ fn the_loaded_program_agrees_with_the_library() -> Result<()> {
 fn the_worlds_services_are_known() {
     assert!(is_service_address("10.9.0.100".parse::<IpAddr>().unwrap()));
     assert!(!is_service_address("10.9.0.200".parse::<IpAddr>().unwrap()));
-    assert_eq!(WORLD.service_ids.len(), 19);
+    assert_eq!(WORLD.service_ids.len(), 25);
 }

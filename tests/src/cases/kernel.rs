@@ -5,18 +5,24 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use aya::{
     TestRun, TestRunOptions,
-    maps::{MapData, RingBuf},
+    maps::{Array, Map, MapData, RingBuf},
     programs::Xdp,
 };
-use lb_common::{Address, DropReason, Event, Hits, ListKind, Traffic};
+use lb_common::{
+    Address, DropReason, Event, Hits, LAYOUT_VERSION, ListKind, MAX_NODE_ADDRESSES, Session, SessionId, SessionState,
+    Traffic,
+};
 use lb_userspace::{
-    dataplane::{self, Kernel},
+    dataplane::{self, Kernel, Plain},
     plan::Snapshot,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{Case, Observation, expect::Action, network};
-use crate::{tables::Counts, world::World};
+use crate::{
+    tables::Counts,
+    world::{NODE_PORT, World},
+};
 
 /// The largest frame that a test run can leave behind.
 const MAX_FRAME_BYTES: usize = 4096;
@@ -37,6 +43,7 @@ struct XdpContext {
 pub struct Runner {
     kernel: Kernel,
     events: RingBuf<MapData>,
+    sessions: Array<MapData, Plain<Session>>,
     held: Snapshot,
     pins: PathBuf,
 }
@@ -60,7 +67,9 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
         dataplane::preflight(&pins)?;
         let mut kernel = Kernel::open(&pins)?;
         let events = kernel.take_events().context("the events were already taken")?;
-        run(&mut Runner { kernel, events, held: Snapshot::default(), pins })
+        let path = pins.join(format!("v{LAYOUT_VERSION}/sessions"));
+        let sessions = Map::Array(MapData::from_pin(path)?).try_into()?;
+        run(&mut Runner { kernel, events, sessions, held: Snapshot::default(), pins })
     })?
 }
 
@@ -71,8 +80,8 @@ impl Runner {
     ///
     /// The kernel refuses a change or the run.
     pub fn run(&mut self, case: &Case, world: &World) -> Result<Observation> {
-        dataplane::apply(&mut self.kernel, &self.held, &world.snapshot)?;
-        self.held = world.snapshot.clone();
+        self.run_before(case)?;
+        self.hold(&world.snapshot)?;
         let before = self.counts(world)?;
         let (action, frame) = test_run(self.kernel.program()?, &case.frame, case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
@@ -86,6 +95,39 @@ impl Runner {
         };
         let frame = if verdict == Action::Drop { Vec::new() } else { frame };
         Ok(Observation { verdict, frame, counts })
+    }
+
+    fn hold(&mut self, snapshot: &Snapshot) -> Result<()> {
+        dataplane::apply(&mut self.kernel, &self.held, snapshot)?;
+        self.held = snapshot.clone();
+        Ok(())
+    }
+
+    /// Forgets the sessions of former cases, and runs the packets that come before this one's.
+    fn run_before(&mut self, case: &Case) -> Result<()> {
+        self.change_sessions(|_| SessionState::EMPTY)?;
+        if case.before.is_empty() {
+            return Ok(());
+        }
+        self.hold(&case.world_before().snapshot)?;
+        for before in &case.before {
+            test_run(self.kernel.program()?, &before.frame, before.ingress)?;
+            self.change_sessions(|state| earlier(state, before.later_s))?;
+        }
+        self.wanted().map(drop)
+    }
+
+    /// Changes the state of every session of the world's only port.
+    fn change_sessions(&mut self, change: impl Fn(SessionState) -> SessionState) -> Result<()> {
+        for number in 0..MAX_NODE_ADDRESSES {
+            for is_tcp in [true, false] {
+                let index = SessionId::new(number, is_tcp, NODE_PORT).number();
+                let Plain(mut session) = self.sessions.get(&index, 0)?;
+                session.state = change(SessionState::from_word(session.state)).word();
+                self.sessions.set(index, &Plain(session), 0)?;
+            }
+        }
+        Ok(())
     }
 
     /// All counters, also those that are zero.
@@ -116,6 +158,13 @@ impl Runner {
         }
         Ok(wanted)
     }
+}
+
+/// A state as it would be if everything had happened so many seconds earlier. The 28 bits from bit 16 on are its last second.
+const fn earlier(state: SessionState, seconds: u64) -> SessionState {
+    const MASK: u64 = ((1 << 28) - 1) << 16;
+    let word = state.word();
+    SessionState::from_word(word & !MASK | word.wrapping_sub(seconds << 16) & MASK)
 }
 
 /// Runs a program on a frame that came in by an interface; returns its action and the frame as it left it.

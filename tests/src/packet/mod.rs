@@ -148,6 +148,18 @@ impl Packet {
         self
     }
 
+    /// Sets the FIN flag.
+    pub fn fin(mut self) -> Self {
+        self.transport.tcp_header().fin = true;
+        self
+    }
+
+    /// Sets the RST flag.
+    pub fn rst(mut self) -> Self {
+        self.transport.tcp_header().rst = true;
+        self
+    }
+
     /// Sets a TCP segment's options.
     pub fn tcp_options(mut self, options: &[u8]) -> Self {
         self.transport.tcp_header().set_options_raw(options).expect("TCP options");

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::NODE_PORT;
 use lb_userspace::model::{
     AdminState, Backend, Delivery, Firewall, FullNat, Model, Node, Protocol, RingSettings, Service,
 };
@@ -13,7 +14,7 @@ pub const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 type Line = (&'static str, Protocol, &'static str, u16, Delivery, &'static [(&'static str, u16)]);
 
 const SERVICES: &[Line] = {
-    use Delivery::{Ipip, L2, Nat};
+    use Delivery::{FullNat, Ipip, L2, Nat};
     use Protocol::{Tcp, Udp};
     &[
         ("web", Tcp, "10.9.0.100", 80, L2, &[("10.9.0.11", 0)]),
@@ -35,19 +36,20 @@ const SERVICES: &[Line] = {
         ("nat6", Tcp, "fd09::105", 80, Nat, &[("fd09:1::41", 8080)]),
         ("nat6-dns", Udp, "fd09::105", 53, Nat, &[("fd09:1::42", 5353)]),
         ("nat6-any", Udp, "fd09::106", 0, Nat, &[("fd09:1::43", 0)]),
+        ("full", Tcp, "10.9.0.108", 80, FullNat, &[("10.9.1.51", 8080)]),
+        ("full-near", Tcp, "10.9.0.108", 81, FullNat, &[("10.9.0.51", 0)]),
+        ("full-dns", Udp, "10.9.0.108", 53, FullNat, &[("10.9.1.52", 5353)]),
+        ("full-any", Tcp, "10.9.0.109", 0, FullNat, &[("10.9.1.53", 0)]),
+        ("full6", Tcp, "fd09::108", 80, FullNat, &[("fd09:1::51", 8080)]),
+        ("full6-dns", Udp, "fd09::108", 53, FullNat, &[("fd09:1::52", 5353)]),
     ]
 };
 
 /// The configuration. A backend's name is its address.
 pub(super) fn model() -> Model {
+    let full_nat = FullNat { addresses: Vec::new(), ports: NODE_PORT..=NODE_PORT };
     Model {
-        node: Node {
-            interfaces: Vec::new(),
-            secret: Some(SECRET),
-            source_v4: None,
-            source_v6: None,
-            full_nat: FullNat::default(),
-        },
+        node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None, full_nat },
         services: SERVICES.iter().map(service).collect(),
         firewall: Firewall::default(),
     }
