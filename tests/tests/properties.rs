@@ -13,7 +13,7 @@ use support::{
 };
 use tests::{
     cases::{Case, host, kernel},
-    packet::{Packet, oracle},
+    packet::{Packet, ends, oracle},
     world::{BACK, FRONT, Setup, World},
 };
 
@@ -117,7 +117,7 @@ proptest! {
         };
         let request = run(&packet(&client, client_port, service, port, 64).bytes(), FRONT, 0);
         prop_assert!(request.left(), "{:?}", request);
-        let (_, (backend, backend_port)) = support::ends(&request.frame);
+        let (_, (backend, backend_port)) = ends(&request.frame);
         prop_assert!(backend.to_string() != service);
 
         let reply = run(&packet(&backend.to_string(), backend_port, &client, client_port, 64).bytes(), BACK, 0);

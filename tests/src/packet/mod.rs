@@ -4,6 +4,7 @@
 //! computed by what it tests. Checksums and lengths are right unless a method says otherwise.
 
 mod damage;
+mod ends;
 mod extension;
 mod fragment;
 mod link;
@@ -16,7 +17,11 @@ use std::net::IpAddr;
 
 use etherparse::{Ipv6FlowLabel, TcpHeader, UdpHeader};
 
-pub use self::{damage::Damage, show::difference};
+pub use self::{
+    damage::Damage,
+    ends::{End, ends},
+    show::difference,
+};
 use self::{extension::Extension, link::Link, network::Network, transport::Transport};
 
 /// The MAC address that a packet comes from unless it is told otherwise.
