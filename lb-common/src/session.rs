@@ -263,7 +263,7 @@ impl SessionState {
             return Some(0);
         }
         let left = self.last().left(now) + 1;
-        let is_dispensable = self.0 & Self::TRANSIENT != 0 && left < transient_seconds(is_tcp) + 1 - REST_SECONDS;
+        let is_dispensable = self.0 & Self::TRANSIENT != 0 ;
         if is_dispensable { Some(left) } else { None }
     }
 }

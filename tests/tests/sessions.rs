@@ -400,3 +400,50 @@ fn ports_are_given_out_in_turn() {
     // The first of three CPUs has two of eight ports to itself.
     assert_eq!(ports[..6], [20_000, 20_001, 20_000, 20_001, 20_000, 20_001]);
 }
+
+/// What a scan sees: whose backend is gone is ended, whose is drained is counted, and what is over is neither.
+#[test]
+fn a_scan_ends_the_sessions_of_backends_that_are_gone() {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use lb_common::{DirectoryPlace, Mark, Second, Session, SessionId, SessionState};
+    use lb_userspace::{daemon::scan_sessions, dataplane::OpenSession, plan::Census};
+    use zerocopy::{FromBytes, IntoBytes};
+
+    let mut setup = Run::new().setup;
+    setup.service("full").backends[1].state = AdminState::Drain;
+    setup.service("full").backends[2].state = AdminState::Disabled;
+    let snapshot = World::new(&setup).snapshot;
+    let address = |slot: u16| snapshot.backends[&slot].address;
+    let id = SessionId::new(0, true, 20_000);
+    let opened = SessionState::opened(DirectoryPlace::of(7, 3), true, Second::new(1000));
+    let state = opened.after(Mark::Backend, true, Second::new(1000)).after(Mark::Client, true, Second::new(1000));
+    // The slot, the backend's address, how much later the scan comes, whether it counts, whether it is ended.
+    let cases = [
+        (0, address(0), 10, true, false),
+        (1, address(1), 10, true, false),
+        (2, address(2), 10, true, true),
+        (0, address(1), 10, true, true),
+        (77, address(0), 10, true, true),
+        (0, address(0), 8000, false, false),
+        (77, address(0), 8000, false, false),
+    ];
+    for (slot, backend, later_s, counts, ends) in cases {
+        let session = Session { state: state.word(), backend, slot, ..Session::default() };
+        let words: [u64; 8] = <[u64; 8]>::read_from_bytes(session.as_bytes()).expect("eight words");
+        let words = words.map(AtomicU64::new);
+        let mut census = Census::default();
+        let mut scan = |now_s| scan_sessions(OpenSession::at(id, &words).into_iter(), &snapshot, now_s, &mut census);
+        scan(1000 + later_s);
+        let after = SessionState::from_word(words[0].load(Relaxed));
+        assert_eq!(after.has_ended(), ends, "slot {slot}, {later_s} s later");
+        assert_eq!(after != state, ends, "slot {slot}, {later_s} s later");
+        // A second scan leaves it alone, so that its port becomes free.
+        scan(1030 + later_s);
+        assert_eq!(words[0].load(Relaxed), after.word());
+        assert_eq!(census.flows.get(&slot).copied().unwrap_or(0), if counts { 2 } else { 0 }, "slot {slot}, {later_s} s");
+        if ends {
+            assert!(!after.is_free(Second::new(1070)) && after.is_free(Second::new(1071)));
+        }
+    }
+}

@@ -7,13 +7,18 @@ use lb_userspace::model::{
     AdminState, Backend, Delivery, Firewall, FullNat, Model, Node, Protocol, RingSettings, Service,
 };
 
-use super::packet::{Payload, Template, Walk};
+use super::{
+    node::source,
+    packet::{Payload, Template, Walk},
+};
 
 /// One case.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Its name: `delivery/family/protocol/variant`, or the feature's name first.
     pub name: &'static str,
+    /// A packet that is sent once before: it opens the session that the others belong to.
+    pub opening: Option<Template>,
     /// The packet.
     pub template: Template,
     /// The flows that it walks over.
@@ -40,6 +45,8 @@ pub struct Endpoint {
 const PORT: u16 = 80;
 const CLIENT_PORT: u16 = 1024;
 const BACKENDS: u32 = 100;
+/// The only port that sessions have, so that it is known which one they get.
+const NODE_PORT: u16 = 20_000;
 
 /// The client behind the uplink; the walks begin there.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 1);
@@ -76,7 +83,7 @@ impl Endpoint {
         let backend = |number| Backend {
             name: format!("backend-{number}"),
             address: self.backend(number),
-            port: (self.delivery == Delivery::Nat).then_some(8080),
+            port: matches!(self.delivery, Delivery::Nat | Delivery::FullNat).then_some(8080),
             weight: Backend::DEFAULT_WEIGHT,
             state: AdminState::Up,
         };
@@ -88,7 +95,8 @@ impl Endpoint {
             delivery: self.delivery,
             ring: RingSettings::default(),
             health: None,
-            backends: (1..=BACKENDS).map(backend).collect(),
+            // Whose answer it is must be known before a session is opened.
+            backends: (1..=if self.delivery == Delivery::FullNat { 1 } else { BACKENDS }).map(backend).collect(),
         }
     }
 }
@@ -100,7 +108,9 @@ impl Case {
         let destination = SocketAddr::new(service.address(), PORT);
         let frame_bytes = if service.is_v4 { 64 } else { 96 };
         let template = Template { payload, source: service.client(), destination, frame_bytes };
-        Self { name, template, walk: Walk::default(), service, entries: 0 }
+        let opening =
+            (service.delivery == Delivery::FullNat).then_some(Template { payload: Payload::Syn, ..template });
+        Self { name, opening, template, walk: Walk::default(), service, entries: 0 }
     }
 
     fn payload(mut self, payload: Payload) -> Self {
@@ -121,7 +131,10 @@ impl Case {
     /// A packet from a backend to the client.
     fn reply(mut self) -> Self {
         self.template.source = SocketAddr::new(self.service.backend(1), 8080);
-        self.template.destination = self.service.client();
+        self.template.destination = match self.service.delivery {
+            Delivery::FullNat => SocketAddr::new(source(self.service.backend(1)), NODE_PORT),
+            _ => self.service.client(),
+        };
         self
     }
 
@@ -158,6 +171,7 @@ impl Case {
 
     /// What the node is configured to do.
     pub fn model(&self) -> Model {
+        let full_nat = FullNat { addresses: Vec::new(), ports: NODE_PORT..=NODE_PORT };
         let entry = |number: u32| IpNet::from(self.listable(LISTED.wrapping_add(number.wrapping_mul(LIST_STRIDE))));
         Model {
             node: Node {
@@ -165,7 +179,7 @@ impl Case {
                 secret: None,
                 source_v4: None,
                 source_v6: None,
-                full_nat: FullNat::default(),
+                full_nat,
             },
             services: vec![self.service.service()],
             firewall: Firewall { allow: Vec::new(), deny: (0..self.entries).map(entry).collect() },
@@ -199,6 +213,9 @@ pub fn all() -> Vec<Case> {
         Case::new("nat/v4/tcp", v4(Delivery::Nat)),
         Case::new("nat/v6/tcp", v6(Delivery::Nat)),
         Case::new("nat/v4/reply", v4(Delivery::Nat)).reply(),
+        Case::new("full-nat/v4/tcp", v4(Delivery::FullNat)),
+        Case::new("full-nat/v6/tcp", v6(Delivery::FullNat)),
+        Case::new("full-nat/v4/reply", v4(Delivery::FullNat)).reply(),
         Case::new("pass/v4/tcp", ipip).elsewhere(),
         Case::new("pass/v6/tcp", ipip6).elsewhere(),
         Case::new("echo/v4", ipip).payload(Payload::Echo),

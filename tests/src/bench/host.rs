@@ -18,14 +18,19 @@ pub struct Outcome {
     pub frame: Vec<u8>,
 }
 
-/// What the datapath makes of a frame.
-pub fn process(frame: &[u8], snapshot: &Snapshot, uplink: Uplink) -> Outcome {
-    let mut buffer = vec![0; HEADROOM_BYTES];
-    buffer.extend_from_slice(frame);
-    let mut frame = MemoryFrame::new(&mut buffer, HEADROOM_BYTES, INGRESS);
+/// What the datapath makes of the last of some frames, one after the other.
+pub fn process(frames: &[Vec<u8>], snapshot: &Snapshot, uplink: Uplink) -> Outcome {
     let route = Route::Neighbour { ifindex: uplink.ifindex, mac: uplink.neighbour, source_mac: uplink.mac };
-    let verdict = lb_ebpf::process(&mut frame, &SnapshotTables::new(snapshot, |_| route));
-    Outcome { action: action(verdict), frame: frame.bytes().to_vec() }
+    let tables = SnapshotTables::new(snapshot, |_| route);
+    let mut outcome = Outcome { action: 0, frame: Vec::new() };
+    for frame in frames {
+        let mut buffer = vec![0; HEADROOM_BYTES];
+        buffer.extend_from_slice(frame);
+        let mut frame = MemoryFrame::new(&mut buffer, HEADROOM_BYTES, INGRESS);
+        let verdict = lb_ebpf::process(&mut frame, &tables);
+        outcome = Outcome { action: action(verdict), frame: frame.bytes().to_vec() };
+    }
+    outcome
 }
 
 /// The number of an XDP action (`enum xdp_action` in linux/bpf.h).

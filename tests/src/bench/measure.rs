@@ -9,6 +9,7 @@ use super::{
     harness::{Harness, Runs},
     host::{self, Outcome, action_name},
     node::Node,
+    packet::Template,
     report::{Row, Statistic},
     sandbox::Uplink,
 };
@@ -84,6 +85,11 @@ pub fn case(harness: &mut Harness, case: &Case, uplink: Uplink, effort: Effort) 
         Some(node) => node.program()?,
         None => harness.floor.try_clone()?,
     };
+    if let Some(opening) = &case.opening {
+        let frame = opening.build()?;
+        harness.restore(case.walk.wrap(&frame)?)?;
+        harness.run(&subject.program()?, &frame, 1)?;
+    }
     let frame = case.template.build()?;
     let packet = case.walk.wrap(&frame)?;
     let samples = alternate(harness, packet, &frame, &subject.program()?, &floor, effort)?;
@@ -105,7 +111,9 @@ pub fn case(harness: &mut Harness, case: &Case, uplink: Uplink, effort: Effort) 
 /// The latter is built anew, so that it also tests the wrapper's checksums.
 fn check(case: &Case, packet: BenchPacket, node: &Node, uplink: Uplink, runs: &Runs) -> Result<()> {
     let step = if case.walk.flow_bits == 0 { (0, 0) } else { packet.step(runs.last) };
-    let expected = host::process(&case.template.moved(step).build()?, &node.snapshot, uplink);
+    let opening = case.opening.as_ref().map(Template::build).transpose()?;
+    let frames: Vec<Vec<u8>> = opening.into_iter().chain([case.template.moved(step).build()?]).collect();
+    let expected = host::process(&frames, &node.snapshot, uplink);
     ensure!(
         runs.outcome == expected,
         "the kernel's answer is not the host library's:\n  kernel {}\n  host   {}",
