@@ -47,6 +47,12 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Change the packet table's packets at random: library and loaded program must keep the laws and agree (as root).
+    Fuzz {
+        /// How many seconds (60), and other options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Load each BPF program and report how much work the verifier had with it (as root).
     Verify {
         /// Options of the report.
@@ -76,6 +82,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Test => test::run(),
         Verb::Demo { keep } => build::demo(keep),
         Verb::Bench { arguments } => build::run_bin("bench", &arguments),
+        Verb::Fuzz { arguments } => build::run_bin("fuzz", &arguments),
         Verb::Verify { arguments } => build::run_bin("verify", &arguments),
     }
 }

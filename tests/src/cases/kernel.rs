@@ -8,7 +8,7 @@ use aya::{
     maps::{MapData, RingBuf},
     programs::Xdp,
 };
-use lb_common::{Address, DropReason, Event, Hits, ListKind, Traffic};
+use lb_common::{Address, DropReason, Event, Hits, ListKind, RowState, Traffic};
 use lb_userspace::{
     dataplane::{self, Kernel},
     plan::Snapshot,
@@ -73,6 +73,7 @@ impl Runner {
     pub fn run(&mut self, case: &Case, world: &World) -> Result<Observation> {
         dataplane::apply(&mut self.kernel, &self.held, &world.snapshot)?;
         self.held = world.snapshot.clone();
+        self.forget_flows();
         let before = self.counts(world)?;
         let (action, frame) = test_run(self.kernel.program()?, &case.frame, case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
@@ -86,6 +87,17 @@ impl Runner {
         };
         let frame = if verdict == Action::Drop { Vec::new() } else { frame };
         Ok(Observation { verdict, frame, counts })
+    }
+
+    /// Lets the program forget the flows of former runs: each run begins with an empty table, as on the host.
+    fn forget_flows(&self) {
+        let is_asked = self.held.rings.values().any(|rows| rows.iter().any(|row| row.state() != RowState::Settled));
+        if is_asked {
+            for occupied in self.kernel.flows().entries() {
+                // Nobody else writes the table.
+                let _ = occupied.remove();
+            }
+        }
     }
 
     /// All counters, also those that are zero.
