@@ -53,7 +53,8 @@ impl ServiceLine {
     pub const fn of(key: &EndpointKey) -> [u32; 2] {
         let [a, b, c, d] = key.address.0;
         let (upper, lower) = ((a as u64) << 32 | b as u64, (c as u64) << 32 | d as u64);
-        let ports = (key.port_protocol as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // A protocol has eight bits: the prefix's length has room beside it.
+        let ports = ((key.port_protocol | key.prefix_bits << 8) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         // Each part meets a multiplication of its own before the next is added: a sum of parts would collide by design.
         let hash = (upper ^ ports).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ lower;
         let hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);

@@ -49,10 +49,34 @@ pub(crate) fn demo(keep: bool) -> anyhow::Result<ExitCode> {
     become_command(&mut demo)
 }
 
+/// Builds and becomes the bench. What measures real traffic needs Sluice itself and what it is compared with.
+pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    match arguments.first().map(String::as_str) {
+        Some("traffic") => {
+            require_root("bench traffic")?;
+            setup::to_compare()?;
+            let sluice = build_sluice()?;
+            become_command(bin("bench", arguments)?.env("SLUICE_BIN", sluice))
+        }
+        Some("datapath") => run_as_root("bench", arguments),
+        _ => run_bin("bench", arguments),
+    }
+}
+
+/// As [`run_bin`], for what root alone may do.
+pub(crate) fn run_as_root(name: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    require_root(name)?;
+    run_bin(name, arguments)
+}
+
 /// Builds and becomes another binary of the `tests` package.
 pub(crate) fn run_bin(name: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
-    require_root(name)?;
     setup::to_build()?;
+    become_command(&mut bin(name, arguments)?)
+}
+
+fn bin(name: &str, arguments: &[String]) -> anyhow::Result<Command> {
     let mut command = cargo(&["run", "--release", "--quiet", "--package", "tests", "--bin", name, "--"])?;
-    become_command(command.args(arguments))
+    command.args(arguments);
+    Ok(command)
 }

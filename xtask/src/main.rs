@@ -41,9 +41,15 @@ enum Verb {
         #[arg(long)]
         keep: bool,
     },
-    /// Measure, for example `bench datapath` (as root).
+    /// Measure: `bench datapath`, `bench traffic` (both as root), `bench ring`.
     Bench {
         /// What to measure, and its options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Simulate: `sim state` shows which connections break in hours of changes.
+    Sim {
+        /// What to simulate, and its options.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -81,8 +87,9 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Check => check::run_all(),
         Verb::Test => test::run(),
         Verb::Demo { keep } => build::demo(keep),
-        Verb::Bench { arguments } => build::run_bin("bench", &arguments),
-        Verb::Fuzz { arguments } => build::run_bin("fuzz", &arguments),
-        Verb::Verify { arguments } => build::run_bin("verify", &arguments),
+        Verb::Bench { arguments } => build::bench(&arguments),
+        Verb::Sim { arguments } => build::run_bin("sim", &arguments),
+        Verb::Fuzz { arguments } => build::run_as_root("fuzz", &arguments),
+        Verb::Verify { arguments } => build::run_as_root("verify", &arguments),
     }
 }

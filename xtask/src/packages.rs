@@ -14,23 +14,43 @@ use crate::{
     setup::Step,
 };
 
-/// A program that must be there, and the package that has it.
-const PROGRAMS: [(&str, &str); 5] =
+/// A program or file that must be there, and the package that has it.
+type Wanted = (&'static str, &'static str);
+
+/// What tests and demo run.
+const PROGRAMS: [Wanted; 5] =
     [("ip", "iproute2"), ("ethtool", "ethtool"), ("nginx", "nginx-light"), ("curl", "curl"), ("ping", "iputils-ping")];
+
+/// What Sluice is compared with.
+const OTHERS: [Wanted; 3] = [
+    ("haproxy", "haproxy"),
+    ("nft", "nftables"),
+    ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream"),
+];
 
 /// Asked by package scripts before they start a service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// All of them are one step, because apt takes them at once.
+/// All of [`PROGRAMS`] are one step, because apt takes them at once.
 pub(crate) fn step() -> Step {
-    let names: Vec<_> = PROGRAMS.iter().map(|(program, _)| *program).collect();
-    Step::new(format!("{} (apt)", names.join(", ")), || Ok(missing().is_empty()), install)
+    Step::new(names(&PROGRAMS), || Ok(missing(&PROGRAMS).is_empty()), || install(&missing(&PROGRAMS)))
 }
 
-fn missing() -> Vec<&'static str> {
-    PROGRAMS.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect()
+/// What `bench traffic` alone needs.
+pub(crate) fn others() -> Step {
+    Step::new(names(&OTHERS), || Ok(missing(&OTHERS).is_empty()), || install(&missing(&OTHERS)))
 }
 
+fn names(wanted: &[Wanted]) -> String {
+    let names: Vec<_> = wanted.iter().map(|(file, _)| file.rsplit('/').next().unwrap_or(file)).collect();
+    format!("{} (apt)", names.join(", "))
+}
+
+fn missing(wanted: &[Wanted]) -> Vec<&'static str> {
+    wanted.iter().filter(|(file, _)| !on_path(file)).map(|(_, package)| *package).collect()
+}
+
+/// Whether a program is on the path; a file named by its whole path is itself.
 fn on_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
@@ -42,8 +62,7 @@ pub(crate) fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0")
 }
 
-fn install() -> anyhow::Result<()> {
-    let packages = missing();
+fn install(packages: &[&'static str]) -> anyhow::Result<()> {
     let names = packages.join(" ");
     if !on_path("apt-get") {
         bail!("this machine has no apt: install these Debian packages' programs by hand: {names}");
@@ -55,24 +74,28 @@ fn install() -> anyhow::Result<()> {
     let get = |arguments: &[&str]| {
         run(Command::new("apt-get").args(arguments).args(["--yes", "--quiet"]).env("DEBIAN_FRONTEND", "noninteractive"))
     };
-    let install = [&["install", "--no-install-recommends"], packages.as_slice()].concat();
+    let install = [&["install", "--no-install-recommends"], packages].concat();
     if get(&install).is_err() {
         println!("            its package lists may be old: updating them, then trying again");
         get(&["update"]).context("apt can't reach its archive (see /etc/apt/sources.list)")?;
         get(&install)?;
     }
     drop(quiet);
-    if packages.contains(&"nginx-light") {
-        keep_nginx_off();
+    for (package, service) in [("nginx-light", "nginx"), ("haproxy", "haproxy")] {
+        if packages.contains(&package) {
+            keep_off(service);
+        }
     }
     Ok(())
 }
 
-/// The lab starts its own servers; the package's service would hold port 80 of this machine from the next boot on.
-fn keep_nginx_off() {
-    match output(Command::new("systemctl").args(["disable", "nginx"])) {
-        Some(_) => println!("            nginx's own service is not started, and was disabled: the lab runs its own"),
-        None => println!("            nginx's own service was not started; there is no systemd to disable it in"),
+/// The lab starts its own servers; nginx's service would hold port 80 of this machine from the next boot on.
+fn keep_off(service: &str) {
+    match output(Command::new("systemctl").args(["disable", service])) {
+        Some(_) => {
+            println!("            {service}'s own service is not started, and was disabled: the lab runs its own")
+        }
+        None => println!("            {service}'s own service was not started; there is no systemd to disable it in"),
     }
 }
 

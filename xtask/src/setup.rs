@@ -36,6 +36,11 @@ pub(crate) fn to_run() -> anyhow::Result<()> {
     perform(&[toolchain(), bpf_linker(), packages::step()])
 }
 
+/// To compare Sluice with other balancers.
+pub(crate) fn to_compare() -> anyhow::Result<()> {
+    perform(&[toolchain(), bpf_linker(), packages::step(), packages::others()])
+}
+
 fn perform(steps: &[Step]) -> anyhow::Result<()> {
     steps.iter().try_for_each(Step::perform)
 }

@@ -9,7 +9,7 @@ pub mod quic;
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests;
 
-use lb_common::{BackendFlags, BackendValue, DropReason, Row, RowState, ServiceValue, Settings};
+use lb_common::{BackendFlags, BackendValue, DropReason, Flow, Row, RowState, ServiceValue, Settings};
 
 use self::{flows::Arrival, quic::Named};
 use crate::{frame::Frame, parse::Packet, tables::Tables};
@@ -19,7 +19,7 @@ use crate::{frame::Frame, parse::Packet, tables::Tables};
 pub struct Choice<'t> {
     /// The backend.
     pub backend: &'t BackendValue,
-    /// The flow's hash: entropy for outer headers.
+    /// The flow's hash: entropy for outer headers. All flows of a client share it where the service tells them apart by client.
     pub hash: u64,
 }
 
@@ -40,7 +40,7 @@ pub fn choose<'t>(
     let opens = packet.opens_flow() || named.opens();
     let (bytes, flows) = (packet.frame_bytes as u64, opens as u64);
     tables.count_service(service.id.into(), bytes, flows);
-    let hash = packet.flow().hash(&settings.hash_key);
+    let hash = hash(&packet.flow(), service, settings, tables);
     let slot = match named.slot() {
         Row::NOBODY => owner(packet, hash, opens, service, tables)?,
         slot => slot,
@@ -54,6 +54,12 @@ pub fn choose<'t>(
     }
     tables.count_backend(slot, bytes, flows);
     Ok(Choice { backend, hash })
+}
+
+/// [`ServiceValue::hash`]: where any packet of a flow to this service goes, one that comes with an error included.
+#[inline(always)]
+pub fn hash(flow: &Flow, service: &ServiceValue, settings: &Settings, tables: &impl Tables) -> u64 {
+    if service.is_by_client() { tables.client_hash(flow, service) } else { flow.hash(&settings.hash_key) }
 }
 
 /// The slot of the backend that the ring, or for an unsettled row the flow table, says.
@@ -70,8 +76,8 @@ fn owner(
     Ok(match row.state() {
         RowState::Settled => row.current(),
         RowState::Moving | RowState::Lookup => {
-            let closes = packet.closes_flow();
-            tables.steer(Arrival { hash, row, service: service.id.into(), opens, closes })
+            let (closes, by_client) = (packet.closes_flow(), service.is_by_client());
+            tables.steer(Arrival { hash, row, service: service.id.into(), opens, closes, by_client })
         }
     })
 }

@@ -6,6 +6,7 @@
 
 pub mod checksum;
 pub mod ethernet;
+pub mod gue;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;

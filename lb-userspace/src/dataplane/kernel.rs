@@ -13,7 +13,7 @@ use aya::{
     programs::{ProgramError, Xdp},
     util::nr_cpus,
 };
-use lb_common::{EndpointKey, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
+use lb_common::{EndpointKey, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
 
 use super::{
     Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, links, pin,
@@ -134,6 +134,8 @@ impl Kernel {
                 None => drop(snapshot.services.insert(key, value)),
             }
         }
+        snapshot.port_blocks = self.port_blocks(&snapshot).map_err(read("port_ranges"))?;
+        snapshot.sources = tables.sources.iter().collect::<Result<_, MapError>>().map_err(read("sources"))?;
         snapshot.rings = self.rings(&snapshot).map_err(read("rings"))?;
         for (slot, entry) in (0..).zip(tables.backends.iter()) {
             let Plain(value) = entry.map_err(read("backends"))?;
@@ -153,10 +155,15 @@ impl Kernel {
         Ok(snapshot)
     }
 
+    /// The blocks of port ranges that the snapshot's services refer to.
+    fn port_blocks(&self, snapshot: &Snapshot) -> Result<BTreeMap<u16, PortBlock>, MapError> {
+        let blocks = snapshot.services.values().filter(|service| service.is_block()).map(|service| service.ring);
+        blocks.map(|index| Ok((index, self.tables.port_ranges.get(&index.into(), 0)?.0))).collect()
+    }
+
     /// The rings that the snapshot's services refer to.
     fn rings(&self, snapshot: &Snapshot) -> Result<BTreeMap<u32, Arc<[Row]>>, MapError> {
-        let services = snapshot.services.values().filter(|service| !service.is_address());
-        services.map(|service| Ok((service.ring.into(), self.ring(service)?))).collect()
+        snapshot.each_service().map(|(_, service)| Ok((service.ring.into(), self.ring(&service)?))).collect()
     }
 
     fn ring(&self, service: &ServiceValue) -> Result<Arc<[Row]>, MapError> {
@@ -221,6 +228,12 @@ impl Dataplane for Kernel {
             Change::RemoveBackend(slot) => ("backends", tables.backends.set((*slot).into(), &Plain::default(), 0)),
             Change::PutRing(first, rows) => ("rings", self.put_ring(*first, rows)),
             Change::ForgetRing(_) => return Ok(()),
+            Change::PutPortBlock(index, block) => {
+                ("port_ranges", tables.port_ranges.set((*index).into(), &Plain(**block), 0))
+            }
+            Change::ForgetPortBlock(_) => return Ok(()),
+            Change::AddSource(service, source) => ("sources", tables.sources.add(*service, *source)),
+            Change::RemoveSource(service, source) => ("sources", tables.sources.remove(*service, *source)),
             Change::PutService(key, value) => ("services", tables.services.insert(*key, *value)),
             Change::RemoveService(key) => ("services", tables.services.remove(key)),
             Change::PutServer((service, id), slot) => {

@@ -6,10 +6,12 @@
 //! for Data Storage", whose score weight / −log(u) is the inverse). No distance depends on which other members there
 //! are, which is why a change of one member leaves the others' order alone.
 
+use std::collections::BTreeMap;
+
 use super::{
     Member,
-    identity::mix,
-    log::{multiply_high, neg_log2, neg_log2_bound},
+    identity::{mix, settle, stir},
+    log::{multiply_high, neg_log2},
 };
 
 /// A member's place in a row's order: by distance, then by position. No two members have the same.
@@ -25,37 +27,68 @@ pub(super) struct Place {
 pub(super) struct Distances {
     bits: u32,
     seed: u64,
-    members: Vec<Site>,
+    /// The heaviest first: the sooner the nearest member is met, the more of the others are ruled out at once.
+    groups: Vec<Group>,
+}
+
+/// The members of one weight.
+struct Group {
+    /// 2⁶⁴ / weight, so that the division by the weight becomes a multiplication. Rounding it costs less than 2⁻⁵³ of
+    /// the distance, which is beyond what 64 bits of hash can tell apart.
+    inverse_weight: u64,
+    /// 16 · weight + 1: more than 16 times what multiplying by `inverse_weight` divides by.
+    sixteen_weights: u64,
+    sites: Vec<Site>,
 }
 
 /// A member, prepared.
 struct Site {
     key: u64,
-    /// 2⁶⁴ / weight, so that the division by the weight becomes a multiplication. Rounding it costs less than 2⁻⁵³ of
-    /// the distance, which is beyond what 64 bits of hash can tell apart.
-    inverse_weight: u64,
+    position: u16,
+}
+
+/// A distance in units of 2⁻²⁷, rounded up.
+#[derive(Clone, Copy)]
+struct Reach(u64);
+
+impl Reach {
+    /// Farther than any member is: with it, [`Group::least_within`] is 0 for every weight.
+    const EVERYWHERE: Self = Self(1 << 34);
+
+    const fn of(distance: u64) -> Self {
+        Self((distance >> 30) + 1)
+    }
 }
 
 impl Distances {
     /// The distances of `members`, each of which has weight, from the rows of a ring of `1 << bits`.
     pub(super) fn new(bits: u32, seed: u64, members: &[Member]) -> Self {
-        let site = |member: &Member| Site { key: mix(member.id), inverse_weight: u64::MAX / u64::from(member.weight) };
-        Self { bits, seed, members: members.iter().map(site).collect() }
+        let mut groups = BTreeMap::new();
+        for (member, position) in members.iter().zip(0..) {
+            let group = groups.entry(member.weight).or_insert_with(|| Group::new(member.weight));
+            group.sites.push(Site { key: mix(member.id), position });
+        }
+        Self { bits, seed, groups: groups.into_values().rev().collect() }
     }
 
     /// The member nearest to `row`, of those that come after `refused` in the row's order.
     pub(super) fn nearest(&self, row: u32, refused: Option<Place>) -> Option<Place> {
         let key = self.row_key(row);
-        let mut nearest: Option<Place> = None;
-        for (site, position) in self.members.iter().zip(0..) {
-            let u = mix(key ^ site.key);
-            // Nearly all members are ruled out here, without a logarithm.
-            if nearest.is_some_and(|nearest| nearest.distance <= site.scale(neg_log2_bound(u))) {
-                continue;
-            }
-            let place = Place { distance: site.scale(neg_log2(u)), position };
-            if refused < Some(place) && nearest.is_none_or(|nearest| place < nearest) {
-                nearest = Some(place);
+        let (mut nearest, mut reach) = (None, Reach::EVERYWHERE);
+        for group in &self.groups {
+            let mut least = group.least_within(reach);
+            for site in &group.sites {
+                let stirred = stir(key ^ site.key);
+                // Nearly all members are ruled out here, by one comparison and without the logarithm of their hash.
+                if stirred < least {
+                    continue;
+                }
+                let place = Place { distance: group.distance(settle(stirred)), position: site.position };
+                if refused < Some(place) && nearest.is_none_or(|nearest| place < nearest) {
+                    nearest = Some(place);
+                    reach = Reach::of(place.distance);
+                    least = group.least_within(reach);
+                }
             }
         }
         nearest
@@ -67,9 +100,65 @@ impl Distances {
     }
 }
 
-impl Site {
+impl Group {
+    fn new(weight: u32) -> Self {
+        let weight = u64::from(weight);
+        Self { inverse_weight: u64::MAX / weight, sixteen_weights: 16 * weight + 1, sites: Vec::new() }
+    }
+
+    /// −log₂(`u` / 2⁶⁴) / weight.
     #[inline(always)]
-    fn scale(&self, log: u64) -> u64 {
-        multiply_high(log, self.inverse_weight)
+    fn distance(&self, u: u64) -> u64 {
+        multiply_high(neg_log2(u), self.inverse_weight)
+    }
+
+    /// No hash that is less, stirred or settled, is within reach.
+    ///
+    /// −log₂(x) ≥ 1 − x, and only the 31 bits are looked at that settling does not change. What is within reach has a
+    /// logarithm of at most reach · weight, and so an x of at least 1 − reach · weight.
+    #[inline(always)]
+    fn least_within(&self, reach: Reach) -> u64 {
+        ((1 << 31) - 1u64).saturating_sub(reach.0 * self.sixteen_weights) << 33
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{model::Backend, ring::tests::cases};
+
+    #[test]
+    fn everything_is_within_reach_of_everywhere() {
+        assert_eq!(Group::new(1).least_within(Reach::EVERYWHERE), 0);
+    }
+
+    proptest! {
+        #![proptest_config(cases(2048))]
+
+        #[test]
+        fn what_is_ruled_out_is_farther(
+            weight in prop_oneof![1..=3u32, 1..=Backend::MAX_WEIGHT],
+            u in any::<u64>(),
+            zeros in 0u32..40,
+            below in any::<u64>(),
+        ) {
+            let group = Group::new(weight);
+            // Close to the limit, where it matters, and on both sides of it.
+            let distance = group.distance(!(u >> zeros));
+            let least = group.least_within(Reach::of(distance));
+            for hash in [least.wrapping_sub(1), least.saturating_sub(1 + (below >> zeros)), least / 2] {
+                let is_ruled_out = hash < least;
+                prop_assert!(!is_ruled_out || group.distance(settle(hash)) > distance, "{hash} of {least}");
+            }
+        }
+
+        #[test]
+        fn what_is_near_is_not_ruled_out(weight in 1..=Backend::MAX_WEIGHT, u in any::<u64>(), zeros in 0u32..40) {
+            let (group, stirred) = (Group::new(weight), !(u >> zeros));
+            let distance = group.distance(settle(stirred));
+            prop_assert!(stirred >= group.least_within(Reach::of(distance)));
+        }
     }
 }

@@ -19,8 +19,19 @@ pub fn short_identity(name: &str) -> u32 {
 /// The output function of SplitMix64 (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators"): a bijection
 /// in which every bit of the input changes each bit of the output with a probability of about a half.
 #[inline(always)]
-pub(super) const fn mix(mut z: u64) -> u64 {
+pub(super) const fn mix(z: u64) -> u64 {
+    settle(stir(z))
+}
+
+/// All of [`mix`] but its last step, [`settle`].
+#[inline(always)]
+pub(super) const fn stir(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
+}
+
+/// The last step of [`mix`]. It leaves the upper 31 bits as they are.
+#[inline(always)]
+pub(super) const fn settle(z: u64) -> u64 {
     z ^ (z >> 31)
 }

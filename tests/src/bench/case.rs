@@ -1,10 +1,15 @@
 //! The cases: a packet, the flows that it walks over, and the tables that it meets.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use ipnet::IpNet;
+use lb_common::RowState;
 use lb_userspace::model::{
-    AdminState, Backend, ConnectionIds, Delivery, Firewall, Model, Node, Protocol, RingSettings, ServerId, Service,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings,
+    ServerId, Service, Track,
 };
 
 use super::packet::{Payload, Template, Walk};
@@ -22,6 +27,9 @@ pub struct Case {
     pub service: Endpoint,
     /// The entries of the deny list. If there are any, the floor is the same program without the list.
     pub entries: u32,
+    /// The state of the service's rows. If they are unsettled, the flow table knows the flows that the packet walks over, as
+    /// many as fit.
+    pub rows: RowState,
 }
 
 /// A service of the bench.
@@ -81,17 +89,24 @@ impl Endpoint {
             port: (self.delivery == Delivery::Nat).then_some(8080),
             weight: Backend::DEFAULT_WEIGHT,
             state: AdminState::Up,
+            drain_until: None,
             server_id: ServerId::from_hex(&format!("{number:04x}")).filter(|_| self.is_quic),
         };
         Service {
             name: "bench".to_owned(),
-            address: self.address(),
-            port: self.port,
+            address: self.address().into(),
+            ports: self.port.map_or(Ports::ANY, Ports::from),
             protocol: self.protocol,
             delivery: self.delivery,
+            gue_port: Service::DEFAULT_GUE_PORT,
             ring: RingSettings::default(),
+            affinity: Affinity::default(),
+            track: Track::default(),
+            slow_start: Duration::ZERO,
             quic: self.is_quic.then_some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
+            allow_from: Vec::new(),
             health: None,
+            pool: None,
             backends: (1..=BACKENDS).map(backend).collect(),
         }
     }
@@ -104,7 +119,7 @@ impl Case {
         let destination = SocketAddr::new(service.address(), PORT);
         let frame_bytes = if service.is_v4 { 64 } else { 96 };
         let template = Template { payload, source: service.client(), destination, frame_bytes };
-        Self { name, template, walk: Walk::default(), service, entries: 0 }
+        Self { name, template, walk: Walk::default(), service, entries: 0, rows: RowState::Settled }
     }
 
     fn payload(mut self, payload: Payload) -> Self {
@@ -119,6 +134,11 @@ impl Case {
 
     fn flows(mut self, flow_bits: u32) -> Self {
         self.walk = Walk::clients(flow_bits);
+        self
+    }
+
+    fn rows(mut self, state: RowState) -> Self {
+        self.rows = state;
         self
     }
 
@@ -194,7 +214,13 @@ pub fn all() -> Vec<Case> {
         Case::new("quic/v4/server-id", quic).payload(Payload::Quic([0, 7])),
         Case::new("quic/v4/unknown-id", quic).payload(Payload::Quic([0xff, 0xff])),
         Case::new("ipip/v4/tcp/any-port", any_port),
+        Case::new("ipip/v4/tcp/unsettled/lookup", ipip).flows(18).rows(RowState::Lookup),
+        Case::new("ipip/v4/tcp/unsettled/lookup", ipip).flows(20).rows(RowState::Lookup),
+        Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(18).rows(RowState::Moving),
+        Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(20).rows(RowState::Moving),
         Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
+        Case::new("gue/v4/tcp", v4(Delivery::Gue)),
+        Case::new("gue/v6/tcp", v6(Delivery::Gue)),
         Case::new("l2/v4/tcp", v4(Delivery::L2)),
         Case::new("l2/v6/tcp", v6(Delivery::L2)),
         Case::new("nat/v4/tcp", v4(Delivery::Nat)),

@@ -1,10 +1,12 @@
 //! The datapath's library on the host, on the tables that the kernel was given: what the kernel's answer must equal.
 
+use std::rc::Rc;
+
 use lb_ebpf::{frame::MemoryFrame, tables::Route, verdict::Verdict};
 use lb_userspace::plan::Snapshot;
 
 use super::sandbox::{INGRESS, Uplink};
-use crate::tables::SnapshotTables;
+use crate::tables::{FlowMemory, SnapshotTables};
 
 /// Room in front of a packet for an outer header, in bytes.
 const HEADROOM_BYTES: usize = 64;
@@ -18,13 +20,13 @@ pub struct Outcome {
     pub frame: Vec<u8>,
 }
 
-/// What the datapath makes of a frame.
-pub fn process(frame: &[u8], snapshot: &Snapshot, uplink: Uplink) -> Outcome {
+/// What the datapath makes of a frame, and notes in the flow table.
+pub fn process(frame: &[u8], snapshot: &Snapshot, flows: &Rc<FlowMemory>, uplink: Uplink) -> Outcome {
     let mut buffer = vec![0; HEADROOM_BYTES];
     buffer.extend_from_slice(frame);
     let mut frame = MemoryFrame::new(&mut buffer, HEADROOM_BYTES, INGRESS);
     let route = Route::Neighbour { ifindex: uplink.ifindex, mac: uplink.neighbour, source_mac: uplink.mac };
-    let verdict = lb_ebpf::process(&mut frame, &SnapshotTables::new(snapshot, |_| route));
+    let verdict = lb_ebpf::process(&mut frame, &SnapshotTables::with_flows(snapshot, |_| route, Rc::clone(flows)));
     Outcome { action: action(verdict), frame: frame.bytes().to_vec() }
 }
 

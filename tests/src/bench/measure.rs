@@ -1,8 +1,11 @@
 //! Rounds of a case and its floor in turn.
 
+use std::rc::Rc;
+
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::ProgramFd;
-use lb_common::BenchPacket;
+use lb_common::{BenchPacket, RowState};
+use lb_userspace::plan::Snapshot;
 
 use super::{
     case::Case,
@@ -12,6 +15,7 @@ use super::{
     report::{Row, Statistic},
     sandbox::Uplink,
 };
+use crate::tables::FlowMemory;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -86,8 +90,13 @@ pub fn case(harness: &mut Harness, case: &Case, uplink: Uplink, effort: Effort) 
     };
     let frame = case.template.build()?;
     let packet = case.walk.wrap(&frame)?;
+    let remembered = match case.rows {
+        RowState::Settled => None,
+        state => Some(remember(harness, case, packet, &frame, &mut subject, state)?),
+    };
     let samples = alternate(harness, packet, &frame, &subject.program()?, &floor, effort)?;
-    check(case, packet, &subject, uplink, &samples.last).with_context(|| format!("case {}", case.name))?;
+    check(case, packet, &subject, remembered.as_ref(), uplink, &samples.last)
+        .with_context(|| format!("case {}", case.name))?;
     let [total_ns, floor_ns, net_ns] = samples.statistics();
     Ok(Row {
         case: case.name.to_owned(),
@@ -101,11 +110,45 @@ pub fn case(harness: &mut Harness, case: &Case, uplink: Uplink, effort: Effort) 
     })
 }
 
+/// Unsettles the rows after the flow table has learnt the flows, on other backends than new ones would go to. What it has
+/// learnt them by is returned: the tables with all rows moving.
+fn remember(
+    harness: &mut Harness,
+    case: &Case,
+    packet: BenchPacket,
+    frame: &[u8],
+    subject: &mut Node,
+    state: RowState,
+) -> Result<Snapshot> {
+    subject.set_rows(RowState::Moving)?;
+    let moving = subject.snapshot.clone();
+    harness.restore(packet)?;
+    // A flow's second packet confirms what the first has left.
+    harness.run(&subject.program()?, frame, 2 * u32::try_from(case.flows_walked())?)?;
+    if state != RowState::Moving {
+        subject.set_rows(state)?;
+    }
+    Ok(moving)
+}
+
 /// The last packet that left the kernel must be, byte for byte, what the host library makes of the last that entered.
-/// The latter is built anew, so that it also tests the wrapper's checksums.
-fn check(case: &Case, packet: BenchPacket, node: &Node, uplink: Uplink, runs: &Runs) -> Result<()> {
+/// The latter is built anew, so that it also tests the wrapper's checksums. If the kernel's flow table knows its flow, the
+/// host's learns it in the same way.
+fn check(
+    case: &Case,
+    packet: BenchPacket,
+    node: &Node,
+    remembered: Option<&Snapshot>,
+    uplink: Uplink,
+    runs: &Runs,
+) -> Result<()> {
     let step = if case.walk.flow_bits == 0 { (0, 0) } else { packet.step(runs.last) };
-    let expected = host::process(&case.template.moved(step).build()?, &node.snapshot, uplink);
+    let template = case.template.moved(step);
+    let (frame, flows) = (template.build()?, Rc::new(FlowMemory::new(1, 0)));
+    if let Some(tables) = remembered.filter(|_| node.knows(&template.flow())) {
+        host::process(&frame, tables, &flows, uplink);
+    }
+    let expected = host::process(&frame, &node.snapshot, &flows, uplink);
     ensure!(
         runs.outcome == expected,
         "the kernel's answer is not the host library's:\n  kernel {}\n  host   {}",

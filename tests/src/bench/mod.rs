@@ -9,9 +9,12 @@
 
 pub mod case;
 pub mod harness;
+pub mod heap;
 pub mod host;
 pub mod measure;
 pub mod node;
 pub mod packet;
 pub mod report;
+pub mod ring;
 pub mod sandbox;
+pub mod traffic;

@@ -1,13 +1,13 @@
 //! The load balancer with a case's tables, made the way the daemon makes them: model, plan, changes.
 
-use std::{collections::BTreeSet, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Result;
 use aya::programs::ProgramFd;
-use lb_common::{HashKey, Mac};
+use lb_common::{Flow, HashKey, Mac, Row, RowState};
 use lb_userspace::{
     dataplane::{self, Kernel},
-    model::Model,
+    model::{Model, Moment},
     plan::{Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
 };
@@ -41,11 +41,39 @@ impl Node {
             patience: Patience::default(),
             census: None,
             now_s: 0,
+            now: Moment::from_seconds(1_800_000_000),
         };
         let desired = Planner::default().desired(inputs, &node.snapshot)?.snapshot;
         dataplane::apply(&mut node.kernel, &node.snapshot, &desired)?;
         node.snapshot = desired;
         Ok(node)
+    }
+
+    /// Puts all rows into a state. A moving row's default is another backend than its current one, which it keeps.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the rows.
+    pub fn set_rows(&mut self, state: RowState) -> Result<()> {
+        let slots: Vec<u16> = self.snapshot.backends.keys().copied().collect();
+        let other = |slot: u16| slots[slots.partition_point(|other| *other <= slot) % slots.len()];
+        let unsettled = |row: &Row| match state {
+            RowState::Moving => Row::new(row.current(), other(row.current()), state),
+            RowState::Lookup | RowState::Settled => Row::new(row.current(), row.current(), state),
+        };
+        let mut wanted = self.snapshot.clone();
+        for rows in wanted.rings.values_mut() {
+            *rows = rows.iter().map(unsettled).collect::<Arc<[Row]>>();
+        }
+        dataplane::apply(&mut self.kernel, &self.snapshot, &wanted)?;
+        self.snapshot = wanted;
+        Ok(())
+    }
+
+    /// Whether the kernel's flow table knows a flow.
+    pub fn knows(&self, flow: &Flow) -> bool {
+        let hash = flow.hash(&self.snapshot.settings.hash_key);
+        self.kernel.flows().entries().any(|occupied| occupied.entry.is_of(hash))
     }
 
     /// The program.
@@ -78,10 +106,12 @@ fn next_hop(address: IpAddr) -> NextHop {
     };
     NextHop {
         ifindex: INGRESS,
+        vlan: None,
         interface: "lo".to_owned(),
         mac: Mac::new([2, 0, 0, 0, 0, 3]),
         source_mac: Mac::new([2, 0, 0, 0, 0, 2]),
         source,
         mtu: 1500,
+        is_local: false,
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use etherparse::PacketBuilder;
-use lb_common::{BENCH_HEAD_BYTES, BENCH_RESTORED_BYTES, BenchPacket};
+use lb_common::{BENCH_HEAD_BYTES, BENCH_RESTORED_BYTES, BenchPacket, Flow};
 
 /// What a packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,17 @@ impl Template {
             Payload::Echo => network.icmpv6_echo_request(1, 1).write(&mut frame, &payload)?,
         }
         Ok(frame)
+    }
+
+    /// The flow that the packet belongs to.
+    pub fn flow(&self) -> Flow {
+        Flow {
+            source: self.source.ip().into(),
+            destination: self.destination.ip().into(),
+            source_port: self.source.port(),
+            destination_port: self.destination.port(),
+            protocol: if self.payload == Payload::Udp { 17 } else { 6 },
+        }
     }
 
     /// The packet that the wrapper makes of this one when it walks: the source moved on.

@@ -6,9 +6,11 @@
 mod forms;
 mod servers;
 
+use std::{net::IpAddr, time::Duration};
+
 use lb_common::{Row, RowState};
 use lb_userspace::{
-    model::{AdminState, Backend, ConnectionIds, Delivery, Protocol, RingSettings, ServerId, Service},
+    model::{AdminState, Affinity, Backend, ConnectionIds, Delivery, Protocol, RingSettings, ServerId, Service, Track},
     plan::Snapshot,
 };
 
@@ -97,17 +99,24 @@ impl Site {
                 DISABLED => AdminState::Disabled,
                 _ => AdminState::Up,
             },
+            drain_until: None,
             server_id: ServerId::from_hex(&format!("{:02x}{:02x}", id[0], id[1])),
         });
         Service {
             name: self.name.to_owned(),
-            address: self.address.parse().expect("an address"),
-            port: Some(443),
+            address: self.address.parse::<IpAddr>().expect("an address").into(),
+            ports: 443.into(),
             protocol: Protocol::Udp,
             delivery: self.delivery,
+            gue_port: Service::DEFAULT_GUE_PORT,
             ring: RingSettings { bits: 10, ..RingSettings::default() },
+            affinity: Affinity::default(),
+            track: Track::default(),
+            slow_start: Duration::ZERO,
             quic: Some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
+            allow_from: Vec::new(),
             health: None,
+            pool: None,
             backends: backends.collect(),
         }
     }

@@ -9,6 +9,7 @@ mod backend;
 mod error;
 mod interface;
 mod list;
+mod owner;
 mod table;
 
 use toml_edit::DocumentMut;
@@ -64,7 +65,9 @@ fn perform(tree: &mut DocumentMut, model: &Model, edit: &Edit) -> Result<Option<
             backend::add(tree, model, service, &new)
         }
         Edit::BackendRemove { service, backend } => backend::remove(tree, model, service, backend),
-        Edit::BackendState { service, backend, state } => backend::set_state(tree, model, service, backend, *state),
+        Edit::BackendState { service, backend, state, drain_until } => {
+            backend::set_state(tree, model, service, backend, (*state, *drain_until))
+        }
         Edit::BackendWeight { service, backend, weight } => backend::set_weight(tree, model, service, backend, *weight),
         Edit::ListAdd { list, prefixes } => list::add(tree, model, list, prefixes),
         Edit::ListRemove { list, prefixes } => list::remove(tree, model, list, prefixes),

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what Sluice costs.
+//! `bench datapath`: nanoseconds a packet.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::{ProgramFd, ProgramInfo};
-use clap::{Args, Parser};
+use clap::Args;
 use tests::bench::{
     case::{self, CLIENT},
     harness::Harness,
@@ -18,15 +18,8 @@ use tests::bench::{
     sandbox,
 };
 
-/// Measures Sluice.
-#[derive(Debug, Parser)]
-enum Bench {
-    /// Nanoseconds a packet in the kernel, by BPF_PROG_TEST_RUN.
-    Datapath(Datapath),
-}
-
 #[derive(Debug, Args)]
-struct Datapath {
+pub(crate) struct Datapath {
     /// Only the cases whose names contain this
     #[arg(long, value_name = "PATTERN", default_value = "")]
     case: String,
@@ -50,9 +43,9 @@ struct Datapath {
     packets: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
-    let Bench::Datapath(arguments) = Bench::parse();
-    let report = datapath(&arguments)?;
+/// Measures the cases.
+pub(crate) fn run(arguments: &Datapath) -> Result<()> {
+    let report = report(arguments)?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -61,7 +54,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn datapath(arguments: &Datapath) -> Result<Report> {
+fn report(arguments: &Datapath) -> Result<Report> {
     let effort = Effort { rounds: arguments.rounds as usize, repeat: arguments.repeat };
     sandbox::pin_to_cpu(arguments.cpu)?;
     let cases = match (&arguments.program, &arguments.packets) {
@@ -85,7 +78,7 @@ fn sluice(pattern: &str, effort: Effort) -> Result<Vec<Row>> {
 fn foreign(pin: &Path, packets: &Path, pattern: &str, effort: Effort) -> Result<Vec<Row>> {
     let program = ProgramInfo::from_pin(pin).with_context(|| format!("{}", pin.display()))?.fd()?;
     let text = fs::read_to_string(packets).with_context(|| format!("{}", packets.display()))?;
-    let mut harness = Harness::load()?;
+    let mut harness = Harness::around(&program)?;
     let mut rows = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let (name, flow_bits, frame) = parse(line).with_context(|| format!("{}:{number}", packets.display()))?;
