@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 use lb_userspace::model::{
-    AdminState, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service,
+    AdminState, Backend, Delivery, Firewall, Model, Node, PortSpan, Ports, Protocol, RingSettings, Service,
 };
 
 use super::packet::{Payload, Template, Walk};
@@ -35,6 +35,21 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// The port; `None` is any port.
     pub port: Option<u16>,
+    /// What else there is to it.
+    pub kind: Kind,
+}
+
+/// What a service of the bench has beyond an address and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing.
+    Plain,
+    /// A range of ports; other services' ranges stand before it.
+    Range,
+    /// A prefix of addresses.
+    Prefix,
+    /// A list of sources that may use it.
+    Restricted,
 }
 
 const PORT: u16 = 80;
@@ -52,11 +67,34 @@ const UNLISTED: u32 = 0x0a02_0001;
 
 impl Endpoint {
     const fn new(is_v4: bool, delivery: Delivery) -> Self {
-        Self { is_v4, delivery, protocol: Protocol::Tcp, port: Some(PORT) }
+        Self { is_v4, delivery, protocol: Protocol::Tcp, port: Some(PORT), kind: Kind::Plain }
     }
 
     fn address(&self) -> IpAddr {
         if self.is_v4 { [10, 0, 0, 100].into() } else { [0xfd00, 0, 0, 0, 0, 0, 0, 0x100].into() }
+    }
+
+    /// The address, or a prefix around it.
+    fn network(&self) -> IpNet {
+        let bits = if self.kind == Kind::Prefix {
+            24
+        } else if self.is_v4 {
+            32
+        } else {
+            128
+        };
+        IpNet::new_assert(self.address(), bits).trunc()
+    }
+
+    /// The port, or ranges of which the one around it is the last.
+    fn ports(&self) -> Ports {
+        match (self.kind, self.port) {
+            (Kind::Range, Some(port)) => {
+                let before = (1..10).map(|number| PortSpan { first: 4 * number, last: 4 * number + 1 });
+                Ports::new(before.chain([PortSpan { first: port, last: port + 100 }]).collect())
+            }
+            (_, port) => port.map_or(Ports::ANY, Ports::from),
+        }
     }
 
     fn backend(&self, number: u32) -> IpAddr {
@@ -82,12 +120,12 @@ impl Endpoint {
         };
         Service {
             name: "bench".to_owned(),
-            address: self.address().into(),
-            ports: self.port.map_or(Ports::ANY, Ports::from),
+            address: self.network(),
+            ports: self.ports(),
             protocol: self.protocol,
             delivery: self.delivery,
             ring: RingSettings::default(),
-            allow_from: Vec::new(),
+            allow_from: if self.kind == Kind::Restricted { vec![IpNet::from(self.client().ip())] } else { Vec::new() },
             health: None,
             pool: None,
             backends: (1..=BACKENDS).map(backend).collect(),
@@ -189,6 +227,9 @@ pub fn all() -> Vec<Case> {
         Case::new("ipip/v6/tcp", ipip6).flows(20),
         Case::new("ipip/v4/udp", udp),
         Case::new("ipip/v4/tcp/any-port", any_port),
+        Case::new("ipip/v4/tcp/range", Endpoint { kind: Kind::Range, ..ipip }),
+        Case::new("ipip/v4/tcp/prefix", Endpoint { kind: Kind::Prefix, ..ipip }),
+        Case::new("ipip/v4/tcp/allowed-source", Endpoint { kind: Kind::Restricted, ..ipip }),
         Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
         Case::new("l2/v4/tcp", v4(Delivery::L2)),
         Case::new("l2/v6/tcp", v6(Delivery::L2)),
