@@ -93,7 +93,7 @@ fn install(packages: &[&'static str]) -> anyhow::Result<()> {
 fn keep_off(service: &str) {
     match output(Command::new("systemctl").args(["disable", service])) {
         Some(_) => {
-            println!("            {service}'s own service is not started, and was disabled: the lab runs its own")
+            println!("            {service}'s own service is not started, and was disabled: the lab runs its own");
         }
         None => println!("            {service}'s own service was not started; there is no systemd to disable it in"),
     }
