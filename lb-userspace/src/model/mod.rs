@@ -141,7 +141,7 @@ pub struct RingSettings {
     /// How far above its share a backend's rows may be, in thousandths (20 is 2 %).
     pub tolerance_permille: u32,
     /// What the order of backends in each row follows from: rings of the same seed, size and backends are the same.
-    /// `None`: the service's name.
+    /// `None`: the name of whom the backends belong to, see [`Service::owner`].
     pub seed: Option<u64>,
 }
 
@@ -155,9 +155,9 @@ impl Default for RingSettings {
 }
 
 impl RingSettings {
-    /// The seed of the ring of the service with this name.
-    pub fn seed_of(&self, service: &str) -> u64 {
-        self.seed.unwrap_or_else(|| crate::ring::identity(service))
+    /// The seed of a ring whose backends belong to `owner`, see [`Service::owner`].
+    pub fn seed_of(&self, owner: &str) -> u64 {
+        self.seed.unwrap_or_else(|| crate::ring::identity(owner))
     }
 }
 

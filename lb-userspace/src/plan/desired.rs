@@ -368,7 +368,7 @@ impl Planner {
     fn remembered(&mut self, service: &Service, crew: &Crew, inputs: Inputs<'_>) -> Option<Arc<[Row]>> {
         let (now_s, since_1970_s) = (inputs.now_s.cast_signed(), inputs.now.seconds());
         let replay = Replay {
-            service: &service.name,
+            owner: service.owner(),
             track: service.track,
             flip_s: inputs.patience.flip_s(service, false),
             slot: &|name| crew.slot(name),

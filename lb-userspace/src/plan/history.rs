@@ -89,8 +89,8 @@ fn first_needed(epochs: &[Epoch], flip_s: u64) -> usize {
 
 /// What decides how rows are replayed.
 pub(super) struct Replay<'a> {
-    /// The service's name.
-    pub(super) service: &'a str,
+    /// Whom the backends belong to, see [`crate::model::Service::owner`]: the ring's seed.
+    pub(super) owner: &'a str,
     pub(super) track: Track,
     pub(super) flip_s: u64,
     /// The slot of a backend by its name.
@@ -139,7 +139,7 @@ fn owners(epoch: &Epoch, replay: &Replay<'_>, slots: &mut Slots<'_>) -> Vec<u16>
     let members: Vec<Member> =
         epoch.parties.iter().map(|party| Member { id: ring::identity(&party.name), weight: party.weight }).collect();
     let places: Vec<u16> = epoch.parties.iter().map(|party| slots.of(&party.name)).collect();
-    let owners = ring::build(&epoch.ring, epoch.ring.seed_of(replay.service), &members);
+    let owners = ring::build(&epoch.ring, epoch.ring.seed_of(replay.owner), &members);
     owners.iter().map(|owner| owner.map_or(Row::NOBODY, |index| places[usize::from(index)])).collect()
 }
 

@@ -29,6 +29,24 @@ fn a_rebooted_node_knows_the_drain_of_this_morning() {
     assert_eq!(rebooted.rows_in(RowState::Moving), 0, "the time counts from the change");
 }
 
+/// A pool seeds the rings of all services that use it, those of the past too.
+#[test]
+fn the_past_of_a_service_with_a_pool_has_the_pools_rings() {
+    let mut node = node();
+    node.change(|service| service.pool = Some("servers".to_owned()));
+    node.set_state("b", AdminState::Up);
+    node.set_state("c", AdminState::Up);
+    node.wait(2 * FLIP_S);
+    node.set_state("c", AdminState::Drain);
+    assert!((1..node.rows().len()).contains(&node.rows_in(RowState::Moving)));
+    let rebooted = node.rebooted(60);
+    // Who has the flows that nobody remembers.
+    let defaults = |node: &Node| {
+        node.rows().iter().map(|row| node.name(row.default()).map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert!(defaults(&rebooted) == defaults(&node));
+}
+
 #[test]
 fn a_node_that_was_away_for_long_starts_settled() {
     let mut node = node();
