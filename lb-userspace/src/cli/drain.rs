@@ -1,39 +1,34 @@
 //! Waiting for a drain.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use super::{Failure, Session, units::duration};
 use crate::{
-    api::types::{BackendState, BackendStatus, DrainStatus},
+    api::types::{BackendState, BackendStatus, DrainStatus, ServiceStatus},
     model::AdminState,
 };
 
 /// How often the daemon is asked. It looks at the flow table once a second.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Waits until nothing is left of a backend that drains, and prints what is left whenever that changes.
-pub(super) async fn wait(service: &str, backend: &str, session: &mut Session<'_>) -> Result<(), Failure> {
-    let mut said = None;
+/// Waits until nothing is left of a backend that drains, in all services that are concerned, and prints what is left
+/// whenever that changes. `owner` is the name of a service or of a pool.
+pub(super) async fn wait(owner: &str, backend: &str, session: &mut Session<'_>) -> Result<(), Failure> {
+    let mut said = BTreeMap::new();
     loop {
-        let status = ask(service, backend, session).await?;
-        let flows = match outcome(&status)? {
-            Outcome::Drained => return say(session, &status, "nothing is left"),
-            Outcome::Left(flows) => flows,
-        };
-        if said != Some(flows) {
-            say(session, &status, &left(flows))?;
-            said = Some(flows);
+        let mut is_done = true;
+        for status in concerned(session.client.services().await?, owner, backend)? {
+            let outcome = outcome(&status)?;
+            is_done &= outcome == Outcome::Drained;
+            if said.get(&status.service) != Some(&outcome) {
+                say(session, &status, &outcome.words())?;
+                said.insert(status.service, outcome);
+            }
+        }
+        if is_done {
+            return Ok(());
         }
         tokio::time::sleep(POLL).await;
-    }
-}
-
-/// What is left, in words. Flows that have not spoken since the drain began are not known yet.
-fn left(flows: u64) -> String {
-    match flows {
-        0 => "no flows seen lately".to_owned(),
-        1 => "1 flow left".to_owned(),
-        _ => format!("{flows} flows left"),
     }
 }
 
@@ -44,6 +39,18 @@ enum Outcome {
     Drained,
     /// It goes on, with so many flows.
     Left(u64),
+}
+
+impl Outcome {
+    /// What is left, in words. Flows that have not spoken since the drain began are not known yet.
+    fn words(&self) -> String {
+        match self {
+            Self::Drained => "nothing is left".to_owned(),
+            Self::Left(0) => "no flows seen lately".to_owned(),
+            Self::Left(1) => "1 flow left".to_owned(),
+            Self::Left(flows) => format!("{flows} flows left"),
+        }
+    }
 }
 
 fn outcome(backend: &BackendStatus) -> Result<Outcome, Failure> {
@@ -63,14 +70,18 @@ fn outcome(backend: &BackendStatus) -> Result<Outcome, Failure> {
     }
 }
 
-async fn ask(service: &str, backend: &str, session: &Session<'_>) -> Result<BackendStatus, Failure> {
-    let status = session.client.service(service).await?;
+/// The backend in each service that a command on `owner` concerns: a service, or all services of a pool.
+fn concerned(services: Vec<ServiceStatus>, owner: &str, backend: &str) -> Result<Vec<BackendStatus>, Failure> {
+    let named = services.iter().find(|service| service.name == owner);
+    let what = if named.is_some() { "service" } else { "pool" };
+    let pool = named.map_or_else(|| Some(owner.to_owned()), |service| service.pool.clone());
+    let is_concerned = |service: &ServiceStatus| service.name == owner || (pool.is_some() && service.pool == pool);
     let address: Option<IpAddr> = backend.parse().ok();
-    let named = |status: &BackendStatus| status.name == backend || Some(status.address) == address;
-    status.backends.into_iter().find(named).ok_or_else(|| {
-        Failure::machine(format_args!(
-            "backend {backend} of service {service} is there no more: somebody has removed it"
-        ))
+    let is_it = |status: &BackendStatus| status.name == backend || Some(status.address) == address;
+    let found = services.into_iter().filter(is_concerned).map(|service| service.backends.into_iter().find(is_it));
+    let found: Option<Vec<_>> = found.collect();
+    found.filter(|found| !found.is_empty()).ok_or_else(|| {
+        Failure::machine(format_args!("backend {backend} of {what} {owner} is there no more: somebody has removed it"))
     })
 }
 
@@ -102,6 +113,26 @@ mod tests {
             assert_eq!(failure.report(false, &mut errors), 1);
             String::from_utf8(errors).unwrap()
         })
+    }
+
+    fn service(name: &str, pool: Option<&str>) -> ServiceStatus {
+        let backends = vec![memory::backend(name, "web1", "10.0.0.11", BackendState::Draining)];
+        ServiceStatus { name: name.to_owned(), pool: pool.map(str::to_owned), backends, ..memory::services().remove(0) }
+    }
+
+    #[test]
+    fn a_drain_concerns_all_services_of_the_pool() {
+        let services =
+            || vec![service("web", Some("servers")), service("alone", None), service("tls", Some("servers"))];
+        let waited_for = |owner: &str, backend: &str| {
+            let found = concerned(services(), owner, backend).ok()?;
+            Some(found.into_iter().map(|status| status.service).collect::<Vec<_>>())
+        };
+        for owner in ["servers", "web", "tls"] {
+            assert_eq!(waited_for(owner, "web1").unwrap(), ["web", "tls"], "{owner}");
+        }
+        assert_eq!(waited_for("alone", "10.0.0.11").unwrap(), ["alone"]);
+        assert_eq!((waited_for("servers", "web2"), waited_for("nobody", "web1")), (None, None));
     }
 
     #[test]

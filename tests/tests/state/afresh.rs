@@ -41,9 +41,8 @@ fn the_past_of_a_service_with_a_pool_has_the_pools_rings() {
     assert!((1..node.rows().len()).contains(&node.rows_in(RowState::Moving)));
     let rebooted = node.rebooted(60);
     // Who has the flows that nobody remembers.
-    let defaults = |node: &Node| {
-        node.rows().iter().map(|row| node.name(row.default()).map(str::to_owned)).collect::<Vec<_>>()
-    };
+    let defaults =
+        |node: &Node| node.rows().iter().map(|row| node.name(row.default()).map(str::to_owned)).collect::<Vec<_>>();
     assert!(defaults(&rebooted) == defaults(&node));
 }
 
