@@ -23,6 +23,7 @@ mod ipv6;
 mod jumbo;
 pub mod kernel;
 mod l2;
+mod lines;
 mod link;
 mod local;
 mod nat_reply;

@@ -2,12 +2,14 @@
 
 use lb_common::DropReason::{FragmentUnknown, MalformedIp, MalformedTransport, NoBackend};
 use lb_userspace::model::{
-    Delivery::{self, Ipip, L2, Nat},
-    PortSpan, Ports,
-    Protocol::{self, Tcp, Udp},
+    Delivery::{Ipip, L2, Nat},
+    Protocol::{Tcp, Udp},
 };
 
-use super::Case;
+use super::{
+    Case,
+    lines::{Line, Lines, ports, to},
+};
 use crate::{
     packet::{Damage, Packet},
     world::{BACK, CLIENT, CLIENT6, FRONT, Setup, service},
@@ -17,10 +19,10 @@ pub(super) fn cases() -> Vec<Case> {
     [ranges(), lists(), edges(), addresses(), nat_requests(), nat_replies()].concat()
 }
 
-type Line = (&'static str, Protocol, &'static str, &'static [(u16, u16)], Delivery, &'static str);
+/// Services with ranges.
+const SERVICES: Lines = Lines { subject: "ports", lines: LINES };
 
-/// Services with ranges. No ranges at all is any port.
-const SERVICES: &[Line] = &[
+const LINES: &[Line] = &[
     ("exact", Tcp, "10.9.0.110", &[(8050, 8050)], L2, "10.9.1.51"),
     ("low", Tcp, "10.9.0.110", &[(8000, 8100)], L2, "10.9.1.52"),
     ("high", Tcp, "10.9.0.110", &[(60000, 65535)], L2, "10.9.1.53"),
@@ -35,80 +37,50 @@ const SERVICES: &[Line] = &[
     ("nat6-range", Udp, "fd09::112", &[(8000, 8100)], Nat, "fd09:1::58"),
 ];
 
-fn ports(spans: &[(u16, u16)]) -> Ports {
-    Ports::new(spans.iter().map(|&(first, last)| PortSpan { first, last }).collect())
-}
-
-fn with_ranges(setup: &mut Setup) {
-    for &(name, protocol, address, spans, delivery, backend) in SERVICES {
-        let address = address.parse::<std::net::IpAddr>().expect("an address").into();
-        setup.add(service(name, protocol, address, ports(spans), delivery, &[(backend, 0)]));
-    }
-}
-
-fn to(address: &str, port: u16) -> Packet {
-    let client = if address.contains(':') { CLIENT6 } else { CLIENT };
-    Packet::ip(client, address).tcp(40000, port).ack()
-}
-
-fn case(name: &str, packet: impl Into<Vec<u8>>) -> Case {
-    Case::new(format!("ports: {name}"), packet).with(with_ranges)
-}
-
-/// A segment to a service that goes to its only backend, which is on the back network.
-fn forwarded(name: &'static str, address: &str, port: u16) -> Case {
-    let (_, _, _, _, _, backend) = SERVICES.iter().find(|line| line.0 == name).expect("a service");
-    case(&format!("{address} port {port} is {name}'s"), to(address, port))
-        .redirects(BACK, backend, to(address, port).ttl(63))
-        .counts(name, backend)
-}
-
-fn passes(address: &str, port: u16) -> Case {
-    case(&format!("{address} port {port} is nobody's"), to(address, port))
-}
-
 fn ranges() -> Vec<Case> {
     let udp = |port, ttl| Packet::v4(CLIENT, "10.9.0.110").ttl(ttl).udp(40000, port);
     vec![
-        forwarded("low", "10.9.0.110", 8000),
-        forwarded("low", "10.9.0.110", 8049),
-        forwarded("exact", "10.9.0.110", 8050),
-        forwarded("low", "10.9.0.110", 8051),
-        forwarded("low", "10.9.0.110", 8100),
-        passes("10.9.0.110", 7999),
-        passes("10.9.0.110", 8101),
-        forwarded("high", "10.9.0.110", 60000),
-        forwarded("high", "10.9.0.110", 65535),
-        passes("10.9.0.110", 59999),
-        passes("10.9.0.110", 0),
-        forwarded("range6", "fd09::110", 8000),
-        forwarded("range6", "fd09::110", 8100),
-        forwarded("range6", "fd09::110", 22),
-        passes("fd09::110", 8101),
-        case("a range of UDP", udp(8100, 64))
+        SERVICES.forwarded("low", "10.9.0.110", 8000),
+        SERVICES.forwarded("low", "10.9.0.110", 8049),
+        SERVICES.forwarded("exact", "10.9.0.110", 8050),
+        SERVICES.forwarded("low", "10.9.0.110", 8051),
+        SERVICES.forwarded("low", "10.9.0.110", 8100),
+        SERVICES.passes("10.9.0.110", 7999),
+        SERVICES.passes("10.9.0.110", 8101),
+        SERVICES.forwarded("high", "10.9.0.110", 60000),
+        SERVICES.forwarded("high", "10.9.0.110", 65535),
+        SERVICES.passes("10.9.0.110", 59999),
+        SERVICES.passes("10.9.0.110", 0),
+        SERVICES.forwarded("range6", "fd09::110", 8000),
+        SERVICES.forwarded("range6", "fd09::110", 8100),
+        SERVICES.forwarded("range6", "fd09::110", 22),
+        SERVICES.passes("fd09::110", 8101),
+        SERVICES
+            .case("a range of UDP", udp(8100, 64))
             .redirects(BACK, "10.9.1.55", super::ipip::outer4("10.9.1.1", "10.9.1.55").carrying(&udp(8100, 63)))
             .counts("udp", "10.9.1.55"),
-        case("a range of UDP ends", udp(8101, 64)),
-        case("a range of TCP does not take UDP", udp(60000, 64)),
-        forwarded("range", "10.9.0.111", 8000),
-        forwarded("range", "10.9.0.111", 8100),
-        forwarded("rest", "10.9.0.111", 7999),
-        forwarded("rest", "10.9.0.111", 8101),
-        forwarded("rest", "10.9.0.111", 65535),
-        forwarded("rest", "10.9.0.111", 0),
+        SERVICES.case("a range of UDP ends", udp(8101, 64)),
+        SERVICES.case("a range of TCP does not take UDP", udp(60000, 64)),
+        SERVICES.forwarded("range", "10.9.0.111", 8000),
+        SERVICES.forwarded("range", "10.9.0.111", 8100),
+        SERVICES.forwarded("rest", "10.9.0.111", 7999),
+        SERVICES.forwarded("rest", "10.9.0.111", 8101),
+        SERVICES.forwarded("rest", "10.9.0.111", 65535),
+        SERVICES.forwarded("rest", "10.9.0.111", 0),
     ]
 }
 
 fn lists() -> Vec<Case> {
     let opening = |ttl| Packet::v4(CLIENT, "10.9.0.110").ttl(ttl).tcp(40000, 443).syn();
     vec![
-        forwarded("list", "10.9.0.110", 80),
-        forwarded("list", "10.9.0.110", 443),
-        forwarded("list", "10.9.0.110", 7000),
-        forwarded("list", "10.9.0.110", 7001),
-        passes("10.9.0.110", 7002),
-        passes("10.9.0.110", 81),
-        case("a list opens flows of one service", opening(64))
+        SERVICES.forwarded("list", "10.9.0.110", 80),
+        SERVICES.forwarded("list", "10.9.0.110", 443),
+        SERVICES.forwarded("list", "10.9.0.110", 7000),
+        SERVICES.forwarded("list", "10.9.0.110", 7001),
+        SERVICES.passes("10.9.0.110", 7002),
+        SERVICES.passes("10.9.0.110", 81),
+        SERVICES
+            .case("a list opens flows of one service", opening(64))
             .redirects(BACK, "10.9.1.54", opening(63))
             .counts("list", "10.9.1.54")
             .opens_flow(),
@@ -166,27 +138,33 @@ fn edges() -> Vec<Case> {
 fn addresses() -> Vec<Case> {
     let echo = |address: &str| {
         let client = if address.contains(':') { CLIENT6 } else { CLIENT };
-        case(&format!("{address} answers echo requests"), Packet::ip(client, address).echo_request(7))
+        SERVICES
+            .case(&format!("{address} answers echo requests"), Packet::ip(client, address).echo_request(7))
             .answers(Packet::ip(address, client).echo_reply(7).ttl(64))
     };
     vec![
         echo("10.9.0.110"),
         echo("fd09::110"),
-        case("a malformed packet to an address with ranges", to("10.9.0.110", 8000).claimed_bytes(1000))
+        SERVICES
+            .case("a malformed packet to an address with ranges", to("10.9.0.110", 8000).claimed_bytes(1000))
             .drops(MalformedIp),
-        case("a cut segment to an address with ranges", to("10.9.0.110", 8000).cut(50)).drops(MalformedIp),
-        case("a segment whose header is too short", to("10.9.0.110", 8000).set(46, &[0x40])).drops(MalformedTransport),
-        case("a later fragment to an address with ranges", {
-            let [_, later] = Packet::v4(CLIENT, "10.9.0.110").udp(1, 8000).payload(&[0; 32]).fragments(16);
-            later
-        })
-        .drops(FragmentUnknown),
+        SERVICES.case("a cut segment to an address with ranges", to("10.9.0.110", 8000).cut(50)).drops(MalformedIp),
+        SERVICES
+            .case("a segment whose header is too short", to("10.9.0.110", 8000).set(46, &[0x40]))
+            .drops(MalformedTransport),
+        SERVICES
+            .case("a later fragment to an address with ranges", {
+                let [_, later] = Packet::v4(CLIENT, "10.9.0.110").udp(1, 8000).payload(&[0; 32]).fragments(16);
+                later
+            })
+            .drops(FragmentUnknown),
     ]
 }
 
 fn nat_requests() -> Vec<Case> {
     let request = |port| {
-        case(&format!("`nat` keeps port {port}"), to("10.9.0.112", port))
+        SERVICES
+            .case(&format!("`nat` keeps port {port}"), to("10.9.0.112", port))
             .redirects(BACK, "10.9.1.58", to("10.9.1.58", port).ttl(63))
             .counts("nat-range", "10.9.1.58")
     };
@@ -196,8 +174,9 @@ fn nat_requests() -> Vec<Case> {
         request(8100),
         request(80),
         request(443),
-        forwarded("nat-hole", "10.9.0.112", 8050),
-        case("`nat` keeps the port over IPv6", udp("fd09::112", 64))
+        SERVICES.forwarded("nat-hole", "10.9.0.112", 8050),
+        SERVICES
+            .case("`nat` keeps the port over IPv6", udp("fd09::112", 64))
             .redirects(BACK, "fd09:1::58", udp("fd09:1::58", 63))
             .counts("nat6-range", "fd09:1::58"),
     ]
@@ -206,13 +185,13 @@ fn nat_requests() -> Vec<Case> {
 fn nat_replies() -> Vec<Case> {
     let from = |source: &str, port| Packet::v4(source, CLIENT).tcp(port, 40000).ack().payload(b"odd");
     let translated = |service: &str, port| {
-        case(&format!("a reply from port {port} is {service}'s"), from("10.9.1.58", port)).from(BACK).redirects(
-            FRONT,
-            CLIENT,
-            from(service, port).ttl(63),
-        )
+        SERVICES
+            .case(&format!("a reply from port {port} is {service}'s"), from("10.9.1.58", port))
+            .from(BACK)
+            .redirects(FRONT, CLIENT, from(service, port).ttl(63))
     };
-    let untouched = |port| case(&format!("a reply from port {port} passes"), from("10.9.1.58", port)).from(BACK);
+    let untouched =
+        |port| SERVICES.case(&format!("a reply from port {port} passes"), from("10.9.1.58", port)).from(BACK);
     let udp = |source, port, ttl| Packet::v6(source, CLIENT6).ttl(ttl).udp(port, 5000).payload(b"answer");
     vec![
         translated("10.9.0.112", 8000),
@@ -225,11 +204,11 @@ fn nat_replies() -> Vec<Case> {
         untouched(22),
         // The service's port 8050 is another's, whose backend this is not.
         untouched(8050),
-        case("a reply of a range over IPv6", udp("fd09:1::58", 8077, 64)).from(BACK).redirects(
+        SERVICES.case("a reply of a range over IPv6", udp("fd09:1::58", 8077, 64)).from(BACK).redirects(
             FRONT,
             CLIENT6,
             udp("fd09::112", 8077, 63),
         ),
-        case("a datagram from outside of the range passes", udp("fd09:1::58", 8101, 64)).from(BACK),
+        SERVICES.case("a datagram from outside of the range passes", udp("fd09:1::58", 8101, 64)).from(BACK),
     ]
 }
