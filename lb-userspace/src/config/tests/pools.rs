@@ -4,7 +4,7 @@ use super::valid;
 use crate::{
     api::types::Edit,
     config::Document,
-    model::{AdminState, HealthCheck, Model, Ports},
+    model::{AdminState, HealthCheck, Model, Ports, is_prefix},
 };
 
 const TEXT: &str = r#"# ours
@@ -67,7 +67,7 @@ fn services_of_a_pool_have_its_backends_and_its_check() {
     assert_eq!((port(&web.health), port(&other.health), &own.health), (Some(80), Some(81), &None));
     assert_eq!((web.owner(), other.owner(), own.owner()), ("servers", "servers", "own"));
     assert_eq!((web.ports.to_string().as_str(), &other.ports), ("80,8000-8100", &Ports::ANY));
-    assert_eq!((web.is_prefix(), other.is_prefix()), (false, true));
+    assert_eq!((is_prefix(web.address), is_prefix(other.address)), (false, true));
     let sources: Vec<String> = other.allow_from.iter().map(ToString::to_string).collect();
     assert_eq!(sources, ["192.0.2.7/32", "192.0.2.0/24"]);
 }
