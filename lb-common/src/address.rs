@@ -18,6 +18,9 @@ pub struct Address(pub [u32; 4]);
 const MAPPED: u32 = 0xffff;
 
 impl Address {
+    /// How many bits stand in front of the 32 of an IPv4 address.
+    pub const MAPPED_BITS: u32 = 96;
+
     /// The address `::`, which no host owns.
     pub const UNSPECIFIED: Self = Self([0; 4]);
 

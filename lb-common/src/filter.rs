@@ -37,8 +37,7 @@ impl AddressFilter {
     /// An address's word and bit: the upper bits of its hash.
     #[inline(always)]
     const fn place(address: &Address) -> (usize, u32) {
-        let [a, b, c, d] = address.0;
-        let (upper, lower) = ((a as u64) << 32 | b as u64, (c as u64) << 32 | d as u64);
+        let [upper, lower] = address.halves();
         let hash = (upper.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ lower).wrapping_mul(0xd6e8_feb8_6659_fd93);
         ((hash >> 60) as usize, (hash >> 54) as u32 & 63)
     }

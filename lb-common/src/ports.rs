@@ -29,6 +29,21 @@ impl PortSpan {
     /// All ports, port 0 too.
     pub const ANY: Self = Self { first: 0, last: u16::MAX };
 
+    /// One port.
+    pub const fn single(port: u16) -> Self {
+        Self { first: port, last: port }
+    }
+
+    /// Whether this is one port.
+    pub const fn is_single(&self) -> bool {
+        self.first == self.last
+    }
+
+    /// Whether another range has a port in common with this.
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+
     /// Whether a port is one of these.
     #[inline(always)]
     pub const fn contains(&self, port: u16) -> bool {

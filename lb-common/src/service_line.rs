@@ -51,8 +51,7 @@ impl ServiceLine {
     /// The two lines where a key may stand.
     #[inline(always)]
     pub const fn of(key: &EndpointKey) -> [u32; 2] {
-        let [a, b, c, d] = key.address.0;
-        let (upper, lower) = ((a as u64) << 32 | b as u64, (c as u64) << 32 | d as u64);
+        let [upper, lower] = key.address.halves();
         // A protocol has eight bits: the prefix's length has room beside it.
         let ports = ((key.port_protocol | key.prefix_bits << 8) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         // Each part meets a multiplication of its own before the next is added: a sum of parts would collide by design.

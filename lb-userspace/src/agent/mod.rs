@@ -16,6 +16,7 @@ use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::{address::Loopback, program::Program, sysctl::Sysctls};
+use crate::model::is_prefix;
 
 /// What the agent is started with.
 #[derive(Clone, Debug)]
@@ -65,13 +66,8 @@ async fn set_up(options: &Options, sysctls: &mut Sysctls, loopback: &mut Loopbac
     sysctls.set(&format!("net/ipv4/conf/{interface}/arp_announce"), "2")?;
     for address in &options.addresses {
         let added =
-            if is_prefix(address) { loopback.add_prefix(*address).await } else { loopback.add(address.addr()).await };
+            if is_prefix(*address) { loopback.add_prefix(*address).await } else { loopback.add(address.addr()).await };
         added.with_context(|| format!("could not add {address} to the loopback interface"))?;
     }
     Ok(program)
-}
-
-/// Whether this is more than one address.
-fn is_prefix(address: &IpNet) -> bool {
-    address.prefix_len() < address.max_prefix_len()
 }

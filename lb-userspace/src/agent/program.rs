@@ -10,8 +10,11 @@ use ipnet::IpNet;
 use lb_common::Address;
 use nix::net::if_::if_nametoindex;
 
-use super::{Options, is_prefix};
-use crate::dataplane::{AGENT_OBJECT, Plain};
+use super::Options;
+use crate::{
+    dataplane::{AGENT_OBJECT, Plain},
+    model::{is_prefix, mapped_bits},
+};
 
 /// The name of the program in the agent's object.
 const NAME: &str = "sluice_agent";
@@ -27,7 +30,8 @@ impl Program {
         let index = if_nametoindex(options.interface.as_str())
             .with_context(|| format!("there is no interface {}", options.interface))?;
         let mut ebpf = Ebpf::load(AGENT_OBJECT)?;
-        let (prefixes, addresses): (Vec<IpNet>, Vec<IpNet>) = options.addresses.iter().partition(|net| is_prefix(net));
+        let (prefixes, addresses): (Vec<IpNet>, Vec<IpNet>) =
+            options.addresses.iter().partition(|net| is_prefix(**net));
         fill(&mut ebpf, "addresses", &addresses.iter().map(IpNet::addr).collect::<Vec<_>>())?;
         fill_prefixes(&mut ebpf, &prefixes)?;
         fill(&mut ebpf, "nodes", &options.from)?;
@@ -44,9 +48,7 @@ fn fill_prefixes(ebpf: &mut Ebpf, prefixes: &[IpNet]) -> anyhow::Result<()> {
     let map = ebpf.map_mut("prefixes").context("no map `prefixes`")?;
     let mut map: LpmTrie<_, [u8; 16], u32> = map.try_into()?;
     for prefix in prefixes {
-        // The mapped form of an IPv4 address has 96 bits in front of it.
-        let bits = u32::from(prefix.prefix_len()) + if prefix.addr().is_ipv4() { 96 } else { 0 };
-        map.insert(&Key::new(bits, Address::from(prefix.network()).octets()), &1, 0)?;
+        map.insert(&Key::new(mapped_bits(*prefix), Address::from(prefix.network()).octets()), &1, 0)?;
     }
     Ok(())
 }

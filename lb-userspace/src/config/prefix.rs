@@ -9,6 +9,7 @@ use super::{
     address::{self, mapped},
     fault::{Fault, quote},
 };
+use crate::model::is_prefix;
 
 /// A prefix, or an address, which stands for the prefix of its full length.
 pub(crate) fn prefix(text: &str) -> Result<IpNet, Fault> {
@@ -45,7 +46,7 @@ pub(super) fn for_list(text: &str, list: ListKind) -> Result<IpNet, Fault> {
 
 /// The shortest way to write a prefix: an address if it is one.
 pub(crate) fn written(prefix: IpNet) -> String {
-    if prefix.prefix_len() == prefix.max_prefix_len() { prefix.addr().to_string() } else { prefix.to_string() }
+    if is_prefix(prefix) { prefix.to_string() } else { prefix.addr().to_string() }
 }
 
 fn not_a_prefix(text: &str) -> Fault {

@@ -86,13 +86,12 @@ fn services(snapshot: &Snapshot, keeps: &Keeps) -> BTreeMap<u32, Place> {
         ring_bits: service.ring_bits.into(),
         keep: keeps.get(&service.id.into()).copied().unwrap_or_default(),
     };
-    snapshot.each_service().map(|(_, service)| (service.id.into(), place(service))).collect()
+    snapshot.services_by_id().into_iter().map(|(id, service)| (id.into(), place(service))).collect()
 }
 
 fn overflows(kernel: &Kernel, snapshot: &Snapshot) -> Result<BTreeMap<u32, u64>, DataplaneError> {
     let mut overflows = BTreeMap::new();
-    for (_, service) in snapshot.each_service() {
-        let service = service.id.into();
+    for service in snapshot.services_by_id().into_keys().map(u32::from) {
         let at_s = kernel.overflowed_s(service)?;
         if at_s != 0 {
             overflows.insert(service, at_s);

@@ -163,7 +163,7 @@ impl Kernel {
 
     /// The rings that the snapshot's services refer to.
     fn rings(&self, snapshot: &Snapshot) -> Result<BTreeMap<u32, Arc<[Row]>>, MapError> {
-        snapshot.each_service().map(|(_, service)| Ok((service.ring.into(), self.ring(&service)?))).collect()
+        snapshot.services_by_id().into_values().map(|service| Ok((service.ring.into(), self.ring(&service)?))).collect()
     }
 
     fn ring(&self, service: &ServiceValue) -> Result<Arc<[Row]>, MapError> {

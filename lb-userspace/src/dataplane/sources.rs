@@ -4,12 +4,10 @@ use std::net::IpAddr;
 
 use aya::maps::{LpmTrie, MapData, MapError, lpm_trie::Key};
 use ipnet::IpNet;
-use lb_common::SourceKey;
+use lb_common::{Address, SourceKey};
 
 use super::Plain;
-
-/// Bits in front of an IPv4 address in its mapped form.
-const MAPPED_BITS: u32 = 96;
+use crate::model::mapped_bits;
 
 /// The map.
 pub(super) struct Sources(pub(super) LpmTrie<MapData, Plain<SourceKey>, u64>);
@@ -32,8 +30,7 @@ impl Sources {
 }
 
 fn key(service: u16, source: IpNet) -> Key<Plain<SourceKey>> {
-    let bits = u32::from(source.prefix_len()) + if source.addr().is_ipv4() { MAPPED_BITS } else { 0 };
-    Key::new(SourceKey::ID_BITS + bits, Plain(SourceKey::new(service, &source.network().into())))
+    Key::new(SourceKey::ID_BITS + mapped_bits(source), Plain(SourceKey::new(service, &source.network().into())))
 }
 
 /// The entry that a key stands for; every key that was written is one.
@@ -41,7 +38,7 @@ fn entry(key: &Key<Plain<SourceKey>>) -> Option<(u16, IpNet)> {
     let (service, address) = key.data().0.parts();
     let bits = key.prefix_len().checked_sub(SourceKey::ID_BITS)?;
     // A short prefix of IPv6 can have the mapped form's zeros, but not its ones.
-    let bits = if address.is_v4() { bits.checked_sub(MAPPED_BITS)? } else { bits };
+    let bits = if address.is_v4() { bits.checked_sub(Address::MAPPED_BITS)? } else { bits };
     Some((service, IpNet::new(IpAddr::from(address), u8::try_from(bits).ok()?).ok()?))
 }
 

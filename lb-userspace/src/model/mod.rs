@@ -5,6 +5,7 @@
 
 mod affinity;
 mod moment;
+mod network;
 mod ports;
 mod server_id;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     affinity::{Affinity, Clients, Track},
     moment::Moment,
+    network::{is_prefix, mapped_bits},
     ports::Ports,
     server_id::ServerId,
 };
@@ -112,11 +114,6 @@ pub struct Service {
 impl Service {
     /// The port at which GUE packets arrive, as IANA has it for the protocol.
     pub const DEFAULT_GUE_PORT: u16 = 6080;
-
-    /// Whether it has more than one address.
-    pub fn is_prefix(&self) -> bool {
-        self.address.prefix_len() < self.address.max_prefix_len()
-    }
 
     /// The name of whom the backends belong to: the pool, or the service. No service is called like a pool.
     ///

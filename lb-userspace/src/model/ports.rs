@@ -22,17 +22,22 @@ impl Ports {
         self.0.is_empty()
     }
 
-    /// The single ports and ranges, in the order in which they were written.
+    /// The single ports and ranges, in the order in which they were written; of any port, [`PortSpan::ANY`].
     pub fn spans(&self) -> &[PortSpan] {
-        &self.0
+        if self.is_any() { &[PortSpan::ANY] } else { &self.0 }
     }
 
     /// The only port, if there is but one.
     pub fn only(&self) -> Option<u16> {
         match self.0.as_slice() {
-            [span] => single(*span),
+            [span] if span.is_single() => Some(span.first),
             _ => None,
         }
+    }
+
+    /// Whether there are others than single ports: ranges, or any port. These share an entry of the tables.
+    pub fn has_wide(&self) -> bool {
+        !self.spans().iter().all(PortSpan::is_single)
     }
 
     /// The first of the single ports.
@@ -42,22 +47,18 @@ impl Ports {
 
     /// The single ports.
     pub fn singles(&self) -> impl Iterator<Item = u16> {
-        self.0.iter().filter_map(|span| single(*span))
+        self.0.iter().filter(|span| span.is_single()).map(|span| span.first)
     }
 
     /// The ranges of more than one port.
     pub fn ranges(&self) -> impl Iterator<Item = PortSpan> {
-        self.0.iter().copied().filter(|span| single(*span).is_none())
+        self.0.iter().copied().filter(|span| !span.is_single())
     }
-}
-
-fn single(span: PortSpan) -> Option<u16> {
-    (span.first == span.last).then_some(span.first)
 }
 
 impl From<u16> for Ports {
     fn from(port: u16) -> Self {
-        Self(vec![PortSpan { first: port, last: port }])
+        Self(vec![PortSpan::single(port)])
     }
 }
 
@@ -69,9 +70,9 @@ impl fmt::Display for Ports {
         }
         for (index, span) in self.0.iter().enumerate() {
             let comma = if index > 0 { "," } else { "" };
-            match single(*span) {
-                Some(port) => write!(f, "{comma}{port}")?,
-                None => write!(f, "{comma}{}-{}", span.first, span.last)?,
+            match span.is_single() {
+                true => write!(f, "{comma}{}", span.first)?,
+                false => write!(f, "{comma}{}-{}", span.first, span.last)?,
             }
         }
         Ok(())

@@ -1,9 +1,6 @@
 //! One step of a change of the kernel's tables, and the steps from one snapshot to another.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
 use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings};
@@ -76,7 +73,9 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     }
     // A source that is allowed before and after is allowed all the time.
     changes.extend(to.sources.difference(&from.sources).map(|&(service, source)| Change::AddSource(service, source)));
-    changes.extend(ids(to).difference(&ids(from)).map(|&id| Change::ResetServiceTraffic(id.into())));
+    let (known, wanted) = (from.services_by_id(), to.services_by_id());
+    let new = wanted.into_keys().filter(|id| !known.contains_key(id));
+    changes.extend(new.map(|id| Change::ResetServiceTraffic(id.into())));
     let blocks = put(&from.port_blocks, &to.port_blocks);
     changes.extend(blocks.map(|(&index, block)| Change::PutPortBlock(index, Box::new(*block))));
     changes.extend(put(&from.services, &to.services).map(|(&key, &value)| Change::PutService(key, value)));
@@ -92,11 +91,6 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(gone(&from.backends, &to.backends).map(Change::RemoveBackend));
     changes.extend(from.devices.difference(&to.devices).map(|&ifindex| Change::RemoveDevice(ifindex)));
     changes
-}
-
-/// The ids of the services.
-fn ids(snapshot: &Snapshot) -> BTreeSet<u16> {
-    snapshot.each_service().map(|(_, value)| value.id).collect()
 }
 
 /// The entries of `to` that `from` lacks or has with another value.

@@ -1,29 +1,25 @@
 //! From what is wanted to what the tables should hold.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    ops::Range,
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::{
-    Address, AddressFilter, BackendFlags, BackendValue, EndpointKey, Features, HashKey, ListKind, MAX_BACKENDS,
-    MAX_PORT_BLOCKS, MAX_ROWS, MAX_SERVICES, ROWS_PER_ELEMENT, ReplyValue, Row, RowState, ServiceFlags, ServiceValue,
-    Settings,
+    AddressFilter, BackendFlags, Features, HashKey, ListKind, MAX_BACKENDS, MAX_PORT_BLOCKS, MAX_ROWS, MAX_SERVICES,
+    ServiceFlags, ServiceValue, Settings,
 };
 
 use super::{
     Snapshot,
     allocate::{Free, Regions},
-    history::{self, Epoch, History, Party, Replay},
+    backends,
+    history::{History, Party},
     ramps::{self, Ramps, Takes},
-    rows::{self, Census, Keep, Patience, Ripeness, Times},
+    rings::{CachedRing, Crew},
+    rows::{Census, Keep, Patience, Times},
     services,
 };
 use crate::{
-    model::{AdminState, Backend, Delivery, Model, Moment, RingSettings, Service, Track},
-    ring::{self, Member},
+    model::{Backend, Model, Moment, Service},
+    ring,
     routes::NextHops,
 };
 
@@ -101,42 +97,21 @@ pub enum PlanError {
 /// Makes desired snapshots; remembers rings, because they are the costly part and most changes touch one.
 #[derive(Debug, Default)]
 pub struct Planner {
-    regions: Regions,
+    pub(super) regions: Regions,
     /// Places of blocks of port ranges, which are reused as late as those of rings.
     blocks: Regions,
-    rings: BTreeMap<String, CachedRing>,
-    times: BTreeMap<String, Times>,
+    pub(super) rings: BTreeMap<String, CachedRing>,
+    pub(super) times: BTreeMap<String, Times>,
     /// Slots of backends that are no more, with the time since when: entries may still name them.
     retired: BTreeMap<u16, u64>,
     /// Ids of services whose flows are no longer tracked, with the time since when: entries of them may still be there.
-    untracked: BTreeMap<u32, u64>,
+    pub(super) untracked: BTreeMap<u32, u64>,
     ramps: Ramps,
     /// Whether a backend has less than the weight that was asked for, for now.
     is_ramping: bool,
-    history: History,
+    pub(super) history: History,
     /// Whether there is something in the history that [`Planner::news`] has not told.
-    has_news: bool,
-}
-
-#[derive(Debug)]
-struct CachedRing {
-    settings: RingSettings,
-    members: Vec<Member>,
-    owners: Arc<[Option<u16>]>,
-}
-
-/// A service's backends, in its order: where each stands, and what it may be given.
-struct Crew {
-    slots: Vec<u16>,
-    parties: Vec<Party>,
-}
-
-impl Crew {
-    /// The slot of the backend with this name.
-    fn slot(&self, name: &str) -> Option<u16> {
-        let named = self.parties.iter().position(|party| party.name == name);
-        named.and_then(|index| self.slots.get(index).copied())
-    }
+    pub(super) has_news: bool,
 }
 
 /// What a service's part of the snapshot is made with.
@@ -149,7 +124,7 @@ struct Numbers {
 
 impl Numbers {
     fn new(current: &Snapshot, retired: &BTreeMap<u16, u64>) -> Self {
-        let ids = current.each_service().map(|(_, service)| service.id.into());
+        let ids = current.services_by_id().into_keys().map(u32::from);
         Self {
             ids: Free::new(0..MAX_SERVICES, ids),
             slots: Free::new(0..MAX_BACKENDS, current.backends.keys().chain(retired.keys()).map(|&slot| slot.into())),
@@ -248,7 +223,7 @@ impl Planner {
         for backend in &service.backends {
             let slot = numbers.slot(id, backend)?;
             slots.push(slot);
-            put_backend(service, backend, id, slot, inputs, &mut desired.snapshot);
+            backends::put(service, backend, id, slot, inputs, &mut desired.snapshot);
             desired.slots.insert((service.name.clone(), backend.name.clone()), slot);
         }
         let crew = Crew { slots, parties: self.parties(service, inputs) };
@@ -270,244 +245,22 @@ impl Planner {
 
     /// What each backend of the service may be given now.
     fn parties(&mut self, service: &Service, inputs: Inputs<'_>) -> Vec<Party> {
-        let taking = service.backends.iter().map(|backend| (backend, takes(service, backend, inputs)));
+        let taking = service.backends.iter().map(|backend| (backend, backends::takes(service, backend, inputs)));
         self.ramps.follow(&service.name, taking, inputs.now_s);
         let weight = |backend: &Backend| match self.ramps.up(&service.name, &backend.name, inputs.now_s) {
-            _ if takes(service, backend, inputs) != Takes::All => 0,
+            _ if backends::takes(service, backend, inputs) != Takes::All => 0,
             Some(up) => ramps::weight(backend.weight, up, service.slow_start),
             None => backend.weight,
         };
         let party = |backend: &Backend| Party {
             name: backend.name.clone(),
             weight: weight(backend),
-            serves: duties(service, backend, inputs) & BackendFlags::SERVES != 0,
+            serves: backends::duties(service, backend, inputs) & BackendFlags::SERVES != 0,
         };
         let parties: Vec<Party> = service.backends.iter().map(party).collect();
         let ramps = |(backend, party): (&Backend, &Party)| (1..backend.weight).contains(&party.weight);
         self.is_ramping |= service.backends.iter().zip(&parties).any(ramps);
         parties
-    }
-
-    /// Puts the service's ring into the snapshot: where it is if its rows are the same, in a free region otherwise.
-    fn put_ring(
-        &mut self,
-        service: &Service,
-        crew: &Crew,
-        inputs: Inputs<'_>,
-        present: Option<&ServiceValue>,
-        current: &Snapshot,
-        snapshot: &mut Snapshot,
-    ) -> Result<u32, PlanError> {
-        let rows = self.rows(service, crew, inputs, present, current, snapshot);
-        let kept = present.map(|value| value.ring.into()).filter(|first| current.rings.get(first) == Some(&rows));
-        let first = match kept {
-            Some(first) => first,
-            None => {
-                let used: Vec<Range<u32>> = current
-                    .rings
-                    .iter()
-                    .chain(&snapshot.rings)
-                    .map(|(&first, rows)| first..first + elements(rows))
-                    .collect();
-                let end = MAX_ROWS / ROWS_PER_ELEMENT;
-                self.regions.take(elements(&rows), &used, end).ok_or(PlanError::Rows)?
-            }
-        };
-        snapshot.rings.insert(first, rows);
-        Ok(first)
-    }
-
-    /// The rows that lead from what the kernel has to the owners, without breaking a flow.
-    fn rows(
-        &mut self,
-        service: &Service,
-        crew: &Crew,
-        inputs: Inputs<'_>,
-        present: Option<&ServiceValue>,
-        current: &Snapshot,
-        snapshot: &Snapshot,
-    ) -> Arc<[Row]> {
-        let owners = self.owners(service, crew);
-        let now_s = inputs.now_s.cast_signed();
-        let (id, before) = match present.and_then(|value| Some((value.id, current.rings.get(&value.ring.into())?))) {
-            Some((id, rows)) => (Some(id), Some(Arc::clone(rows))),
-            None => (None, self.remembered(service, crew, inputs)),
-        };
-        self.remember(service, crew, inputs);
-        let Some(before) = before.map(|rows| rows::inherited(&rows, owners.len())) else {
-            self.times.insert(service.name.clone(), Times::new(owners.len(), now_s));
-            return owners
-                .iter()
-                .map(|&owner| rows::moved(Row::settled(owner), owner, &|_| true, service.track))
-                .collect();
-        };
-        let times = self.times.entry(service.name.clone()).or_default();
-        if times.len() != owners.len() {
-            *times = Times::new(owners.len(), now_s);
-        }
-        let serves =
-            |slot: u16| snapshot.backends.get(&slot).is_some_and(|value| value.flags & BackendFlags::SERVES != 0);
-        let moved = |(row, &owner): (&Row, &u16)| rows::moved(*row, owner, &serves, service.track);
-        let moved: Arc<[Row]> = before.iter().zip(&owners).map(moved).collect();
-        times.note(&before, &moved, now_s);
-        let Some(id) = id else { return moved };
-        if service.track != Track::Never {
-            self.untracked.remove(&id.into());
-        } else if before.iter().any(|row| row.state() != RowState::Settled) {
-            self.untracked.insert(id.into(), inputs.now_s);
-        }
-        let Some(census) = inputs.census else { return moved };
-        let flip_s = inputs.patience.flip_s(service, census.is_crowded);
-        let ripeness = Ripeness { census, service: id.into(), track: service.track, flip_s, now_s };
-        let ripened = rows::ripened(&moved, times, &ripeness);
-        times.note(&moved, &ripened, now_s);
-        ripened
-    }
-
-    /// The rows that the service would have, had this node never been without tables. Its flows are not in the flow table.
-    fn remembered(&mut self, service: &Service, crew: &Crew, inputs: Inputs<'_>) -> Option<Arc<[Row]>> {
-        let (now_s, since_1970_s) = (inputs.now_s.cast_signed(), inputs.now.seconds());
-        let replay = Replay {
-            owner: service.owner(),
-            track: service.track,
-            flip_s: inputs.patience.flip_s(service, false),
-            slot: &|name| crew.slot(name),
-            now_s: since_1970_s,
-        };
-        let (rows, times) = history::replay(self.history.of(&service.name), &replay)?;
-        let times = times.by_other_clock(now_s - since_1970_s.cast_signed(), now_s);
-        self.times.insert(service.name.clone(), times);
-        Some(rows)
-    }
-
-    /// Notes what the service's backends may be given from now on.
-    fn remember(&mut self, service: &Service, crew: &Crew, inputs: Inputs<'_>) {
-        let parties = crew.parties.clone();
-        let epoch = Epoch { since_s: inputs.now.seconds(), ring: service.ring, parties };
-        self.has_news |= self.history.note(&service.name, epoch, inputs.patience.flip_s(service, false));
-    }
-
-    /// The slot that owns each row.
-    fn owners(&mut self, service: &Service, crew: &Crew) -> Vec<u16> {
-        let owners = self.ring(service, &crew.parties);
-        let slot = |owner: &Option<u16>| owner.and_then(|index| crew.slots.get(usize::from(index)).copied());
-        owners.iter().map(|owner| slot(owner).unwrap_or(Row::NOBODY)).collect()
-    }
-
-    /// Which of the service's backends owns each row.
-    fn ring(&mut self, service: &Service, parties: &[Party]) -> Arc<[Option<u16>]> {
-        let members: Vec<Member> =
-            parties.iter().map(|party| Member { id: ring::identity(&party.name), weight: party.weight }).collect();
-        if let Some(cached) = self.rings.get(&service.name)
-            && cached.settings == service.ring
-            && cached.members == members
-        {
-            return Arc::clone(&cached.owners);
-        }
-        let seed = service.ring.seed_of(service.owner());
-        let owners: Arc<[Option<u16>]> = ring::build(&service.ring, seed, &members).into();
-        let cached = CachedRing { settings: service.ring, members, owners: Arc::clone(&owners) };
-        self.rings.insert(service.name.clone(), cached);
-        owners
-    }
-}
-
-fn elements(rows: &[Row]) -> u32 {
-    (rows.len() as u32).div_ceil(ROWS_PER_ELEMENT)
-}
-
-/// Whether a backend may be given new flows.
-fn takes(service: &Service, backend: &Backend, inputs: Inputs<'_>) -> Takes {
-    match (backend.state_at(inputs.now), (inputs.health)(&service.name, &backend.name)) {
-        (AdminState::Up, Health::Up) => Takes::All,
-        (AdminState::Up, Health::Starting) => Takes::NotYet,
-        _ => Takes::Nothing,
-    }
-}
-
-/// The [`BackendFlags`] that say what a backend may be given.
-fn duties(service: &Service, backend: &Backend, inputs: Inputs<'_>) -> u8 {
-    let state = backend.state_at(inputs.now);
-    if state == AdminState::Disabled {
-        return 0;
-    }
-    match (inputs.health)(&service.name, &backend.name) {
-        Health::Up if state == AdminState::Up => BackendFlags::ELIGIBLE | BackendFlags::SERVES,
-        Health::Up | Health::Starting => BackendFlags::SERVES,
-        Health::Suspect => BackendFlags::SERVES | BackendFlags::SUSPECT,
-        Health::Gone => 0,
-    }
-}
-
-fn put_backend(service: &Service, backend: &Backend, id: u32, slot: u16, inputs: Inputs<'_>, snapshot: &mut Snapshot) {
-    let mut value = BackendValue {
-        address: backend.address.into(),
-        port: backend.port.unwrap_or(0),
-        delivery: service.delivery as u8,
-        gue_port: if service.delivery == Delivery::Gue { service.gue_port } else { 0 },
-        service: id as u16,
-        identity: ring::short_identity(&backend.name),
-        flags: duties(service, backend, inputs),
-        ..BackendValue::default()
-    };
-    match inputs.next_hops.get(&backend.address) {
-        Some(hop) if hop.is_local && can_be_local(service.delivery) => {
-            value.flags |= BackendFlags::RESOLVED | BackendFlags::LOCAL;
-        }
-        Some(hop) if !hop.is_local => {
-            value.flags |= BackendFlags::RESOLVED;
-            value.source = outer_source(inputs.model, hop.source);
-            value.mac = hop.mac;
-            value.source_mac = hop.source_mac;
-            value.ifindex = hop.ifindex;
-            value.vlan = hop.vlan.unwrap_or(0);
-            value.mtu = hop.mtu;
-            snapshot.devices.insert(hop.ifindex);
-        }
-        _ => {}
-    }
-    snapshot.backends.insert(slot, value);
-    if let Some(server) = backend.server_id {
-        snapshot.servers.insert((id as u16, server.number()), slot);
-    }
-    if service.delivery == Delivery::Nat {
-        put_replies(service, backend, id, slot, snapshot);
-    }
-}
-
-/// Puts the sources of a `nat` backend's replies into the snapshot. The model has made sure that no other service claims
-/// them.
-fn put_replies(service: &Service, backend: &Backend, id: u32, slot: u16, snapshot: &mut Snapshot) {
-    let key = |port| EndpointKey::new(backend.address.into(), port, service.protocol.number());
-    let value = ReplyValue {
-        address: services::first_address(service),
-        port: 0,
-        backend: slot,
-        service: id as u16,
-        is_checked: u16::from(!service.ports.is_any()),
-    };
-    for port in service.ports.singles() {
-        snapshot.replies.insert(key(backend.port.unwrap_or(port)), ReplyValue { port, is_checked: 0, ..value });
-    }
-    if service.ports.is_any() || service.ports.ranges().next().is_some() {
-        snapshot.replies.insert(key(0), value);
-    }
-}
-
-/// Whether a backend may be this node itself: the service's address must be one that the server answers from. What is
-/// rewritten would have to be rewritten back, and replies of the node's own never pass XDP.
-pub const fn can_be_local(delivery: Delivery) -> bool {
-    match delivery {
-        Delivery::L2 | Delivery::Ipip | Delivery::Gue => true,
-        Delivery::Nat => false,
-    }
-}
-
-/// The outer source of an encapsulation: the operator's choice, or else the kernel's.
-fn outer_source(model: &Model, kernel: IpAddr) -> Address {
-    match kernel {
-        IpAddr::V4(_) => model.node.source_v4.map_or_else(|| kernel.into(), Address::from),
-        IpAddr::V6(_) => model.node.source_v6.map_or_else(|| kernel.into(), Address::from),
     }
 }
 

@@ -5,18 +5,21 @@
 //! meets a reference to something that is not there yet: what is pointed at is written before the pointer, and removed after it.
 
 mod allocate;
+mod backends;
 mod change;
 mod desired;
 mod history;
 mod ramps;
+mod rings;
 mod rows;
 mod services;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use backends::can_be_local;
 pub use change::{Change, difference};
-pub use desired::{Desired, Health, Inputs, PlanError, Planner, can_be_local};
+pub use desired::{Desired, Health, Inputs, PlanError, Planner};
 pub use history::History;
 pub use rows::{Census, Keep, Patience};
 pub use services::{present, service_key};

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use lb_common::{Address, EndpointKey, MAX_PORT_BLOCKS, PortBlock, PortSpan, ServiceFlags, ServiceValue};
 
 use super::{PlanError, Snapshot, allocate::Regions};
-use crate::model::{Model, Service};
+use crate::model::{Model, Service, is_prefix, mapped_bits};
 
 /// The key of a service at one port; 0 stands for all ports that have no key of their own.
 pub fn service_key(service: &Service, port: u16) -> EndpointKey {
@@ -21,21 +21,9 @@ fn address_key(address: IpNet) -> EndpointKey {
 }
 
 fn key(address: IpNet, port: u16, protocol: u8) -> EndpointKey {
-    EndpointKey::in_network(address.network().into(), prefix_bits(address), port, protocol)
-}
-
-/// A prefix's length as the tables have it: of 128 bits, and 0 for a single address.
-fn prefix_bits(address: IpNet) -> u32 {
-    match address {
-        _ if address.prefix_len() == address.max_prefix_len() => 0,
-        IpNet::V4(net) => 96 + u32::from(net.prefix_len()),
-        IpNet::V6(net) => net.prefix_len().into(),
-    }
-}
-
-/// The ports of a service as ranges; any port is [`PortSpan::ANY`].
-fn spans(service: &Service) -> &[PortSpan] {
-    if service.ports.is_any() { &[PortSpan::ANY] } else { service.ports.spans() }
+    // A single address is none of a prefix's.
+    let prefix_bits = if is_prefix(address) { mapped_bits(address) } else { 0 };
+    EndpointKey::in_network(address.network().into(), prefix_bits, port, protocol)
 }
 
 /// How an entry of the tables is taken for one of a service's ports.
@@ -48,7 +36,7 @@ type Match = fn(PortSpan, PortSpan) -> bool;
 /// else one that has the same port or range, or else one whose ranges overlap; of these the first in the document.
 pub fn present<'m>(model: &'m Model, current: &Snapshot) -> BTreeMap<&'m str, ServiceValue> {
     let same: Match = |a, b| a == b;
-    let overlapping: Match = |a, b| a.first <= b.last && b.first <= a.last && b != PortSpan::ANY;
+    let overlapping: Match = |a, b| a.overlaps(&b) && b != PortSpan::ANY;
     let mut found = BTreeMap::new();
     let mut taken = BTreeSet::new();
     for (ports, is_it) in [(1, same), (usize::MAX, same), (usize::MAX, overlapping)] {
@@ -56,7 +44,7 @@ pub fn present<'m>(model: &'m Model, current: &Snapshot) -> BTreeMap<&'m str, Se
             if found.contains_key(service.name.as_str()) {
                 continue;
             }
-            let spans = spans(service).iter().take(ports);
+            let spans = service.ports.spans().iter().take(ports);
             let mut standing = spans.flat_map(|span| standing(service, *span, is_it, current));
             if let Some(value) = standing.find(|value| !taken.contains(&value.id)) {
                 taken.insert(value.id);
@@ -69,8 +57,7 @@ pub fn present<'m>(model: &'m Model, current: &Snapshot) -> BTreeMap<&'m str, Se
 
 /// What stands at a service's address where one of its ranges is.
 fn standing(service: &Service, span: PortSpan, is_it: Match, current: &Snapshot) -> Vec<ServiceValue> {
-    let exact =
-        (span.first > 0).then_some(PortSpan { first: span.first, last: span.first }).filter(|port| is_it(span, *port));
+    let exact = (span.first > 0).then_some(PortSpan::single(span.first)).filter(|port| is_it(span, *port));
     let exact = exact.and_then(|port| current.services.get(&service_key(service, port.first)));
     let others = current.services.get(&service_key(service, 0)).map(|value| current.behind(value)).unwrap_or_default();
     let others = others.into_iter().filter(|(other, _)| is_it(span, *other)).map(|(_, value)| value);
@@ -78,15 +65,20 @@ fn standing(service: &Service, span: PortSpan, is_it: Match, current: &Snapshot)
 }
 
 impl Snapshot {
-    /// The services, with their protocol. One that has several entries comes several times.
-    pub fn each_service(&self) -> impl Iterator<Item = (u8, ServiceValue)> {
-        let entries = self.services.iter().filter(|(_, value)| !value.is_address());
-        entries.flat_map(|(key, value)| self.behind(value).into_iter().map(|(_, value)| (key.protocol(), value)))
+    /// The services, as their entries have them: one that has several comes several times.
+    pub(super) fn each_service(&self) -> impl Iterator<Item = ServiceValue> {
+        let entries = self.services.values().filter(|value| !value.is_address());
+        entries.flat_map(|value| self.behind(value)).map(|(_, value)| value)
+    }
+
+    /// The services by id, each once.
+    pub fn services_by_id(&self) -> BTreeMap<u16, ServiceValue> {
+        self.each_service().map(|value| (value.id, value)).collect()
     }
 
     /// The service with an id.
     pub fn service(&self, id: u32) -> Option<ServiceValue> {
-        self.each_service().map(|(_, value)| value).find(|value| u32::from(value.id) == id)
+        self.each_service().find(|value| u32::from(value.id) == id)
     }
 
     /// The services that an entry without a port stands for.

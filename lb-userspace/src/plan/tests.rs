@@ -231,7 +231,7 @@ fn a_source_that_stays_allowed_is_allowed_after_every_step() {
         let mut services_seen = 0;
         for change in difference(&tables.clone(), &wanted) {
             tables.perform(&change);
-            for (_, value) in tables.each_service() {
+            for value in tables.each_service() {
                 services_seen += 1;
                 let is_restricted = value.flags & ServiceFlags::RESTRICTED != 0;
                 assert!(!is_restricted || tables.sources.contains(&(value.id, source)), "after {change:?}");

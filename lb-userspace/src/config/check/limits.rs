@@ -6,10 +6,13 @@ use lb_common::{
     Delivery, MAX_BACKENDS, MAX_PREFIX_LENGTHS, MAX_REPLIES, MAX_ROWS, MAX_SERVICE_ENTRIES, MAX_SERVICES, MAX_SOURCES,
 };
 
-use crate::config::{
-    address::family,
-    report::{At, Report, Span},
-    written::WrittenService,
+use crate::{
+    config::{
+        address::family,
+        report::{At, Report, Span},
+        written::WrittenService,
+    },
+    model::is_prefix,
 };
 
 /// Half of the rows: a service that gets a new ring holds the old one and the new one for a while, and it may be all
@@ -67,8 +70,7 @@ fn entries_fit(services: &[WrittenService], report: &mut Report<'_>) {
         let (Some(address), Some(ports)) = (&service.address, &service.ports) else { return 0 };
         let is_new = addresses.insert(address.value);
         // Ranges share an entry, which any port does without ranges.
-        let has_others = ports.value.is_any() || ports.value.ranges().next().is_some();
-        let is_new_other = has_others && with_others.insert((address.value, service.protocol));
+        let is_new_other = ports.value.has_wide() && with_others.insert((address.value, service.protocol));
         ports.value.singles().count() + usize::from(is_new) + usize::from(is_new_other)
     };
     if let Some((service, sum)) = beyond(services, MOST_ENTRIES, entries) {
@@ -79,7 +81,7 @@ fn entries_fit(services: &[WrittenService], report: &mut Report<'_>) {
 
 fn prefix_lengths_fit(services: &[WrittenService], report: &mut Report<'_>) {
     let prefixes = services.iter().filter_map(|service| service.address.as_ref());
-    let prefixes = prefixes.filter(|At { value, .. }| value.prefix_len() < value.max_prefix_len());
+    let prefixes = prefixes.filter(|At { value, .. }| is_prefix(*value));
     let mut lengths = BTreeSet::new();
     for At { value, span } in prefixes {
         let is_v4 = value.addr().is_ipv4();
@@ -104,8 +106,7 @@ fn sources_fit(services: &[WrittenService], report: &mut Report<'_>) {
 fn replies_fit(services: &[WrittenService], report: &mut Report<'_>) {
     let replies = |service: &WrittenService| {
         let Some(ports) = service.ports.as_ref().filter(|_| service.delivery == Some(Delivery::Nat)) else { return 0 };
-        let has_others = ports.value.is_any() || ports.value.ranges().next().is_some();
-        service.backends.len() * (ports.value.singles().count() + usize::from(has_others))
+        service.backends.len() * (ports.value.singles().count() + usize::from(ports.value.has_wide()))
     };
     if let Some((service, sum)) = beyond(services, MAX_REPLIES as usize, replies) {
         let message = format!(

@@ -7,7 +7,6 @@ use lb_common::Delivery;
 
 use crate::{
     config::{
-        read::overlap,
         report::{Report, Span},
         written::WrittenService,
     },
@@ -17,7 +16,7 @@ use crate::{
 /// Where a service's replies come from.
 struct Source<'a> {
     service: usize,
-    ports: Vec<PortSpan>,
+    ports: Ports,
     backend: String,
     span: &'a Span,
 }
@@ -29,7 +28,7 @@ pub(super) fn check(services: &[WrittenService], report: &mut Report<'_>) {
         let (Some(protocol), Some(ports)) = (service.protocol, &service.ports) else { continue };
         for backend in &service.backends {
             let Some(address) = &backend.address else { continue };
-            let ports = backend.port().map_or_else(|| spans(&ports.value), |port| spans(&port.into()));
+            let ports = backend.port().map_or_else(|| ports.value.clone(), Ports::from);
             let source = Source { service: index, ports, backend: backend.called(), span: &address.span };
             let others = places.entry((address.value, protocol)).or_default();
             if let Some((other, port)) = others.iter().find_map(|other| Some((other, source.meets(other)?))) {
@@ -41,7 +40,7 @@ pub(super) fn check(services: &[WrittenService], report: &mut Report<'_>) {
                     other.backend,
                     services[other.service].called(),
                 );
-                let help = if port.is_some() || source.is_any() || other.is_any() {
+                let help = if port.is_some() || source.ports.is_any() || other.ports.is_any() {
                     "`nat` knows a reply by the backend's address and port alone: give the server a second address or \
                      port for one of the services, or use `ipip` or `l2`"
                 } else {
@@ -55,10 +54,6 @@ pub(super) fn check(services: &[WrittenService], report: &mut Report<'_>) {
     }
 }
 
-fn spans(ports: &Ports) -> Vec<PortSpan> {
-    if ports.is_any() { vec![PortSpan::ANY] } else { ports.spans().to_vec() }
-}
-
 impl Source<'_> {
     /// Whether replies of two services could be confused, and at which port if it is one.
     ///
@@ -67,28 +62,16 @@ impl Source<'_> {
         if self.service == other.service {
             return None;
         }
-        let pairs = || self.ports.iter().flat_map(|a| other.ports.iter().map(move |b| (*a, *b)));
-        let common = pairs().find(|(a, b)| overlap(*a, *b));
+        let mut pairs = self.ports.spans().iter().flat_map(|a| other.ports.spans().iter().map(move |b| (*a, *b)));
+        let common = pairs.find(|(a, b)| a.overlaps(b));
         match common {
             Some((a, b)) => {
-                Some([a, b].into_iter().find(is_single).filter(|_| a == b || !is_any(a, b)).map(|a| a.first))
+                Some([a, b].into_iter().find(PortSpan::is_single).filter(|_| a == b || !is_any(a, b)).map(|a| a.first))
             }
-            None if self.is_wide() && other.is_wide() => Some(None),
+            None if self.ports.has_wide() && other.ports.has_wide() => Some(None),
             None => None,
         }
     }
-
-    fn is_wide(&self) -> bool {
-        !self.ports.iter().all(is_single)
-    }
-
-    fn is_any(&self) -> bool {
-        self.ports.contains(&PortSpan::ANY)
-    }
-}
-
-const fn is_single(span: &PortSpan) -> bool {
-    span.first == span.last
 }
 
 fn is_any(a: PortSpan, b: PortSpan) -> bool {

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use lb_common::RANGES_PER_BLOCK;
 
 use crate::{
-    config::{prefix, read::overlap, report::Report, written::WrittenService},
+    config::{prefix, report::Report, written::WrittenService},
     model::{PortSpan, Ports, Protocol},
 };
 
@@ -34,7 +34,7 @@ pub(super) fn check(services: &[WrittenService], report: &mut Report<'_>) {
         }
         for span in ports.value.ranges() {
             let others = ranges.entry(place).or_default();
-            if let Some((other, first)) = others.iter().find(|(other, _)| overlap(span, *other)) {
+            if let Some((other, first)) = others.iter().find(|(other, _)| span.overlaps(other)) {
                 no_overlap(service, span, first, *other, report);
             }
             others.push((span, service));

@@ -2,12 +2,14 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use ipnet::IpNet;
 use lb_common::Delivery;
 
-use crate::config::{
-    report::{At, Report},
-    written::{WrittenPool, WrittenService},
+use crate::{
+    config::{
+        report::{At, Report},
+        written::{WrittenPool, WrittenService},
+    },
+    model::is_prefix,
 };
 
 /// Names are unique, addresses can be delivered to, no backend is a service, and no key is without effect.
@@ -49,10 +51,6 @@ fn prefixes_can_be_delivered(services: &[WrittenService], report: &mut Report<'_
             report.error(&address.span, message, "name one address, or write `delivery = \"ipip\"` or `\"l2\"`");
         }
     }
-}
-
-fn is_prefix(address: IpNet) -> bool {
-    address.prefix_len() < address.max_prefix_len()
 }
 
 fn no_backend_is_a_service(services: &[WrittenService], pools: &[WrittenPool], report: &mut Report<'_>) {

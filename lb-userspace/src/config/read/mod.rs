@@ -16,7 +16,6 @@ mod value;
 
 use toml::de::DeTable;
 
-pub(super) use self::ports::overlap;
 use super::{report::Report, written::Written};
 use section::Section;
 

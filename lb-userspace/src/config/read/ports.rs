@@ -35,7 +35,7 @@ fn list(value: &Value<'_>, report: &mut Report<'_>) -> Option<Ports> {
             is_sound = false;
             continue;
         };
-        if let Some(other) = spans.iter().find(|other| overlap(span, **other)) {
+        if let Some(other) = spans.iter().find(|other| span.overlaps(other)) {
             let (this, other) = (Ports::new(vec![span]), Ports::new(vec![*other]));
             let message = if this == other {
                 format!("`{this}` is there twice")
@@ -50,15 +50,10 @@ fn list(value: &Value<'_>, report: &mut Report<'_>) -> Option<Ports> {
     is_sound.then_some(Ports::new(spans))
 }
 
-/// Whether two ranges have a port in common.
-pub(in crate::config) const fn overlap(a: PortSpan, b: PortSpan) -> bool {
-    a.first <= b.last && b.first <= a.last
-}
-
 fn span(value: &Value<'_>, report: &mut Report<'_>) -> Option<PortSpan> {
     match value.inner {
         DeValue::String(_) => value.parsed(range, report),
-        _ => value.integer(1..=65535, report).map(|port| PortSpan { first: port, last: port }),
+        _ => value.integer(1..=65535, report).map(PortSpan::single),
     }
 }
 
