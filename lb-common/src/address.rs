@@ -45,6 +45,26 @@ impl Address {
         self.0[3]
     }
 
+    /// The upper and the lower 64 bits.
+    #[inline(always)]
+    pub const fn halves(&self) -> [u64; 2] {
+        let [a, b, c, d] = self.0;
+        [(a as u64) << 32 | b as u64, (c as u64) << 32 | d as u64]
+    }
+
+    /// The address that these are the [`Address::halves`] of.
+    #[inline(always)]
+    pub const fn from_halves([high, low]: [u64; 2]) -> Self {
+        Self([(high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32])
+    }
+
+    /// The first `bits` of the 128, the others 0: an IPv4 prefix of `n` bits is one of `96 + n`.
+    #[inline(always)]
+    pub const fn prefix(&self, bits: u8) -> Self {
+        let [a, b, c, d] = self.0;
+        Self([a & mask(bits, 0), b & mask(bits, 32), c & mask(bits, 64), d & mask(bits, 96)])
+    }
+
     /// The sixteen bytes in network byte order.
     #[inline(always)]
     pub const fn octets(&self) -> [u8; 16] {
@@ -52,6 +72,15 @@ impl Address {
         let (a, b, c, d) = (a.to_be_bytes(), b.to_be_bytes(), c.to_be_bytes(), d.to_be_bytes());
         [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3]]
     }
+}
+
+/// The mask of a prefix of `bits` for the word that `before` bits come before.
+#[inline(always)]
+const fn mask(bits: u8, before: u64) -> u32 {
+    let kept = (bits as u64).saturating_sub(before);
+    // Of more than 32 bits to be kept, the word has 32.
+    let kept = if kept > 32 { 32 } else { kept };
+    (0xffff_ffff_0000_0000_u64 >> kept) as u32
 }
 
 impl From<Ipv4Addr> for Address {
@@ -90,11 +119,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_network_is_the_first_bits() {
+        let network = |text: &str, bits| IpAddr::from(Address::from(text.parse::<IpAddr>().unwrap()).prefix(bits));
+        let cases = [
+            ("10.1.2.255", 96 + 24, "10.1.2.0"),
+            ("10.1.2.255", 96 + 31, "10.1.2.254"),
+            ("255.1.2.3", 96 + 1, "128.0.0.0"),
+            ("2001:db8:1:2:3:4:5:6", 127, "2001:db8:1:2:3:4:5:6"),
+            ("2001:db8:1:2:3:4:5:7", 127, "2001:db8:1:2:3:4:5:6"),
+            ("2001:db8:1:2:ffff::", 65, "2001:db8:1:2:8000::"),
+            ("2001:db8:1:2:ffff::", 64, "2001:db8:1:2::"),
+            ("2001:db8:1:ffff::", 63, "2001:db8:1:fffe::"),
+            ("2001:db8:1:2::", 16, "2001::"),
+            ("ffff::", 1, "8000::"),
+        ];
+        for (address, bits, expected) in cases {
+            assert_eq!(network(address, bits), expected.parse::<IpAddr>().unwrap(), "{address}/{bits}");
+        }
+    }
+
+    #[test]
     fn both_families_survive_the_round_trip() {
         for text in ["10.1.2.3", "255.255.255.255", "2001:db8::1", "::1", "fe80::1:2:3:4"] {
             let address: IpAddr = text.parse().unwrap();
             assert_eq!(IpAddr::from(Address::from(address)), address);
             assert_eq!(Address::from(address).is_v4(), address.is_ipv4());
+            assert_eq!(Address::from_halves(Address::from(address).halves()), address.into());
         }
     }
 }

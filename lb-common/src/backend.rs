@@ -14,6 +14,9 @@ pub enum Delivery {
     Ipip = 2,
     /// Rewrite the destination address and port; the backend's replies pass the node.
     Nat = 3,
+    /// Put an IP, a UDP and a GUE header in front (draft-ietf-intarea-gue); the backend takes them off and answers the client
+    /// itself.
+    Gue = 4,
 }
 
 impl Delivery {
@@ -24,6 +27,7 @@ impl Delivery {
             1 => Some(Self::L2),
             2 => Some(Self::Ipip),
             3 => Some(Self::Nat),
+            4 => Some(Self::Gue),
             _ => None,
         }
     }
@@ -34,6 +38,7 @@ impl Delivery {
             Self::L2 => "l2",
             Self::Ipip => "ipip",
             Self::Nat => "nat",
+            Self::Gue => "gue",
         }
     }
 }
@@ -74,6 +79,8 @@ impl BackendFlags {
     pub const SERVES: u8 = 4;
     /// Its check has just failed: it keeps its flows, but none may be left to it for want of room in the flow table.
     pub const SUSPECT: u8 = 8;
+    /// The backend is this node itself: its packets go up to the node's own network stack as they are.
+    pub const LOCAL: u8 = 16;
 }
 
 /// The element of the `backends` array: one cache line that holds all that forwarding to a backend needs.
@@ -104,8 +111,10 @@ pub struct BackendValue {
     pub service: u16,
     /// The backend's stable identity within its service (a hash of its name), for the daemon that takes the maps over.
     pub identity: u32,
-    /// Always 0.
-    pub zero: u32,
+    /// The VLAN of the next hop, whose tag packets leave with; 0 if the way is not that of a VLAN interface.
+    pub vlan: u16,
+    /// The UDP port that `gue` sends to, host byte order.
+    pub gue_port: u16,
 }
 
 const _: () = assert!(size_of::<BackendValue>() == 64, "a backend is one cache line");

@@ -10,7 +10,7 @@ pub struct Traffic {
     pub packets: u64,
     /// Bytes of those packets as received, from the Ethernet header on.
     pub bytes: u64,
-    /// Flows opened: TCP SYNs. Datagrams have no opening packet and count none.
+    /// Flows opened: TCP SYNs, and QUIC Initials to a QUIC service. Other datagrams have no opening packet and count none.
     pub flows: u64,
 }
 

@@ -53,6 +53,8 @@ drop_reasons! {
     EgressUnknown = "egress_unknown",
     /// The frame could not be grown or shrunk: the driver left no headroom.
     NoHeadroom = "no_headroom",
+    /// The service allows only some sources, and this is none of them: see `allow_from` of the service.
+    SourceNotAllowed = "source_not_allowed",
     /// A map held what it never should. This is a fault of Sluice: please report it.
     Inconsistent = "inconsistent",
 }

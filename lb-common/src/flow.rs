@@ -56,6 +56,19 @@ const fn pair(a: u32, key_a: u64, b: u32, key_b: u64) -> u64 {
 }
 
 impl Flow {
+    /// All that a client sends to any service of its family; `bits` of its address tell clients apart.
+    #[inline(always)]
+    pub const fn of_client(&self, bits: u8) -> Self {
+        let destination = if self.destination.is_v4() { Address::v4(0) } else { Address::UNSPECIFIED };
+        Self { source: self.source.prefix(bits), destination, source_port: 0, destination_port: 0, protocol: 0 }
+    }
+
+    /// All that a client sends to this service; `bits` of its address tell clients apart.
+    #[inline(always)]
+    pub const fn of_client_and_service(&self, bits: u8) -> Self {
+        Self { source: self.source.prefix(bits), source_port: 0, ..*self }
+    }
+
     /// The flow's hash. The top bits choose the row.
     #[inline(always)]
     pub const fn hash(&self, key: &HashKey) -> u64 {

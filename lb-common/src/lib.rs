@@ -15,13 +15,17 @@ mod counter;
 mod drop_reason;
 mod entry;
 mod event;
+mod filter;
 mod flow;
 mod limits;
 mod list;
+mod ports;
+mod quic;
 mod ring;
 mod service;
 mod service_line;
 mod settings;
+mod sources;
 
 pub use address::Address;
 pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
@@ -30,13 +34,17 @@ pub use counter::{Hits, Traffic};
 pub use drop_reason::DropReason;
 pub use entry::{CLOSING_SECONDS, Entry, FLOW_WAYS, FlowSet, KEEP_SECONDS, Tick, UNCONFIRMED_SECONDS};
 pub use event::{Event, EventKind};
+pub use filter::AddressFilter;
 pub use flow::{Flow, HashKey};
 pub use limits::*;
 pub use list::{ListKind, ListValue};
+pub use ports::{LINES_PER_BLOCK, PortBlock, PortLine, PortSpan, RANGES_PER_BLOCK, RANGES_PER_LINE};
+pub use quic::ConnectionIds;
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
-pub use service_line::{ENTRIES_PER_LINE, SERVICE_LINES, ServiceEntry, ServiceLine};
+pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
 pub use settings::{Features, Settings};
+pub use sources::SourceKey;
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.

@@ -1,7 +1,19 @@
 //! Sizes of the maps, with the arithmetic that chose them.
 
-/// Entries of the `services` table: each service has one, and each service address one more.
+/// Entries of the `services` table: each service has one for each single port, each service address one more, and so
+/// has each address and protocol with port ranges. A configuration has half of them at the most, because all of them
+/// may be replaced at once.
 pub const MAX_SERVICE_ENTRIES: u32 = 4096;
+
+/// Blocks of port ranges, 512 KiB: one for each service, while every one of them is being replaced.
+pub const MAX_PORT_BLOCKS: u32 = 2 * MAX_SERVICES;
+
+/// Lengths of service prefixes in each family. Each costs a packet that no single address matches two look-ups.
+pub const MAX_PREFIX_LENGTHS: usize = 4;
+
+/// Allowed sources of all services together. The configuration has half of them at the most, because all of them may be
+/// replaced at once.
+pub const MAX_SOURCES: u32 = 1 << 17;
 
 /// Service ids: the counters of all of them take 1024 × 24 bytes a CPU.
 pub const MAX_SERVICES: u32 = 1024;

@@ -9,14 +9,17 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{EndpointKey, MAX_SERVICE_ENTRIES, ServiceValue};
+use crate::{EndpointKey, MAX_BACKENDS, MAX_SERVICE_ENTRIES, ServiceValue};
 
 /// Entries of a line.
 pub const ENTRIES_PER_LINE: usize = 2;
 
-/// Lines of the table: 256 KiB. It is half full at the most; two choices of buckets of two work up to 0.897 (Cain,
-/// Sanders, Wormald, "The random graph threshold for k-orientiability").
-pub const SERVICE_LINES: u32 = MAX_SERVICE_ENTRIES * 2 / ENTRIES_PER_LINE as u32;
+/// Entries that the table must have room for: the services', and a server id for every backend.
+pub const MAX_LINE_ENTRIES: u32 = MAX_SERVICE_ENTRIES + MAX_BACKENDS;
+
+/// Lines of the table: 1 MiB, of which packets touch only the lines of what they ask for. It is 63 % full at the most; two
+/// choices of buckets of two work up to 0.897 (Cain, Sanders, Wormald, "The random graph threshold for k-orientiability").
+pub const SERVICE_LINES: u32 = (MAX_LINE_ENTRIES / ENTRIES_PER_LINE as u32).next_power_of_two();
 
 const _: () = assert!(SERVICE_LINES.is_power_of_two());
 
@@ -50,7 +53,8 @@ impl ServiceLine {
     pub const fn of(key: &EndpointKey) -> [u32; 2] {
         let [a, b, c, d] = key.address.0;
         let (upper, lower) = ((a as u64) << 32 | b as u64, (c as u64) << 32 | d as u64);
-        let ports = (key.port_protocol as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // A protocol has eight bits: the prefix's length has room beside it.
+        let ports = ((key.port_protocol | key.prefix_bits << 8) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         // Each part meets a multiplication of its own before the next is added: a sum of parts would collide by design.
         let hash = (upper ^ ports).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ lower;
         let hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::HashKey;
+use crate::{Address, AddressFilter, HashKey, MAX_PREFIX_LENGTHS};
 
 /// Bits of [`Settings::features`]: what is configured. A feature whose bit is clear costs one test of a bit.
 pub struct Features;
@@ -14,6 +14,8 @@ impl Features {
     pub const DENY: u64 = 2;
     /// A service uses `nat`, so replies must be looked for.
     pub const NAT: u64 = 4;
+    /// A service has a prefix of addresses.
+    pub const PREFIXES: u64 = 8;
 }
 
 /// The one element of the `settings` array.
@@ -24,4 +26,21 @@ pub struct Settings {
     pub hash_key: HashKey,
     /// [`Features`].
     pub features: u64,
+    /// The lengths of the services' prefixes of IPv4, as in [`crate::EndpointKey::prefix_bits`], the longest first; 0 where
+    /// there are no more.
+    pub prefix_bits_v4: [u8; MAX_PREFIX_LENGTHS],
+    /// The same of IPv6.
+    pub prefix_bits_v6: [u8; MAX_PREFIX_LENGTHS],
+    /// The addresses in the `services` table, and the networks of its prefixes.
+    pub services: AddressFilter,
+    /// The addresses in the `replies` map.
+    pub replies: AddressFilter,
+}
+
+impl Settings {
+    /// The lengths of the services' prefixes in the family of an address.
+    #[inline(always)]
+    pub const fn prefix_bits(&self, address: &Address) -> &[u8; MAX_PREFIX_LENGTHS] {
+        if address.is_v4() { &self.prefix_bits_v4 } else { &self.prefix_bits_v6 }
+    }
 }

@@ -1,4 +1,4 @@
-//! The backend's side of `ipip`: takes the outer header off, so that the backend's own network stack sees the
+//! The backend's side of `ipip` and `gue`: takes the outer headers off, so that the backend's own network stack sees the
 //! client's packet. It works on kernels without an ipip module and costs no tunnel device.
 
 use lb_common::{Address, DropReason};
@@ -8,9 +8,11 @@ use crate::{
     verdict::Verdict,
     wire::{
         ethernet::{self, Ethernet},
+        gue::{self, Gue},
         ipv4::{self, Ipv4},
         ipv6::{self, Ipv6},
         protocol,
+        udp::{self, Udp},
     },
 };
 
@@ -22,41 +24,53 @@ pub trait AgentTables {
     /// Whether encapsulated packets from this outer source are taken: it is a node.
     fn trusts(&self, source: &Address) -> bool;
 
+    /// The UDP port at which GUE packets arrive.
+    fn gue_port(&self) -> u16;
+
     /// Counts a packet that was taken out of its encapsulation.
     fn count_decapsulated(&self, bytes: u64);
 }
 
-/// Takes the outer header off a packet from a node to one of our services; everything else passes untouched.
+/// Takes the outer headers off a packet from a node to one of our services; everything else passes untouched.
 #[inline(always)]
 pub fn decapsulate(frame: &mut impl Frame, tables: &impl AgentTables) -> Verdict {
-    let bytes = frame.length() as u64;
-    if unwrap(frame, tables).is_ok_and(|unwrapped| unwrapped) {
-        tables.count_decapsulated(bytes);
+    if let Ok(Some(outer_bytes)) = unwrap(frame, tables) {
+        tables.count_decapsulated(frame.total_length() as u64 + outer_bytes as u64);
     }
     Verdict::Pass
 }
 
-/// Whether the frame was an encapsulation, which it no longer is.
+/// How many bytes of outer headers were taken off, if the frame was an encapsulation.
 #[inline(always)]
-fn unwrap(frame: &mut impl Frame, tables: &impl AgentTables) -> Result<bool, DropReason> {
-    let Some(tunnel) = Tunnel::find(frame) else { return Ok(false) };
-    if !tunnel.is_plain || !tables.trusts(&tunnel.source) {
-        return Ok(false);
+fn unwrap(frame: &mut impl Frame, tables: &impl AgentTables) -> Result<Option<u32>, DropReason> {
+    let Some(tunnel) = Tunnel::find(frame) else { return Ok(None) };
+    if !tunnel.is_plain {
+        return Ok(None);
+    }
+    let tunnel = match tunnel.protocol {
+        protocol::UDP => match behind_gue(frame, tunnel, tables.gue_port()) {
+            Some(tunnel) => tunnel,
+            None => return Ok(None),
+        },
+        _ => tunnel,
+    };
+    if !tables.trusts(&tunnel.source) {
+        return Ok(None);
     }
     let inner_offset = ethernet::HEADER_BYTES + tunnel.outer_bytes;
     let (ether_type, destination) = match tunnel.protocol {
         protocol::IPV4 => match frame.header::<Ipv4>(inner_offset) {
             Some(inner) => (ethernet::IPV4, Address::v4(inner.destination())),
-            None => return Ok(false),
+            None => return Ok(None),
         },
         protocol::IPV6 => match frame.header::<Ipv6>(inner_offset) {
             Some(inner) => (ethernet::IPV6, Address::v6(inner.destination())),
-            None => return Ok(false),
+            None => return Ok(None),
         },
-        _ => return Ok(false),
+        _ => return Ok(None),
     };
     if !tables.serves(&destination) {
-        return Ok(false);
+        return Ok(None);
     }
     if tunnel.met_congestion {
         mark_congestion(frame, ether_type, inner_offset)?;
@@ -65,7 +79,27 @@ fn unwrap(frame: &mut impl Frame, tables: &impl AgentTables) -> Result<bool, Dro
     link.ether_type = ether_type;
     frame.resize_front(-(tunnel.outer_bytes as i32)).ok_or(DropReason::NoHeadroom)?;
     *frame.header_mut::<Ethernet>(0).ok_or(DropReason::Inconsistent)? = link;
-    Ok(true)
+    Ok(Some(tunnel.outer_bytes))
+}
+
+/// The tunnel with the headers of GUE, if it is one to our port: variant 0 without optional fields, or variant 1, in which a
+/// packet follows the UDP header directly (draft-ietf-intarea-gue, sections 3 and 4).
+///
+/// The UDP checksum, which may be left out over IPv6 as well (RFC 6935), is not looked at: the inner packet has its own.
+#[inline(always)]
+fn behind_gue(frame: &impl Frame, outer: Tunnel, port: u16) -> Option<Tunnel> {
+    let offset = ethernet::HEADER_BYTES + outer.outer_bytes;
+    if frame.header::<Udp>(offset)?.destination_port != port.to_be() {
+        return None;
+    }
+    let header = frame.header::<Gue>(offset + udp::HEADER_BYTES)?;
+    let (protocol, gue_bytes) = match header.direct_version() {
+        4 => (protocol::IPV4, 0),
+        6 => (protocol::IPV6, 0),
+        _ if header.is_plain_data() => (header.protocol(), gue::HEADER_BYTES),
+        _ => return None,
+    };
+    Some(Tunnel { protocol, outer_bytes: outer.outer_bytes + udp::HEADER_BYTES + gue_bytes, ..outer })
 }
 
 /// Congestion that the outer header has met is congestion of the inner packet (RFC 6040, section 4.2).
@@ -85,7 +119,7 @@ const fn is_congested(traffic_class: u8) -> bool {
     traffic_class & 3 == 3
 }
 
-/// The outer header of a frame.
+/// The outer headers of a frame.
 struct Tunnel {
     source: Address,
     outer_bytes: u32,

@@ -13,8 +13,12 @@ impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + 'static> Header for T 
 
 /// The bytes of a packet, from the Ethernet header on.
 pub trait Frame {
-    /// How many bytes there are.
+    /// How many bytes lie in one piece at its front, where headers are looked for: of an ordinary frame, all.
     fn length(&self) -> u32;
+
+    /// How many bytes there are. Large frames may go on in further buffers (XDP's "frags"), which the kernel must be
+    /// asked about.
+    fn total_length(&self) -> u32;
 
     /// The interface that it came in by.
     fn ingress(&self) -> u32;
@@ -34,6 +38,8 @@ pub trait Frame {
 pub struct MemoryFrame<'a> {
     buffer: &'a mut [u8],
     start: usize,
+    /// Where the first buffer ends.
+    piece_end: usize,
     end: usize,
     ingress: u32,
 }
@@ -45,7 +51,15 @@ impl<'a> MemoryFrame<'a> {
     pub const fn new(buffer: &'a mut [u8], headroom: usize, ingress: u32) -> Self {
         let end = buffer.len();
         let start = if headroom < end { headroom } else { end };
-        Self { buffer, start, end, ingress }
+        Self { buffer, start, piece_end: end, end, ingress }
+    }
+
+    /// Only this many bytes of the packet lie in one piece; the others are in further buffers.
+    #[must_use]
+    pub const fn in_pieces(mut self, first_bytes: usize) -> Self {
+        let piece_end = self.start + first_bytes;
+        self.piece_end = if piece_end < self.end { piece_end } else { self.end };
+        self
     }
 
     /// The packet's bytes.
@@ -56,6 +70,10 @@ impl<'a> MemoryFrame<'a> {
 
 impl Frame for MemoryFrame<'_> {
     fn length(&self) -> u32 {
+        (self.piece_end - self.start) as u32
+    }
+
+    fn total_length(&self) -> u32 {
         (self.end - self.start) as u32
     }
 
@@ -64,17 +82,17 @@ impl Frame for MemoryFrame<'_> {
     }
 
     fn header<T: Header>(&self, offset: u32) -> Option<&T> {
-        let bytes = self.buffer.get(self.start..self.end)?.get(offset as usize..)?;
+        let bytes = self.buffer.get(self.start..self.piece_end)?.get(offset as usize..)?;
         T::ref_from_prefix(bytes).ok().map(|(header, _)| header)
     }
 
     fn header_mut<T: Header>(&mut self, offset: u32) -> Option<&mut T> {
-        let bytes = self.buffer.get_mut(self.start..self.end)?.get_mut(offset as usize..)?;
+        let bytes = self.buffer.get_mut(self.start..self.piece_end)?.get_mut(offset as usize..)?;
         T::mut_from_prefix(bytes).ok().map(|(header, _)| header)
     }
 
     fn resize_front(&mut self, bytes: i32) -> Option<()> {
         let start = self.start.checked_add_signed(-(bytes as isize))?;
-        (start < self.end).then(|| self.start = start)
+        (start < self.piece_end).then(|| self.start = start)
     }
 }

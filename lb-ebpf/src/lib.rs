@@ -54,12 +54,13 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Way::PASS) };
     let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
     firewall::admit(packet, settings, tables)?;
-    let Some(service) = service::find(packet, tables)? else {
+    let Some(service) = service::find(packet, settings, tables)? else {
         return reply::translate(frame, packet, settings, tables);
     };
     if service.is_address() {
         return Ok(echo::answer(frame, packet));
     }
-    let backend = balance::choose(packet, service, settings, tables)?;
+    service::admit(packet, service, tables)?;
+    let backend = balance::choose(frame, packet, &service, settings, tables)?;
     deliver::to(frame, packet, backend)
 }

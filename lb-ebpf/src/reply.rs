@@ -9,6 +9,7 @@ use crate::{
     deliver::{self, Hop},
     frame::Frame,
     parse::{Packet, Transport},
+    service::lookup::Endpoint,
     tables::{Route, Tables},
     verdict::Way,
 };
@@ -24,12 +25,15 @@ pub(crate) fn translate(
     if settings.features & Features::NAT == 0 || packet.defect.is_some() {
         return Ok(Way::PASS);
     }
+    if !settings.replies.may_have(&packet.source) {
+        return Ok(Way::PASS);
+    }
     let Some(reply) = find(packet, tables) else { return Ok(Way::PASS) };
     match tables.route(packet) {
         // The backend talks to the node itself: the answer to a health check, say.
         Route::Local => Ok(Way::PASS),
         Route::Neighbour { ifindex, mac, source_mac } => {
-            deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac })
+            deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 })
         }
         Route::Unresolved { ifindex, address } => {
             tables.want_neighbour(ifindex, &address);
@@ -41,12 +45,19 @@ pub(crate) fn translate(
 }
 
 /// What the packet's source stands for: exact port first, then any port.
+///
+/// Any port of a backend may be too many: where only ranges of them are the service's, it must be found there.
 #[inline(always)]
 fn find<'t>(packet: &Packet, tables: &'t impl Tables) -> Option<&'t ReplyValue> {
     if !matches!(packet.transport, Transport::Tcp { .. } | Transport::Udp) {
         return None;
     }
-    tables
-        .reply(&EndpointKey::new(packet.source, packet.source_port, packet.protocol))
-        .or_else(|| tables.reply(&EndpointKey::new(packet.source, 0, packet.protocol)))
+    let (port, protocol) = (packet.source_port, packet.protocol);
+    let from = |port| tables.reply(&EndpointKey::new(packet.source, port, protocol));
+    let reply = from(port).or_else(|| from(0))?;
+    if reply.is_checked == 0 {
+        return Some(reply);
+    }
+    let service = tables.service_at(Endpoint { address: &reply.address, port, protocol })?;
+    (service.id == reply.service).then_some(reply)
 }

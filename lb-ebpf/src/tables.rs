@@ -1,10 +1,16 @@
 //! All that the datapath knows and all that it may ask: BPF maps in the kernel, plain collections in tests.
 
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, ListKind, Mac, ReplyValue, Row, ServiceValue, Settings,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListKind, Mac, ReplyValue, Row, ServiceValue,
+    Settings,
 };
 
-use crate::{balance::flows::Arrival, parse::Packet};
+use crate::{
+    balance::{flows::Arrival, quic::Named},
+    frame::Frame,
+    parse::Packet,
+    service::lookup::Endpoint,
+};
 
 /// The datapath's view of the maps and of the kernel's routes.
 ///
@@ -13,14 +19,31 @@ pub trait Tables {
     /// The settings; `None` only before the daemon has written them.
     fn settings(&self) -> Option<&Settings>;
 
-    /// The service with exactly this key.
-    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue>;
+    /// What there is at an endpoint: what [`crate::service::lookup::find`] says.
+    ///
+    /// Like [`Tables::steer`] it is asked of the tables so that the verifier looks at it once: it has many ways out.
+    fn service_at(&self, endpoint: Endpoint<'_>) -> Option<ServiceValue>;
+
+    /// Whether a service that is restricted allows a source.
+    fn allows_source(&self, service: u16, source: &Address) -> bool;
+
+    /// Whom a datagram of a QUIC service names: what [`crate::balance::quic::look`] says. It is asked of the tables for the
+    /// same reason as [`Tables::steer`].
+    fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named;
+
+    /// The slot of the backend with a server id of a QUIC service.
+    fn server(&self, service: u16, id: u64) -> Option<u16>;
 
     /// Row number `row` of the ring whose first element is `ring`.
     fn row(&self, ring: u32, row: u32) -> Option<Row>;
 
     /// The backend in a slot.
     fn backend(&self, slot: u16) -> Option<&BackendValue>;
+
+    /// The hash of a flow to a service that tells flows apart by client: what [`ServiceValue::hash`] says.
+    ///
+    /// It is asked of the tables for the same reason as [`Tables::steer`].
+    fn client_hash(&self, flow: &Flow, service: &ServiceValue) -> u64;
 
     /// The slot of the backend that a packet at an unsettled row goes to: what [`crate::balance::flows::steer`] says.
     ///

@@ -103,7 +103,18 @@ fn services(address: IpAddr, delivery: &str, backends: &[(String, IpAddr)]) -> S
 
 /// The backends' addresses are of one family and the service's of the same or another.
 fn direct_return(delivery: &str, service: Family, backends: Family, agents: bool) -> anyhow::Result<()> {
-    let site = Site::new(3)?;
+    direct_return_at(&Site::new(3)?, "eth0", delivery, service, backends, agents).map(drop)
+}
+
+/// The same on this site, through this interface of the node; the result is the daemon, which still runs.
+fn direct_return_at(
+    site: &Site,
+    interface: &str,
+    delivery: &str,
+    service: Family,
+    backends: Family,
+    agents: bool,
+) -> anyhow::Result<Sluice> {
     let address = service.service();
     let mut running = Vec::new();
     for host in &site.servers {
@@ -114,10 +125,11 @@ fn direct_return(delivery: &str, service: Family, backends: Family, agents: bool
         }
     }
     let _servers = Servers::start(&site.servers, WEB_PORT, |_| (address, DNS_PORT).into())?;
-    let configuration = node_section(&["eth0"]) + &services(address, delivery, &site.backends(backends));
+    let configuration = node_section(&[interface]) + &services(address, delivery, &site.backends(backends));
     let sluice = Sluice::start(&site.node, &configuration)?;
     sluice.await_ready()?;
-    use_services(&site.client, address)
+    use_services(&site.client, address)?;
+    Ok(sluice)
 }
 
 #[test]
@@ -153,6 +165,177 @@ fn ipip_carries_ipv6_in_ipv4() -> anyhow::Result<()> {
 #[test]
 fn ipip_carries_ipv6_in_ipv6() -> anyhow::Result<()> {
     direct_return("ipip", Family::V6, Family::V6, true)
+}
+
+#[test]
+fn gue_carries_ipv4_in_ipv4() -> anyhow::Result<()> {
+    direct_return("gue", Family::V4, Family::V4, true)
+}
+
+#[test]
+fn gue_carries_ipv4_in_ipv6() -> anyhow::Result<()> {
+    direct_return("gue", Family::V4, Family::V6, true)
+}
+
+#[test]
+fn gue_carries_ipv6_in_ipv4() -> anyhow::Result<()> {
+    direct_return("gue", Family::V6, Family::V4, true)
+}
+
+#[test]
+fn gue_carries_ipv6_in_ipv6() -> anyhow::Result<()> {
+    direct_return("gue", Family::V6, Family::V6, true)
+}
+
+/// Everybody's interface carries jumbo frames, which XDP has in several buffers.
+fn jumbo(delivery: &str, service: Family, backends: Family, agents: bool) -> anyhow::Result<()> {
+    let site = Site::with_mtu(3, 9200, 9000)?;
+    let sluice = direct_return_at(&site, "eth0", delivery, service, backends, agents)?;
+    assert_jumbo(&sluice)
+}
+
+/// Most of what the client has sent was large.
+fn assert_jumbo(sluice: &Sluice) -> anyhow::Result<()> {
+    let backends = sluice.backends("bulk")?;
+    // An upload's segments are as many as a download's acknowledgements, or more: half of what they carry is the mean.
+    let (packets, bytes) = backends
+        .iter()
+        .fold((0, 0), |(packets, bytes), backend| (packets + backend.traffic.packets, bytes + backend.traffic.bytes));
+    anyhow::ensure!(bytes / packets > 4096, "{bytes} bytes in {packets} packets are no jumbo frames");
+    Ok(())
+}
+
+#[test]
+fn l2_carries_jumbo_frames() -> anyhow::Result<()> {
+    jumbo("l2", Family::V4, Family::V4, false)
+}
+
+#[test]
+fn ipip_carries_jumbo_frames() -> anyhow::Result<()> {
+    jumbo("ipip", Family::V4, Family::V6, true)
+}
+
+#[test]
+fn gue_carries_jumbo_frames() -> anyhow::Result<()> {
+    jumbo("gue", Family::V6, Family::V6, true)
+}
+
+/// A bridge has no native XDP, so the kernel runs the program in its generic mode.
+#[test]
+fn the_generic_mode_carries_jumbo_frames() -> anyhow::Result<()> {
+    let site = Site::with_mtu(3, 9200, 9000)?;
+    // Else the kernel merges segments before the program sees them, into packets that fit no way.
+    site.node.run("ethtool", &["-K", "eth0", "gro", "off"])?;
+    site.node.ip("address flush dev eth0")?;
+    site.node.ip("link add br0 mtu 9200 type bridge stp_state 0 mcast_snooping 0")?;
+    site.node.ip("link set eth0 master br0")?;
+    site.node.ip("link set br0 up")?;
+    for address in addresses(9, 2) {
+        let nodad = if address.contains(':') { "nodad" } else { "" };
+        site.node.ip(&format!("address add {address} dev br0 {nodad}"))?;
+    }
+    let sluice = direct_return_at(&site, "br0", "gue", Family::V4, Family::V6, true)?;
+    assert!(sluice.succeed(&["status"])?.contains("generic"));
+    assert_jumbo(&sluice)
+}
+
+/// A backend of one service is a client of another, on the one network that all are on.
+#[test]
+fn a_backend_asks_another_service() -> anyhow::Result<()> {
+    let site = Site::new(3)?;
+    let (own, other) = (Family::V4.service(), IpAddr::from([192, 0, 2, 81]));
+    let [asking, answering @ ..] = &*site.servers else { anyhow::bail!("no servers") };
+    let _agents = site
+        .servers
+        .iter()
+        .map(|host| Agent::start(host, "eth0", &[if host.name() == asking.name() { own } else { other }]))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let _bulk = answering
+        .iter()
+        .map(|host| TransferServer::start(host, host.name(), BULK_PORT))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    // As for every client: its largest packet must still fit with headers in front.
+    asking.ip("link set eth0 mtu 1500")?;
+    asking.ip(&format!("route add {other} via {}", Family::V4.host(9, 2)))?;
+    let backends = site.backends(Family::V4);
+    let section = |name: &str, address, delivery: &str, backends: &[(String, IpAddr)]| {
+        let settings = format!("address = \"{address}\"\nport = {BULK_PORT}\ndelivery = \"{delivery}\"\n");
+        service_section(name, &settings, backends)
+    };
+    for delivery in ["ipip", "gue"] {
+        let configuration = [
+            node_section(&["eth0"]),
+            section("own", own, delivery, &backends[..1]),
+            section("other", other, delivery, &backends[1..]),
+        ];
+        let sluice = Sluice::start(&site.node, &configuration.concat())?;
+        sluice.await_ready()?;
+        for direction in [Direction::Download, Direction::Upload] {
+            let options = TransferOptions { direction, size_bytes: 4_000_000, rate_bytes_per_second: None };
+            let transfer = Transfer::start(asking, (other, BULK_PORT).into(), options)?;
+            transfer.finish(Duration::from_secs(60)).with_context(|| format!("{delivery}: {direction:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// One backend is the node itself, the other two are on the network.
+fn at_home(delivery: &str) -> anyhow::Result<()> {
+    let site = Site::new(2)?;
+    let address = Family::V4.service();
+    let agents = site.servers.iter().map(|host| Agent::start(host, "eth0", &[address]));
+    let _agents = agents.collect::<anyhow::Result<Vec<_>>>()?;
+    site.node.own(address)?;
+    let hosts = [&site.servers[..], &[site.node.clone()]].concat();
+    let _servers = Servers::start(&hosts, WEB_PORT, |_| (address, DNS_PORT).into())?;
+    let mut backends = site.backends(Family::V4);
+    backends.push(("node".to_owned(), Family::V4.host(9, 2)));
+    let configuration = node_section(&["eth0"]) + &services(address, delivery, &backends);
+    let sluice = Sluice::start(&site.node, &configuration)?;
+    sluice.await_ready()?;
+
+    let options = LoadOptions { timeout: Duration::from_secs(5), ..LoadOptions::default() };
+    let load = Load::start(&site.client, (address, WEB_PORT).into(), options)?;
+    let mut report = Report::default();
+    until("two hundred requests should be answered", Duration::from_secs(20), || {
+        report.add(&load.take());
+        (report.requests() >= 200).then_some(())
+    })?;
+    report.add(&load.stop()?);
+    assert_eq!(report.failed(), 0, "{}", report.reasons());
+    for backend in sluice.backends("web")? {
+        assert!(report.share(&backend.name) > 0.0, "{} had none of {:?}", backend.name, report.answers);
+        assert_eq!(backend.local, backend.name == "node");
+        assert!(backend.traffic.packets > 0, "{} was not counted", backend.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn l2_to_the_node_itself() -> anyhow::Result<()> {
+    at_home("l2")
+}
+
+#[test]
+fn gue_to_the_node_itself() -> anyhow::Result<()> {
+    at_home("gue")
+}
+
+#[test]
+fn nat_to_the_node_itself_is_refused_with_a_reason() -> anyhow::Result<()> {
+    let site = Site::new(1)?;
+    let settings = format!("address = \"{}\"\nport = {WEB_PORT}\ndelivery = \"nat\"\n", Family::V4.service());
+    let backends = [("node".to_owned(), Family::V4.host(9, 2))];
+    let configuration = node_section(&["eth0"]) + &service_section("web", &settings, &backends);
+    let sluice = Sluice::start(&site.node, &configuration)?;
+    let backend = &sluice.backends("web")?[0];
+    assert!(backend.local && !backend.resolved, "{backend:?}");
+    let shown = sluice.succeed(&["backends", "web"])?;
+    assert!(shown.contains("this node itself, whose replies cannot be rewritten: use l2, ipip or gue"), "{shown}");
+    let status = sluice.succeed(&["status"])?;
+    let warning = "backend node of service web (10.9.0.2) is this node itself, whose replies `nat` cannot rewrite";
+    assert!(status.contains(warning), "{status}");
+    Ok(())
 }
 
 /// The node stands between two networks: the client is behind a router of the front one, the servers are on the back

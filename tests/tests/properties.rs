@@ -55,24 +55,49 @@ proptest! {
     }
 }
 
+/// The tunnels that the agent knows.
+#[derive(Clone, Copy, Debug)]
+enum Tunnel {
+    Ipip,
+    Gue,
+    DirectGue,
+}
+
+fn tunnels() -> impl Strategy<Value = Tunnel> {
+    prop::sample::select(vec![Tunnel::Ipip, Tunnel::Gue, Tunnel::DirectGue])
+}
+
 /// A packet in a tunnel, damaged; where the inner header begins.
-fn tunnelled(inner: &Shape, is_v4: bool, breakages: &[Breakage]) -> (Vec<u8>, usize) {
+fn tunnelled(inner: &Shape, is_v4: bool, tunnel: Tunnel, breakages: &[Breakage]) -> (Vec<u8>, usize) {
     let (outer, offset) =
         if is_v4 { (Packet::v4("10.9.1.1", "10.9.1.31"), 34) } else { (Packet::v6("fd09:1::1", "fd09:1::33"), 54) };
-    (damaged(outer.carrying(&inner.packet()).bytes(), breakages), offset)
+    let (packet, offset) = match tunnel {
+        Tunnel::Ipip => (outer.carrying(&inner.packet()), offset),
+        Tunnel::Gue => (outer.gue(50000, 6080, &inner.packet()), offset + 12),
+        Tunnel::DirectGue => (outer.gue_direct(50000, 6080, &inner.packet()), offset + 8),
+    };
+    (damaged(packet.bytes(), breakages), offset)
 }
 
 proptest! {
     #![proptest_config(properties(3_000))]
 
     #[test]
-    fn broken_tunnels_do_the_agent_no_harm(inner in shapes(), is_v4: bool, breakages in breakages()) {
-        let (frame, inner_offset) = tunnelled(&inner, is_v4, &breakages);
+    fn broken_tunnels_do_the_agent_no_harm(
+        inner in shapes(),
+        is_v4: bool,
+        tunnel in tunnels(),
+        breakages in breakages(),
+    ) {
+        let (frame, inner_offset) = tunnelled(&inner, is_v4, tunnel, &breakages);
         let left = support::decapsulate(&frame);
-        // Addresses and inner packet stay, but for the traffic class and checksum of a packet that met congestion.
-        let is_unwrapped = left.len() + inner_offset == frame.len() + 14
-            && left[..12] == frame[..12]
-            && left[14 + 12..] == frame[inner_offset + 12..];
+        // Addresses and inner packet stay, but for the traffic class and checksum of a packet that met congestion. A broken
+        // GUE header may look like the first bytes of a packet, or the other way round.
+        let is_unwrapped = [inner_offset - 4, inner_offset, inner_offset + 4].into_iter().any(|inner_offset| {
+            left.len() + inner_offset == frame.len() + 14
+                && left[..12] == frame[..12]
+                && left[14 + 12..] == frame[inner_offset + 12..]
+        });
         prop_assert!(is_unwrapped || left == frame, "{frame:?} became {left:?}");
     }
 
@@ -82,8 +107,11 @@ proptest! {
     }
 
     #[test]
-    fn the_agent_undoes_a_tunnel(shape in shapes(), service in 0usize..4) {
-        let destination = ["10.9.0.102", "10.9.0.103", "fd09::102", "fd09::103"][service];
+    fn the_agent_undoes_a_tunnel(shape in shapes(), service in 0usize..8) {
+        let destination = [
+            "10.9.0.102", "10.9.0.103", "fd09::102", "fd09::103",
+            "10.9.0.160", "10.9.0.161", "fd09::160", "fd09::161",
+        ][service];
         let shape = Shape { destination_port: 80, protocol: 6, tags: Vec::new(), destination, ..shape };
         let sent = run(&shape.packet().bytes(), FRONT, 64);
         prop_assert!(sent.left(), "{:?}: {:?}", shape, sent);
@@ -91,6 +119,26 @@ proptest! {
         let expected = Shape { ttl: shape.ttl - 1, ..shape }.packet().bytes();
         prop_assert_eq!(&unwrapped[14..], &expected[14..]);
         prop_assert_eq!(&unwrapped[12..14], &expected[12..14]);
+    }
+
+    #[test]
+    fn gue_over_ipv6_has_the_right_checksum(
+        shape in shapes(),
+        is_v4: bool,
+        is_udp: bool,
+        has_checksum in prop::bool::weighted(0.9),
+    ) {
+        let destination = if is_v4 { "10.9.0.161" } else { "fd09::161" };
+        let (protocol, destination_port) = if is_udp { (17, 53) } else { (6, 80) };
+        let shape = Shape { destination_port, protocol, tags: Vec::new(), destination, ..shape };
+        let packet = if is_udp && !has_checksum { shape.packet().without_checksum() } else { shape.packet() };
+        let sent = run(&packet.bytes(), FRONT, 64);
+        prop_assert!(sent.left(), "{:?}: {:?}", shape, sent);
+        let has_extensions = !is_v4 && !shape.options.is_empty();
+        let is_known = !has_extensions && (!is_udp || has_checksum);
+        let written = u16::from_be_bytes([sent.frame[60], sent.frame[61]]);
+        let expected = if is_known { oracle::udp_checksum(&sent.frame, 14) } else { 0 };
+        prop_assert_eq!(written, expected, "{:?}: {:x?}", shape, sent.frame);
     }
 
     #[test]
@@ -157,5 +205,5 @@ fn the_loaded_program_agrees_with_the_library() -> Result<()> {
 fn the_worlds_services_are_known() {
     assert!(is_service_address("10.9.0.100".parse::<IpAddr>().unwrap()));
     assert!(!is_service_address("10.9.0.200".parse::<IpAddr>().unwrap()));
-    assert_eq!(WORLD.service_ids.len(), 19);
+    assert_eq!(WORLD.service_ids.len(), 29);
 }

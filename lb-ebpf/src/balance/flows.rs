@@ -44,6 +44,8 @@ pub struct Arrival {
     pub opens: bool,
     /// Whether the packet ends its flow.
     pub closes: bool,
+    /// Whether the flow is all that a client sends: the beginning and the end of a connection say nothing of it.
+    pub by_client: bool,
 }
 
 /// A way of a set, and the entry that was seen there.
@@ -54,7 +56,7 @@ type Place = Option<(u32, Entry)>;
 pub fn steer(arrival: &Arrival, table: &impl FlowTable) -> u16 {
     let Some(set) = table.set(arrival.hash) else { return arrival.row.default() };
     let own = find(&set, |entry| entry.is_of(arrival.hash));
-    if arrival.opens { open(arrival, &set, own, table) } else { go_on(arrival, &set, own, table) }
+    if arrival.opens && !arrival.by_client { open(arrival, &set, own, table) } else { go_on(arrival, &set, own, table) }
 }
 
 /// Rule 1: a packet that opens a flow.
@@ -95,6 +97,7 @@ fn open(arrival: &Arrival, set: &impl FlowSet, own: Place, table: &impl FlowTabl
 fn go_on(arrival: &Arrival, set: &impl FlowSet, own: Place, table: &impl FlowTable) -> u16 {
     let default = arrival.row.default();
     let is_moving = arrival.row.state() == RowState::Moving;
+    let closes = arrival.closes && !arrival.by_client;
     let now = table.now();
     if let Some((way, old)) = own
         && table.duties(old.backend()) & BackendFlags::SERVES != 0
@@ -103,15 +106,19 @@ fn go_on(arrival: &Arrival, set: &impl FlowSet, own: Place, table: &impl FlowTab
             set.replace(way, old, Entry::EMPTY);
             return default;
         }
-        let new = old.refreshed(now, arrival.closes);
+        let new = old.refreshed(now, closes);
         if new != old {
             // A lost race is made good by the flow's next packet.
             set.replace(way, old, new);
         }
         return old.backend();
     }
+    // Its backend is gone, and the flow is the default's from now on, even should that backend return before the next scan.
+    if !is_moving && let Some((way, old)) = own {
+        set.replace(way, old, Entry::EMPTY);
+    }
     // Whoever is going need not be remembered. Errors and fragments never get here: they only look.
-    if is_moving && !arrival.closes && default != Row::NOBODY {
+    if is_moving && !closes && default != Row::NOBODY {
         let taken = own
             .or_else(|| free(set, now))
             .is_some_and(|(way, old)| set.replace(way, old, Entry::new(arrival.hash, default, now)));

@@ -29,7 +29,7 @@ impl Contended {
 
     fn steer(&self, state: RowState, opens: bool) -> u16 {
         let row = if state == RowState::Moving { Row::new(B, A, state) } else { Row::new(B, B, state) };
-        steer(&Arrival { hash: HASH, row, service: 7, opens, closes: false }, &self)
+        steer(&Arrival { hash: HASH, row, service: 7, opens, closes: false, by_client: false }, &self)
     }
 }
 
@@ -120,6 +120,9 @@ fn without_a_set_there_is_the_answer_without_state() {
     }
     let row = Row::new(B, A, RowState::Moving);
     for opens in [true, false] {
-        assert_eq!(steer(&Arrival { hash: HASH, row, service: 7, opens, closes: false }, &Nothing), A);
+        assert_eq!(
+            steer(&Arrival { hash: HASH, row, service: 7, opens, closes: false, by_client: false }, &Nothing),
+            A
+        );
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     frame::Frame,
     parse::Packet,
     verdict::Way,
-    wire::ethernet::{ADDRESSES_BYTES, Ethernet, HEADER_BYTES, TAG_BYTES, Tag},
+    wire::ethernet::{ADDRESSES_BYTES, Ethernet, HEADER_BYTES, TAG_BYTES, Tag, VLAN},
 };
 
 /// The next hop of a packet. The addresses are copied once, to the frame.
@@ -18,14 +18,16 @@ pub struct Hop<'a> {
     pub mac: &'a Mac,
     /// The MAC address of that interface.
     pub source_mac: &'a Mac,
+    /// The VLAN there; 0 if the way does not name one.
+    pub vlan: u16,
 }
 
 /// Sends the packet on as it is, but for the link header.
 #[inline(always)]
 pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: Hop<'_>) -> Result<Way, DropReason> {
-    let tags = Tags::kept(frame, packet, hop)?;
+    let tags = Tags::leaving(frame, packet, hop)?;
     let header_bytes = tags.header_bytes();
-    if header_bytes != packet.network_offset {
+    if header_bytes != packet.network_offset || hop.vlan != 0 {
         let ether_type = ether_type(frame, packet)?;
         let grow = header_bytes as i32 - packet.network_offset as i32;
         frame.resize_front(grow).ok_or(DropReason::NoHeadroom)?;
@@ -45,7 +47,7 @@ pub(super) fn wrap(
     outer_bytes: u32,
     ether_type: u16,
 ) -> Result<(u32, Way), DropReason> {
-    let tags = Tags::kept(frame, packet, hop)?;
+    let tags = Tags::leaving(frame, packet, hop)?;
     let outer_offset = tags.header_bytes();
     let grow = (outer_offset + outer_bytes) as i32 - packet.network_offset as i32;
     frame.resize_front(grow).ok_or(DropReason::NoHeadroom)?;
@@ -101,11 +103,15 @@ struct Tags {
 }
 
 impl Tags {
-    /// The tags that the packet came with, if it leaves by the interface that it came in by; none otherwise, because
-    /// another interface is another network.
+    /// The tag of the next hop's VLAN if it has one. Otherwise the tags that the packet came with, if it leaves by the
+    /// interface that it came in by, and none if not, because another interface is another network.
     #[inline(always)]
-    fn kept(frame: &impl Frame, packet: &Packet, hop: Hop<'_>) -> Result<Self, DropReason> {
+    fn leaving(frame: &impl Frame, packet: &Packet, hop: Hop<'_>) -> Result<Self, DropReason> {
         let mut tags = Self { outer: None, inner: None };
+        if hop.vlan != 0 {
+            tags.outer = Some(Tag { protocol: VLAN, control: hop.vlan.to_be() });
+            return Ok(tags);
+        }
         if packet.network_offset == HEADER_BYTES || hop.ifindex != frame.ingress() {
             return Ok(tags);
         }

@@ -1,10 +1,12 @@
 //! Bringing a packet to its backend.
 
+mod gue;
 mod ipip;
 pub(crate) mod link;
 mod nat;
+mod outer;
 
-use lb_common::{Delivery, DropReason};
+use lb_common::{BackendFlags, Delivery, DropReason};
 
 pub use self::link::Hop;
 use crate::{
@@ -19,7 +21,11 @@ use crate::{
 #[inline(always)]
 pub(crate) fn to(frame: &mut impl Frame, packet: &Packet, choice: Choice<'_>) -> Result<Way, DropReason> {
     let backend = choice.backend;
-    let hop = Hop { ifindex: backend.ifindex, mac: &backend.mac, source_mac: &backend.source_mac };
+    if backend.flags & BackendFlags::LOCAL != 0 {
+        // The service's address is this node's own as well, and its stack answers the client.
+        return Ok(Way::PASS);
+    }
+    let hop = Hop { ifindex: backend.ifindex, mac: &backend.mac, source_mac: &backend.source_mac, vlan: backend.vlan };
     spend_ttl(frame, packet)?;
     match Delivery::from_wire(backend.delivery) {
         Some(Delivery::L2) => {
@@ -27,6 +33,7 @@ pub(crate) fn to(frame: &mut impl Frame, packet: &Packet, choice: Choice<'_>) ->
             link::forward(frame, packet, hop)
         }
         Some(Delivery::Ipip) => ipip::encapsulate(frame, packet, backend, choice.hash, hop),
+        Some(Delivery::Gue) => gue::encapsulate(frame, packet, backend, choice.hash, hop),
         Some(Delivery::Nat) => {
             fits(packet.ip_bytes, backend.mtu)?;
             nat::request(frame, packet, backend)?;

@@ -39,15 +39,26 @@ pub(super) fn v4(header: &Ipv4, offset: u32, frame_bytes: u32) -> Packet {
 
 /// Whether a packet with this IPv4 header can be forwarded.
 #[inline(always)]
-pub(super) fn check_v4(header: &Ipv4, packet: &Packet) -> Result<(), DropReason> {
-    let malformed = header.version() != 4
+pub(super) fn check_v4(frame: &impl Frame, header: &Ipv4, packet: &mut Packet) -> Result<(), DropReason> {
+    let malformed = is_cut_short(frame, packet)
+        || header.version() != 4
         || header.header_bytes() < ipv4::HEADER_BYTES
-        || packet.ip_bytes < header.header_bytes()
-        || packet.network_offset + packet.ip_bytes > packet.frame_bytes;
+        || packet.ip_bytes < header.header_bytes();
     if malformed {
         return Err(DropReason::MalformedIp);
     }
     if header.is_later_fragment() { Err(DropReason::FragmentUnknown) } else { Ok(()) }
+}
+
+/// Whether the frame ends before the IP packet does. The kernel is asked about further buffers only if the first one ends.
+#[inline(always)]
+fn is_cut_short(frame: &impl Frame, packet: &mut Packet) -> bool {
+    let end = packet.network_offset + packet.ip_bytes;
+    if end <= packet.frame_bytes {
+        return false;
+    }
+    packet.frame_bytes = frame.total_length();
+    end > packet.frame_bytes
 }
 
 /// What the IPv6 header at `offset` says.
@@ -76,7 +87,7 @@ pub(super) fn v6(header: &Ipv6, offset: u32, frame_bytes: u32) -> Packet {
 pub(super) fn check_v6(frame: &impl Frame, header: &Ipv6, packet: &mut Packet) -> Result<(), DropReason> {
     // An IPv4-mapped address has no business on a wire, and the tables would take it for IPv4.
     let is_mapped = packet.source.is_v4() || packet.destination.is_v4();
-    if header.version() != 6 || is_mapped || packet.network_offset + packet.ip_bytes > packet.frame_bytes {
+    if is_cut_short(frame, packet) || header.version() != 6 || is_mapped {
         return Err(DropReason::MalformedIp);
     }
     for _ in 0..MAX_EXTENSIONS {

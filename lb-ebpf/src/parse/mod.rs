@@ -26,7 +26,7 @@ pub struct Packet {
     pub source: Address,
     /// The destination address.
     pub destination: Address,
-    /// The length of the frame, in bytes.
+    /// The length of the frame, in bytes; without what follows the IP packet in further buffers, if it ends in the first.
     pub frame_bytes: u32,
     /// Where the IP header begins, in bytes from the start of the frame.
     pub network_offset: u32,
@@ -124,7 +124,7 @@ pub fn packet<'p>(frame: &impl Frame, place: &'p mut Option<Packet>) -> Option<&
         ethernet::IPV4 => {
             let header = frame.header(offset)?;
             let packet = place.insert(ip::v4(header, offset, bytes));
-            let checked = ip::check_v4(header, packet);
+            let checked = ip::check_v4(frame, header, packet);
             (packet, checked)
         }
         ethernet::IPV6 => {

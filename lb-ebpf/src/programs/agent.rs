@@ -1,4 +1,4 @@
-//! The agent's XDP program: takes `ipip`'s outer header off on a backend.
+//! The agent's XDP program: takes the outer headers of `ipip` and `gue` off on a backend.
 
 #![no_std]
 #![no_main]
@@ -10,7 +10,7 @@ mod xdp_frame;
 use aya_ebpf::{
     bindings::xdp_action,
     macros::{map, xdp},
-    maps::{Array, HashMap, PerCpuArray},
+    maps::{Array, HashMap, LpmTrie, PerCpuArray, lpm_trie::Key},
     programs::XdpContext,
 };
 use lb_common::{Address, Hits};
@@ -20,11 +20,17 @@ use crate::xdp_frame::XdpFrame;
 
 #[map(name = "addresses")]
 static ADDRESSES: HashMap<Address, u32> = HashMap::with_max_entries(lb_common::MAX_SERVICE_ENTRIES, 0);
+/// Prefixes of addresses, in network byte order. They are asked for what `addresses` does not have.
+#[map(name = "prefixes")]
+static PREFIXES: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(lb_common::MAX_SERVICE_ENTRIES, 0);
 #[map(name = "nodes")]
 static NODES: HashMap<Address, u32> = HashMap::with_max_entries(lb_common::MAX_NODES, 0);
 /// 1 if only packets from `nodes` are taken, 0 if all are.
 #[map(name = "restricted")]
 static RESTRICTED: Array<u32> = Array::with_max_entries(1, 0);
+/// The UDP port at which GUE packets arrive.
+#[map(name = "gue_port")]
+static GUE_PORT: Array<u32> = Array::with_max_entries(1, 0);
 #[map(name = "decapsulated")]
 static DECAPSULATED: PerCpuArray<Hits> = PerCpuArray::with_max_entries(1, 0);
 
@@ -34,13 +40,18 @@ impl AgentTables for KernelTables {
     #[inline(always)]
     fn serves(&self, address: &Address) -> bool {
         // SAFETY: only the presence of the entry is looked at.
-        unsafe { ADDRESSES.get(address) }.is_some()
+        unsafe { ADDRESSES.get(address) }.is_some() || PREFIXES.get(&Key::new(128, address.octets())).is_some()
     }
 
     #[inline(always)]
     fn trusts(&self, source: &Address) -> bool {
         // SAFETY: as above.
         RESTRICTED.get(0).is_none_or(|&restricted| restricted == 0) || unsafe { NODES.get(source) }.is_some()
+    }
+
+    #[inline(always)]
+    fn gue_port(&self) -> u16 {
+        GUE_PORT.get(0).map_or(0, |&port| port as u16)
     }
 
     #[inline(always)]
@@ -55,7 +66,7 @@ impl AgentTables for KernelTables {
 }
 
 /// Entry point: one call for each frame.
-#[xdp]
+#[xdp(frags)]
 fn sluice_agent(context: XdpContext) -> u32 {
     // SAFETY: the kernel made the context for this run.
     let mut frame = unsafe { XdpFrame::new(context.ctx) };

@@ -1,9 +1,12 @@
-//! The bench's XDP programs: a wrapper that restores a packet before each run of the program under test, and the
-//! floor that is subtracted.
+//! XDP programs for bench and tests: a wrapper that restores a packet before each run of the program under test, the
+//! floor that is subtracted, and a wrapper that poisons the headroom.
 //!
 //! `BPF_PROG_TEST_RUN` with `repeat` hands a program its own output, so an encapsulating program would meet an
 //! encapsulated packet from its second run on. The wrapper restores the packet's length and first bytes, optionally walks the
 //! source over 2^k flows, and tail-calls the program under test.
+//!
+//! Programs for frames in several buffers and others cannot call each other. The `linear` ones are for programs of the other
+//! kind, which Sluice's are not.
 
 #![no_std]
 #![no_main]
@@ -46,23 +49,70 @@ static COUNTER: Array<u64> = Array::with_max_entries(1, 0);
 /// The program under test.
 #[map(name = "target")]
 static TARGET: ProgramArray = ProgramArray::with_max_entries(1, 0);
+/// The program under test, if it does not take frames in several buffers.
+#[map(name = "linear_target")]
+static LINEAR_TARGET: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// How many bytes in front of a packet are poisoned: more than any delivery adds.
+const POISONED_WORDS: usize = 16;
+/// What no header has so much of.
+const POISON: u64 = 0xa5a5_a5a5_a5a5_a5a5;
 
 /// The floor: a program that does nothing but transmit.
-#[xdp]
+#[xdp(frags)]
 fn sluice_floor(_: XdpContext) -> u32 {
     xdp_action::XDP_TX
 }
 
-/// Restores the packet and runs the program under test.
+/// See [`sluice_floor`].
 #[xdp]
+fn sluice_linear_floor(_: XdpContext) -> u32 {
+    xdp_action::XDP_TX
+}
+
+/// Restores the packet and runs the program under test.
+#[xdp(frags)]
 fn sluice_wrapper(context: XdpContext) -> u32 {
+    wrap(&context, &TARGET)
+}
+
+/// See [`sluice_wrapper`].
+#[xdp]
+fn sluice_linear_wrapper(context: XdpContext) -> u32 {
+    wrap(&context, &LINEAR_TARGET)
+}
+
+/// Fills the headroom with poison and runs the program under test: a driver leaves there what it likes, a test run zeros,
+/// and a byte of a header that is never written would look right.
+#[xdp(frags)]
+fn sluice_poison(context: XdpContext) -> u32 {
+    // SAFETY: the kernel made the context for this run.
+    let mut frame = unsafe { XdpFrame::new(context.ctx) };
+    if poison(&mut frame).is_none() {
+        return xdp_action::XDP_ABORTED;
+    }
+    // SAFETY: the array holds XDP programs only. The call returns only if there is none.
+    unsafe { TARGET.tail_call(&context, 0) };
+    xdp_action::XDP_ABORTED
+}
+
+#[inline(always)]
+fn poison(frame: &mut XdpFrame) -> Option<()> {
+    let bytes = size_of::<[u64; POISONED_WORDS]>() as i32;
+    frame.resize_front(bytes)?;
+    *frame.header_mut(0)? = [POISON; POISONED_WORDS];
+    frame.resize_front(-bytes)
+}
+
+#[inline(always)]
+fn wrap(context: &XdpContext, target: &ProgramArray) -> u32 {
     // SAFETY: the kernel made the context for this run.
     let mut frame = unsafe { XdpFrame::new(context.ctx) };
     if restore(&mut frame).is_none() {
         return xdp_action::XDP_ABORTED;
     }
     // SAFETY: the array holds XDP programs only. The call returns only if there is none.
-    unsafe { TARGET.tail_call(&context, 0) };
+    unsafe { target.tail_call(context, 0) };
     xdp_action::XDP_ABORTED
 }
 

@@ -14,13 +14,16 @@ static FLOWS: Array<Set> = Array::pinned(lb_common::FLOW_SETS, BPF_F_MMAPABLE);
 /// By service id: the second in which a flow last found no room in the flow table.
 #[map(name = "overflows")]
 static OVERFLOWS: Array<u64> = Array::pinned(lb_common::MAX_SERVICES, 0);
+
 /// [`steer`] as a global function: the verifier checks it once for any arguments, and callers know no more of its
-/// answer than that it is a number. Inlined, each of its ways out would be followed through all of delivery.
+/// answer than that it is a number. Inlined, each of its ways out would be followed through all of delivery. Bit 0 of
+/// `bounds` says that the packet opens its flow, bit 1 that it ends it.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn sluice_steer(hash: u64, row: u32, service: u32, opens: u32, closes: u32) -> u32 {
+pub(crate) extern "C" fn sluice_steer(hash: u64, row: u32, service: u32, bounds: u32, by_client: u32) -> u32 {
+    let (opens, closes) = (bounds & 1 != 0, bounds & 2 != 0);
     let row = Row::from_word(row);
-    u32::from(steer(&Arrival { hash, row, service, opens: opens != 0, closes: closes != 0 }, &KernelFlows))
+    u32::from(steer(&Arrival { hash, row, service, opens, closes, by_client: by_client != 0 }, &KernelFlows))
 }
 
 struct KernelFlows;

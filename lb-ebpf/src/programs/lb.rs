@@ -9,9 +9,12 @@
 )]
 #![allow(linker_messages, reason = "bpf-linker warns of an LLVM library that it does not need")]
 
+mod clients;
 mod flows;
 mod maps;
+mod quic;
 mod runtime;
+mod services;
 mod xdp_frame;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
@@ -20,7 +23,7 @@ use lb_ebpf::verdict::Verdict;
 use crate::{maps::KernelTables, xdp_frame::XdpFrame};
 
 /// Entry point: one call for each frame.
-#[xdp]
+#[xdp(frags)]
 fn sluice_lb(context: XdpContext) -> u32 {
     // SAFETY: the kernel made the context for this run.
     let (mut frame, tables) = unsafe { (XdpFrame::new(context.ctx), KernelTables::new(context.ctx)) };

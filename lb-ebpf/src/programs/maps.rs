@@ -7,21 +7,21 @@ use aya_ebpf::{
     maps::{Array, DevMapHash, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
 };
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, Event, EventKind, Hits, ListKind, ListValue, Mac, ReplyValue,
-    RingElement, Row, ServiceLine, ServiceValue, Settings, Traffic,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Event, EventKind, Flow, Hits, ListKind, ListValue,
+    Mac, ReplyValue, RingElement, Row, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
-    balance::flows::Arrival,
+    balance::{flows::Arrival, quic::Named},
+    frame::Frame,
     parse::Packet,
+    service::lookup::Endpoint,
     tables::{Route, Tables},
 };
 
-use crate::flows::sluice_steer;
+use crate::{clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, services};
 
 #[map(name = "settings")]
-static SETTINGS: Array<Settings> = Array::pinned(1, 0);
-#[map(name = "services")]
-static SERVICES: Array<ServiceLine> = Array::pinned(lb_common::SERVICE_LINES, 0);
+pub(crate) static SETTINGS: Array<Settings> = Array::pinned(1, 0);
 #[map(name = "rings")]
 static RINGS: Array<RingElement> = Array::pinned(lb_common::MAX_ROWS / lb_common::ROWS_PER_ELEMENT, 0);
 #[map(name = "backends")]
@@ -101,9 +101,23 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
-        let [first, second] = ServiceLine::of(key);
-        SERVICES.get(first)?.find(key).or_else(|| SERVICES.get(second)?.find(key))
+    fn service_at(&self, endpoint: Endpoint<'_>) -> Option<ServiceValue> {
+        services::at(endpoint)
+    }
+
+    #[inline(always)]
+    fn allows_source(&self, service: u16, source: &Address) -> bool {
+        services::allows(service, source)
+    }
+
+    #[inline(always)]
+    fn named(&self, _: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named {
+        Named::from_word(sluice_quic(self.context, offset, u32::from(service), u32::from(ids.to_byte())))
+    }
+
+    #[inline(always)]
+    fn server(&self, service: u16, id: u64) -> Option<u16> {
+        services::server(service, id)
     }
 
     #[inline(always)]
@@ -118,9 +132,19 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn client_hash(&self, flow: &Flow, service: &ServiceValue) -> u64 {
+        let (source, destination) = (flow.source.halves(), flow.destination.halves());
+        let rest = u64::from(flow.destination_port) << 32
+            | u64::from(flow.protocol) << 24
+            | u64::from(service.client_bits) << 16
+            | u64::from(service.flags);
+        sluice_client_hash(source[0], source[1], destination[0], destination[1], rest)
+    }
+
+    #[inline(always)]
     fn steer(&self, arrival: Arrival) -> u16 {
-        let Arrival { hash, row, service, opens, closes } = arrival;
-        sluice_steer(hash, row.word(), service, u32::from(opens), u32::from(closes)) as u16
+        let Arrival { hash, row, service, opens, closes, by_client } = arrival;
+        sluice_steer(hash, row.word(), service, u32::from(opens) | u32::from(closes) << 1, u32::from(by_client)) as u16
     }
 
     #[inline(always)]

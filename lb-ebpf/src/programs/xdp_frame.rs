@@ -2,7 +2,10 @@
 
 use core::ptr::NonNull;
 
-use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head};
+use aya_ebpf::{
+    bindings::xdp_md,
+    helpers::{bpf_xdp_adjust_head, generated::bpf_xdp_get_buff_len},
+};
 use lb_ebpf::frame::{Frame, Header};
 
 /// No header begins so far from the start of a frame. The verifier does not let an offset into the packet that it knows
@@ -51,6 +54,12 @@ impl Frame for XdpFrame {
     fn length(&self) -> u32 {
         let (start, end) = self.bounds();
         (end - start) as u32
+    }
+
+    #[inline(always)]
+    fn total_length(&self) -> u32 {
+        // SAFETY: see `bounds`.
+        unsafe { bpf_xdp_get_buff_len(self.context) as u32 }
     }
 
     #[inline(always)]

@@ -110,6 +110,18 @@ impl Ipv6 {
         self.next_header
     }
 
+    /// Version, traffic class and flow label, in host byte order.
+    #[inline(always)]
+    pub const fn first_word(&self) -> u32 {
+        u32::from_be(self.version_class_flow)
+    }
+
+    /// The word of next header and hop limit, in host byte order.
+    #[inline(always)]
+    pub const fn next_header_hop_limit(&self) -> u16 {
+        u16::from_be_bytes([self.next_header, self.hop_limit])
+    }
+
     /// The hop limit.
     #[inline(always)]
     pub const fn hop_limit(&self) -> u8 {

@@ -6,9 +6,11 @@
 
 pub mod checksum;
 pub mod ethernet;
+pub mod gue;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod quic;
 pub mod tcp;
 pub mod udp;
 

@@ -3,13 +3,21 @@
 use std::net::IpAddr;
 
 use futures_util::TryStreamExt;
-use netlink_packet_route::address::AddressHeaderFlags;
-use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec};
+use ipnet::IpNet;
+use netlink_packet_route::{
+    address::AddressHeaderFlags,
+    route::{RouteMessage, RouteScope, RouteType},
+};
+use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, RouteMessageBuilder};
+
+/// The routing table of the machine's own addresses (`RT_TABLE_LOCAL`).
+const LOCAL_TABLE: u32 = 255;
 
 /// Addresses that were added to the loopback interface.
 pub(super) struct Loopback {
     handle: Handle,
     added: Vec<IpAddr>,
+    added_prefixes: Vec<RouteMessage>,
 }
 
 impl Loopback {
@@ -17,7 +25,7 @@ impl Loopback {
     pub(super) fn connect() -> anyhow::Result<Self> {
         let (connection, handle, _) = rtnetlink::new_connection()?;
         tokio::spawn(connection);
-        Ok(Self { handle, added: Vec::new() })
+        Ok(Self { handle, added: Vec::new(), added_prefixes: Vec::new() })
     }
 
     /// Adds an address as a host route; one that is there already is left alone, then and at the end.
@@ -31,6 +39,22 @@ impl Loopback {
             Ok(()) => self.added.push(address),
             Err(error) if errno(&error) == Some(libc::EEXIST) => {
                 tracing::warn!(%address, "the address is on the loopback interface already; it stays there at the end");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Makes all addresses of a prefix the machine's own, by a route; one that is there already is left alone.
+    pub(super) async fn add_prefix(&mut self, prefix: IpNet) -> anyhow::Result<()> {
+        let index = self.index().await?;
+        let route = RouteMessageBuilder::<IpAddr>::new().destination_prefix(prefix.network(), prefix.prefix_len())?;
+        let route = route.output_interface(index).table_id(LOCAL_TABLE).kind(RouteType::Local);
+        let route = route.scope(RouteScope::Host).build();
+        match self.handle.route().add(route.clone()).execute().await {
+            Ok(()) => self.added_prefixes.push(route),
+            Err(error) if errno(&error) == Some(libc::EEXIST) => {
+                tracing::warn!(%prefix, "the prefix is local already; it stays so at the end");
             }
             Err(error) => return Err(error.into()),
         }
@@ -52,6 +76,16 @@ impl Loopback {
         for address in std::mem::take(&mut self.added) {
             if let Err(error) = self.remove(address).await {
                 tracing::error!(%address, %error, "could not remove an address from the loopback interface");
+            }
+        }
+        self.remove_added_prefixes().await;
+    }
+
+    /// Removes what was added as prefixes.
+    async fn remove_added_prefixes(&mut self) {
+        for route in std::mem::take(&mut self.added_prefixes) {
+            if let Err(error) = self.handle.route().del(route).execute().await {
+                tracing::error!(%error, "could not remove a local prefix");
             }
         }
     }

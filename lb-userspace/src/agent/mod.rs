@@ -1,8 +1,8 @@
-//! The agent: what a backend runs so that packets delivered by `ipip` (or `l2`) reach its servers.
+//! The agent: what a backend runs so that packets delivered by `ipip` or `gue` (or `l2`) reach its servers.
 //!
 //! Three things make a machine a backend, and the agent does all of them and undoes them when it ends: the service's
 //! address on loopback, so that the machine takes the packets and answers from it; the ARP settings without which it
-//! would claim the address from the node; and an XDP program that takes the outer header off. The program is attached
+//! would claim the address from the node; and an XDP program that takes the outer headers off. The program is attached
 //! by a link that lives as long as the process, so even a killed agent leaves none behind.
 
 mod address;
@@ -12,6 +12,7 @@ mod sysctl;
 use std::net::IpAddr;
 
 use anyhow::Context;
+use ipnet::IpNet;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::{address::Loopback, program::Program, sysctl::Sysctls};
@@ -21,10 +22,12 @@ use self::{address::Loopback, program::Program, sysctl::Sysctls};
 pub struct Options {
     /// The interface that encapsulated packets arrive on.
     pub interface: String,
-    /// The services' addresses.
-    pub addresses: Vec<IpAddr>,
+    /// The services' addresses and prefixes.
+    pub addresses: Vec<IpNet>,
     /// The nodes that packets are taken from; empty: any.
     pub from: Vec<IpAddr>,
+    /// The UDP port at which GUE packets arrive.
+    pub gue_port: u16,
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -61,7 +64,14 @@ async fn set_up(options: &Options, sysctls: &mut Sysctls, loopback: &mut Loopbac
     sysctls.set(&format!("net/ipv4/conf/{interface}/arp_ignore"), "1")?;
     sysctls.set(&format!("net/ipv4/conf/{interface}/arp_announce"), "2")?;
     for address in &options.addresses {
-        loopback.add(*address).await.with_context(|| format!("could not add {address} to the loopback interface"))?;
+        let added =
+            if is_prefix(address) { loopback.add_prefix(*address).await } else { loopback.add(address.addr()).await };
+        added.with_context(|| format!("could not add {address} to the loopback interface"))?;
     }
     Ok(program)
+}
+
+/// Whether this is more than one address.
+fn is_prefix(address: &IpNet) -> bool {
+    address.prefix_len() < address.max_prefix_len()
 }

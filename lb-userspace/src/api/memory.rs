@@ -14,11 +14,11 @@ use tokio::runtime::Runtime;
 use super::{
     Client, Control, bind, serve,
     types::{
-        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DropCount, Drops, Edit, Interface,
-        List, ListTest, ServiceStatus, Status, TrafficStatus,
+        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, Drops,
+        Edit, Interface, List, ListTest, ServiceStatus, Status, TrafficStatus,
     },
 };
-use crate::model::{AdminState, ListKind, Protocol};
+use crate::model::{AdminState, ListKind, Moment, Protocol};
 
 /// What was asked of a [`Memory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,12 +85,26 @@ pub(crate) fn backend(service: &str, name: &str, ip: &str, state: BackendState) 
         address: address(ip),
         port: None,
         weight: 100,
+        effective_weight: 100,
+        server_id: None,
         admin: AdminState::Up,
         state,
         reason: String::new(),
+        drain: None,
         share: 0.5,
         resolved: true,
+        local: false,
         traffic: TrafficStatus { packets: 600, bytes: 750_000, flows: 12 },
+    }
+}
+
+pub(crate) fn drain(flows: u64, drained: bool) -> DrainStatus {
+    DrainStatus {
+        flows,
+        quiet_seconds: 0,
+        drained,
+        until: Some(Moment::from_seconds(1_800_000_000)),
+        seconds_left: Some(540),
     }
 }
 
@@ -104,26 +118,33 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
     let six = BackendStatus {
         port: Some(5353),
         weight: 7,
+        effective_weight: 0,
+        admin: AdminState::Drain,
+        drain: Some(drain(3, false)),
         ..backend("dns", "2001:db8::53", "2001:db8::53", BackendState::Draining)
     };
     vec![
         ServiceStatus {
             name: "web".to_owned(),
-            address: address("192.0.2.80"),
-            port: Some(80),
+            address: "192.0.2.80".to_owned(),
+            port: "80".to_owned(),
             protocol: Protocol::Tcp,
             delivery: "l2".to_owned(),
             rows: 4096,
+            pool: None,
+            allow_from: vec!["198.51.100.0/24".to_owned()],
             traffic: TrafficStatus { packets: 1200, bytes: 1_500_000, flows: 24 },
             backends: vec![backend("web", "web1", "10.0.0.11", BackendState::Up), down],
         },
         ServiceStatus {
             name: "dns".to_owned(),
-            address: address("2001:db8::1"),
-            port: None,
+            address: "2001:db8::1".to_owned(),
+            port: "any".to_owned(),
             protocol: Protocol::Udp,
             delivery: "nat".to_owned(),
             rows: 1024,
+            pool: Some("names".to_owned()),
+            allow_from: Vec::new(),
             traffic: TrafficStatus::default(),
             backends: vec![six],
         },

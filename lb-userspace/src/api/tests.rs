@@ -18,7 +18,7 @@ use super::{
     serve,
     types::{ApiError, ApplyRequest, ChangeRequest, Edit},
 };
-use crate::model::{AdminState, ListKind};
+use crate::model::{AdminState, ListKind, Moment};
 
 /// Sends bytes as they are and returns the status and the error.
 fn raw(socket: &Path, request: &str) -> (u16, ApiError) {
@@ -72,9 +72,21 @@ fn every_edit_arrives_as_it_was_asked_for() {
             address: memory::address("::1"),
             port: Some(1),
             weight: None,
+            server_id: Some("0a1b".to_owned()),
         },
         Edit::BackendRemove { service: service.clone(), backend: backend.clone() },
-        Edit::BackendState { service: service.clone(), backend: backend.clone(), state: AdminState::Drain },
+        Edit::BackendState {
+            service: service.clone(),
+            backend: backend.clone(),
+            state: AdminState::Drain,
+            drain_until: Some(Moment::from_seconds(1_800_000_000)),
+        },
+        Edit::BackendState {
+            service: service.clone(),
+            backend: backend.clone(),
+            state: AdminState::Up,
+            drain_until: None,
+        },
         Edit::BackendWeight { service, backend, weight: 7 },
         Edit::ListAdd { list: list.clone(), prefixes: prefixes.clone() },
         Edit::ListRemove { list, prefixes },

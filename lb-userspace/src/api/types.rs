@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AdminState, Protocol};
+use crate::model::{AdminState, Moment, Protocol};
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,16 +45,20 @@ pub struct Interface {
 pub struct ServiceStatus {
     /// Its name.
     pub name: String,
-    /// Its address.
-    pub address: IpAddr,
-    /// Its port; none is any port.
-    pub port: Option<u16>,
+    /// Its address, or its prefix.
+    pub address: String,
+    /// Its ports as they are written: `80`, `80,443,8000-8100` or `any`.
+    pub port: String,
     /// Its protocol.
     pub protocol: Protocol,
-    /// `l2`, `ipip` or `nat`.
+    /// `l2`, `ipip`, `nat` or `gue`.
     pub delivery: String,
     /// Rows of its ring.
     pub rows: u32,
+    /// The pool that its backends are those of; none: they are its own.
+    pub pool: Option<String>,
+    /// The sources that may use it; none: all.
+    pub allow_from: Vec<String>,
     /// Its counters.
     pub traffic: TrafficStatus,
     /// Its backends.
@@ -74,18 +78,41 @@ pub struct BackendStatus {
     pub port: Option<u16>,
     /// Its weight.
     pub weight: u32,
+    /// The weight that its share follows from now: 0 if it takes no new flows, less than `weight` while it starts slowly.
+    pub effective_weight: u32,
+    /// Its server id, where the service has `quic`: two hexadecimal digits for each byte.
+    pub server_id: Option<String>,
     /// What the operator wants.
     pub admin: AdminState,
     /// What is the case.
     pub state: BackendState,
     /// The reason of the state, in words: the last failed check, or nothing.
     pub reason: String,
+    /// How far its drain has come, if it drains.
+    pub drain: Option<DrainStatus>,
     /// Its rows' share of the ring, 0 to 1.
     pub share: f64,
     /// Whether the way to it is known.
     pub resolved: bool,
+    /// Whether it is this node itself.
+    pub local: bool,
     /// Its counters.
     pub traffic: TrafficStatus,
+}
+
+/// How far a drain has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainStatus {
+    /// Flows that are left, of those that have spoken since it began.
+    pub flows: u64,
+    /// For how many seconds there have been none.
+    pub quiet_seconds: u64,
+    /// Whether nothing is left, as far as can be told: no flow was seen for half a minute, or no row names the backend.
+    pub drained: bool,
+    /// When it is over, whatever is left.
+    pub until: Option<Moment>,
+    /// Seconds until then.
+    pub seconds_left: Option<u64>,
 }
 
 /// What is the case with a backend.
@@ -124,7 +151,7 @@ pub struct TrafficStatus {
     pub packets: u64,
     /// Their bytes as received.
     pub bytes: u64,
-    /// TCP connections opened.
+    /// Connections opened: TCP, and QUIC where the service has `quic`.
     pub flows: u64,
 }
 
@@ -181,9 +208,9 @@ pub struct ChangeRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Edit {
-    /// Add a backend to a service.
+    /// Add a backend to a service or a pool.
     BackendAdd {
-        /// The service's name.
+        /// The name of the service or the pool.
         service: String,
         /// The new backend's name; the address if it is not given.
         name: Option<String>,
@@ -193,26 +220,32 @@ pub enum Edit {
         port: Option<u16>,
         /// The weight.
         weight: Option<u32>,
+        /// The server id, for a service with `quic`: two hexadecimal digits for each byte.
+        #[serde(default)]
+        server_id: Option<String>,
     },
     /// Remove a backend.
     BackendRemove {
-        /// The service's name.
+        /// The name of the service or the pool.
         service: String,
         /// The backend's name or address.
         backend: String,
     },
     /// Change what the operator wants of a backend.
     BackendState {
-        /// The service's name.
+        /// The name of the service or the pool.
         service: String,
         /// The backend's name or address.
         backend: String,
         /// The new state.
         state: AdminState,
+        /// When a drain is over, whatever flows are left.
+        #[serde(default)]
+        drain_until: Option<Moment>,
     },
     /// Change a backend's weight.
     BackendWeight {
-        /// The service's name.
+        /// The name of the service or the pool.
         service: String,
         /// The backend's name or address.
         backend: String,

@@ -1,16 +1,17 @@
 //! `sluice backend`: changes of a service's backends.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use clap::{Args, Subcommand, value_parser};
 
 use super::{
     Failure, Session,
     change::{self, Lasting},
+    drain,
 };
 use crate::{
     api::types::Edit,
-    model::{AdminState, Backend},
+    model::{AdminState, Backend, Moment},
 };
 
 const MAX_WEIGHT: i64 = Backend::MAX_WEIGHT as i64;
@@ -19,10 +20,13 @@ const EXAMPLES: &str = "\
 Examples:
   sluice backend add web 10.0.0.14                  default weight, named after its address
   sluice backend add web 10.0.0.14 --name web4 --weight 50
+  sluice backend add h3 10.0.0.15 --server-id 000f  for a service with `quic`
   sluice backend drain web web4                     no new flows; those that there are stay
+  sluice backend drain web web4 --deadline 10m --wait && ssh web4 reboot
+  sluice backend undrain web web4                   it takes new flows again
   sluice backend weight web web4 200 --ephemeral    a trial: the configuration file stays";
 
-/// Change a service's backends: add, remove, drain, undrain, weight.
+/// Change a service's backends: add, remove, drain, undrain, disable, weight.
 ///
 /// The daemon validates the change, writes it into its configuration file and puts it into effect, or does none of that.
 /// Other backends' connections stay where they are.
@@ -40,16 +44,19 @@ enum Action {
     /// Remove a backend at once, its flows included; drain it first to keep them.
     Remove(Named),
     /// Send a backend no new flows, and let those that it has end in peace.
-    Drain(Named),
-    /// Send a drained backend new flows again.
+    Drain(Drain),
+    /// Send a drained or disabled backend new flows again.
+    #[command(visible_alias = "enable")]
     Undrain(Named),
+    /// Send a backend nothing at all, and let its flows go; drain it first to keep them.
+    Disable(Named),
     /// Change a backend's weight: its share of the flows relative to the others'.
     Weight(Weight),
 }
 
 #[derive(Debug, Args)]
 struct Add {
-    /// The service's name.
+    /// The name of the service, or of its pool: then all services of the pool are concerned.
     service: String,
 
     /// The backend's address.
@@ -67,13 +74,17 @@ struct Add {
     #[arg(long, value_parser = value_parser!(u32).range(0..=MAX_WEIGHT))]
     weight: Option<u32>,
 
+    /// The server's id in its QUIC connection ids, in hexadecimal digits; for a service with `quic`.
+    #[arg(long, value_name = "HEX")]
+    server_id: Option<String>,
+
     #[command(flatten)]
     lasting: Lasting,
 }
 
 #[derive(Debug, Args)]
 struct Named {
-    /// The service's name.
+    /// The name of the service, or of its pool: then all services of the pool are concerned.
     service: String,
 
     /// The backend's name or address.
@@ -84,8 +95,22 @@ struct Named {
 }
 
 #[derive(Debug, Args)]
+struct Drain {
+    #[command(flatten)]
+    named: Named,
+
+    /// Disable the backend after this time, like `10m`, whatever flows are left; without it the drain lasts until undone.
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
+    deadline: Option<Duration>,
+
+    /// Wait until no flow is left; exit code 1 if some still are when the deadline comes.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Debug, Args)]
 struct Weight {
-    /// The service's name.
+    /// The name of the service, or of its pool: then all services of the pool are concerned.
     service: String,
 
     /// The backend's name or address.
@@ -101,20 +126,31 @@ struct Weight {
 
 impl BackendVerb {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
+        let waits_for = match &self.action {
+            Action::Drain(Drain { named, wait: true, .. }) => Some((named.service.clone(), named.backend.clone())),
+            _ => None,
+        };
         let (edit, lasting) = self.action.edit();
-        change::request(edit, lasting, session).await
+        change::request(edit, lasting, session).await?;
+        match waits_for {
+            Some((service, backend)) => drain::wait(&service, &backend, session).await,
+            None => Ok(()),
+        }
     }
 }
 
 impl Action {
     fn edit(self) -> (Edit, Lasting) {
         match self {
-            Self::Add(Add { service, address, name, port, weight, lasting }) => {
-                (Edit::BackendAdd { service, name, address, port, weight }, lasting)
+            Self::Add(Add { service, address, name, port, weight, server_id, lasting }) => {
+                (Edit::BackendAdd { service, name, address, port, weight, server_id }, lasting)
             }
             Self::Remove(Named { service, backend, lasting }) => (Edit::BackendRemove { service, backend }, lasting),
-            Self::Drain(named) => named.state(AdminState::Drain),
-            Self::Undrain(named) => named.state(AdminState::Up),
+            Self::Drain(Drain { named, deadline, .. }) => {
+                named.state(AdminState::Drain, deadline.map(|deadline| Moment::now().after(deadline)))
+            }
+            Self::Undrain(named) => named.state(AdminState::Up, None),
+            Self::Disable(named) => named.state(AdminState::Disabled, None),
             Self::Weight(Weight { service, backend, weight, lasting }) => {
                 (Edit::BackendWeight { service, backend, weight }, lasting)
             }
@@ -123,7 +159,16 @@ impl Action {
 }
 
 impl Named {
-    fn state(self, state: AdminState) -> (Edit, Lasting) {
-        (Edit::BackendState { service: self.service, backend: self.backend, state }, self.lasting)
+    fn state(self, state: AdminState, drain_until: Option<Moment>) -> (Edit, Lasting) {
+        (Edit::BackendState { service: self.service, backend: self.backend, state, drain_until }, self.lasting)
     }
+}
+
+/// How long a drain may take at the most.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    let read =
+        humantime::parse_duration(text).ok().filter(|read| (1..=LONGEST_DEADLINE.as_secs()).contains(&read.as_secs()));
+    read.ok_or_else(|| "write a number and its unit, like `90s`, `10m` or `2h`, of a second to a year".to_owned())
 }

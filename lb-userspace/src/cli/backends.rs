@@ -10,6 +10,11 @@ use super::{
 };
 use crate::api::types::BackendStatus;
 
+/// Shown if a backend has one.
+const SERVER_ID: Column = Column::Text("SERVER ID");
+/// Where it stands: behind the address.
+const SERVER_ID_AT: usize = 3;
+
 const COLUMNS: [Column; 10] = [
     Column::Text("SERVICE"),
     Column::Text("NAME"),
@@ -32,7 +37,8 @@ Examples:
 /// Show the backends, their health and their share of the traffic.
 ///
 /// STATE is one of: starting (not checked often enough yet), up, draining (keeps its flows, takes no new ones), down
-/// (its checks fail: see REASON), disabled. SHARE is the part of the service's ring that is the backend's.
+/// (its checks fail: see REASON), disabled. WEIGHT is less than what was asked for while a backend starts slowly. SHARE is
+/// the part of the service's ring that is the backend's. SERVER ID is what a QUIC server's connection ids say of it.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Backends {
@@ -57,12 +63,20 @@ pub(super) fn text(backends: &[BackendStatus], style: Style) -> String {
     if backends.is_empty() {
         return "There are no backends: `sluice backend add SERVICE ADDRESS` adds one.".to_owned();
     }
-    table::render(style, &COLUMNS, backends.iter().map(|backend| row(backend, style)))
+    let mut columns = COLUMNS.to_vec();
+    let mut rows: Vec<_> = backends.iter().map(|backend| row(backend, style)).collect();
+    if backends.iter().any(|backend| backend.server_id.is_some()) {
+        columns.insert(SERVER_ID_AT, SERVER_ID);
+        for (row, backend) in rows.iter_mut().zip(backends) {
+            row.insert(SERVER_ID_AT, Cell::new(backend.server_id.as_deref().unwrap_or_default()));
+        }
+    }
+    table::render(style, &columns, rows)
 }
 
 fn row(backend: &BackendStatus, style: Style) -> Vec<Cell> {
     let address = match backend.port {
-        Some(_) => endpoint(backend.address, backend.port),
+        Some(port) => endpoint(backend.address, port),
         None => backend.address.to_string(),
     };
     let state = Cell::new(backend.state.name());
@@ -74,7 +88,7 @@ fn row(backend: &BackendStatus, style: Style) -> Vec<Cell> {
             Some(colour) => state.fg(colour),
             None => state,
         },
-        Cell::new(backend.weight),
+        Cell::new(weight(backend)),
         Cell::new(percent(backend.share)),
         Cell::new(backend.traffic.packets),
         Cell::new(bytes(backend.traffic.bytes)),
@@ -83,9 +97,22 @@ fn row(backend: &BackendStatus, style: Style) -> Vec<Cell> {
     ]
 }
 
+/// The weight, and how much of it is in effect while a backend starts slowly.
+fn weight(backend: &BackendStatus) -> String {
+    if (1..backend.weight).contains(&backend.effective_weight) {
+        return format!("{} of {}", backend.effective_weight, backend.weight);
+    }
+    backend.weight.to_string()
+}
+
 /// Why the state is what it is, and what else keeps packets from arriving.
 fn reason(backend: &BackendStatus) -> String {
-    let unreachable = (!backend.resolved).then_some("no way there: does it answer ARP or ND?");
+    let way = match (backend.local, backend.resolved) {
+        (false, true) => None,
+        (false, false) => Some("no way there: does it answer ARP or ND?"),
+        (true, true) => Some("this node itself"),
+        (true, false) => Some("this node itself, whose replies cannot be rewritten: use l2, ipip or gue"),
+    };
     let reason = Some(backend.reason.as_str()).filter(|reason| !reason.is_empty());
-    reason.into_iter().chain(unreachable).collect::<Vec<_>>().join("; ")
+    reason.into_iter().chain(way).collect::<Vec<_>>().join("; ")
 }

@@ -15,6 +15,7 @@ mod backends;
 mod change;
 mod check;
 mod detach;
+mod drain;
 mod drops;
 mod failure;
 mod list;
@@ -62,7 +63,7 @@ Exit codes: 0 done; 1 the machine failed; 2 the command line or the configuratio
 /// Sluice: an XDP load balancer and firewall.
 ///
 /// One program is the daemon (`run`), the commands that talk to it over a Unix socket (most of the others) and the
-/// backends' side of ipip delivery (`agent`).
+/// backends' side of ipip and gue delivery (`agent`).
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {

@@ -64,7 +64,7 @@ fn overview(services: &[ServiceStatus], style: Style) -> String {
 fn row(service: &ServiceStatus) -> Vec<Cell> {
     vec![
         Cell::new(&service.name),
-        Cell::new(endpoint(service.address, service.port)),
+        Cell::new(address(service)),
         Cell::new(service.protocol.name()),
         Cell::new(&service.delivery),
         Cell::new(up(service)),
@@ -76,15 +76,25 @@ fn row(service: &ServiceStatus) -> Vec<Cell> {
 
 fn details(service: &ServiceStatus, style: Style) -> String {
     let traffic = &service.traffic;
-    let fields = table::fields(&[
+    let mut rows = vec![
         ("Service", service.name.clone()),
-        ("Address", format!("{} {}", endpoint(service.address, service.port), service.protocol.name())),
+        ("Address", format!("{} {}", address(service), service.protocol.name())),
         ("Delivery", service.delivery.clone()),
         ("Ring", format!("{} rows", service.rows)),
         ("Traffic", format!("{} packets, {}, {} flows", traffic.packets, bytes(traffic.bytes), traffic.flows)),
         ("Backends", format!("{} up", up(service))),
-    ]);
+    ];
+    rows.extend(service.pool.clone().map(|pool| ("Pool", pool)));
+    if !service.allow_from.is_empty() {
+        rows.push(("Sources", service.allow_from.join(", ")));
+    }
+    let fields = table::fields(&rows);
     format!("{fields}\n{}", backends::text(&service.backends, style))
+}
+
+/// Where clients connect to; `*` is any port.
+fn address(service: &ServiceStatus) -> String {
+    endpoint(&service.address, if service.port == "any" { "*" } else { &service.port })
 }
 
 /// How many backends take traffic, of how many.

@@ -1,13 +1,19 @@
 //! The command line as people and scripts see it, against a daemon without a kernel.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use clap::{CommandFactory, Parser};
 
 use super::{Cli, Style, execute};
-use crate::api::{
-    memory::{self, Asked, Daemon},
-    types::{ApplyRequest, ChangeRequest, Edit},
+use crate::{
+    api::{
+        memory::{self, Asked, Daemon},
+        types::{ApplyRequest, ChangeRequest, Edit},
+    },
+    model::{AdminState, Moment},
 };
 
 /// What a command wrote, and its exit code.
@@ -64,7 +70,7 @@ fn every_verb_and_option_has_a_help_text() {
 fn the_agent_takes_several_addresses_and_nodes() {
     let arguments = "sluice agent --interface eth0 --address 192.0.2.80 ::80 --from 10.0.0.1 10.0.0.2 --from ::1";
     let parsed = format!("{:?}", Cli::try_parse_from(arguments.split(' ')).unwrap().verb);
-    assert!(parsed.contains("addresses: [192.0.2.80, ::80], from: [10.0.0.1, 10.0.0.2, ::1]"), "{parsed}");
+    assert!(parsed.contains("addresses: [192.0.2.80/32, ::80/128], from: [10.0.0.1, 10.0.0.2, ::1]"), "{parsed}");
     assert!(Cli::try_parse_from(["sluice", "agent", "--interface", "eth0"]).is_err());
 }
 
@@ -108,6 +114,7 @@ Delivery  l2
 Ring      4096 rows
 Traffic   1200 packets, 1.50 MB, 24 flows
 Backends  1/2 up
+Sources   198.51.100.0/24
 
 SERVICE  NAME  ADDRESS    STATE  WEIGHT   SHARE  PACKETS   BYTES  FLOWS  REASON
 web      web1  10.0.0.11  up        100  50.0 %      600  750 kB     12
@@ -126,6 +133,22 @@ dns      2001:db8::53  [2001:db8::53]:5353  draining       7  50.0 %      600  7
 "
     );
     assert_eq!(output(&Daemon::start(), "backends").lines().count(), 4);
+}
+
+#[test]
+fn server_ids_are_a_column_if_there_are_any() {
+    let of = |server_id: Option<&str>, name| crate::api::types::BackendStatus {
+        server_id: server_id.map(ToOwned::to_owned),
+        ..memory::backend("h3", name, "10.0.0.11", crate::api::types::BackendState::Up)
+    };
+    let style = Style { terminal: false, colour: false };
+    assert_eq!(
+        super::backends::text(&[of(Some("0a1b"), "one"), of(None, "two")], style),
+        "\
+SERVICE  NAME  ADDRESS    SERVER ID  STATE  WEIGHT   SHARE  PACKETS   BYTES  FLOWS  REASON
+h3       one   10.0.0.11  0a1b       up        100  50.0 %      600  750 kB     12
+h3       two   10.0.0.11             up        100  50.0 %      600  750 kB     12"
+    );
 }
 
 #[test]
@@ -208,6 +231,8 @@ fn each_verb_asks_for_its_edit() {
         ("backend remove web w", r#"{"kind":"backend_remove","service":"web","backend":"w"}"#),
         ("backend drain web w", r#"{"kind":"backend_state","service":"web","backend":"w","state":"drain"}"#),
         ("backend undrain web w", r#"{"kind":"backend_state","service":"web","backend":"w","state":"up"}"#),
+        ("backend enable web w", r#"{"kind":"backend_state","service":"web","backend":"w","state":"up"}"#),
+        ("backend disable web w", r#"{"kind":"backend_state","service":"web","backend":"w","state":"disabled"}"#),
         ("backend weight web w 1000", r#"{"kind":"backend_weight","service":"web","backend":"w","weight":1000}"#),
         ("deny add 10.0.0.1 ::/0", r#"{"kind":"list_add","list":"deny","prefixes":["10.0.0.1","::/0"]}"#),
         ("allow add 10.0.0.1", r#"{"kind":"list_add","list":"allow","prefixes":["10.0.0.1"]}"#),
@@ -224,6 +249,38 @@ fn each_verb_asks_for_its_edit() {
         }
     }
     assert_eq!(daemon.memory.asked(), expected);
+}
+
+#[test]
+fn a_deadline_becomes_a_moment() {
+    let daemon = Daemon::start();
+    let before = Moment::now();
+    output(&daemon, "backend drain web w --deadline 1h30m");
+    let after = Moment::now();
+    let [Asked::Change(ChangeRequest { edit: Edit::BackendState { state, drain_until: Some(until), .. }, .. })] =
+        &daemon.memory.asked()[..]
+    else {
+        panic!("{:?}", daemon.memory.asked())
+    };
+    let later = |moment: Moment| moment.after(Duration::from_secs(5400));
+    assert!(*state == AdminState::Drain && (later(before)..=later(after)).contains(until), "{until}");
+    for deadline in ["10", "0s", "2y", "soon"] {
+        let refused = ask(&daemon, &format!("backend drain web w --deadline {deadline}"));
+        assert!(refused.code == 2 && refused.errors.contains("write a number and its unit"), "{}", refused.errors);
+    }
+}
+
+#[test]
+fn waiting_for_a_drain_that_nobody_does_fails() {
+    let daemon = Daemon::start();
+    let cases = [
+        ("web web1", "backend web1 of service web no longer drains: somebody has changed its state"),
+        ("web web9", "backend web9 of service web is there no more: somebody has removed it"),
+    ];
+    for (backend, error) in cases {
+        let said = ask(&daemon, &format!("backend drain {backend} --wait"));
+        assert_eq!((said.code, said.errors), (1, format!("error: {error}\n")));
+    }
 }
 
 #[test]

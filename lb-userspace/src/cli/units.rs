@@ -1,6 +1,6 @@
 //! Quantities for people.
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt::Display, time::Duration};
 
 /// Bytes with a decimal prefix and three digits: `1.50 GB`.
 pub(super) fn bytes(bytes: u64) -> String {
@@ -41,13 +41,10 @@ pub(super) fn percent(fraction: f64) -> String {
     format!("{:.1} %", fraction * 100.0)
 }
 
-/// An address and port as they are written in URLs; `*` is any port.
-pub(super) fn endpoint(address: IpAddr, port: Option<u16>) -> String {
-    let port = port.map_or("*".to_owned(), |port| port.to_string());
-    match address {
-        IpAddr::V4(address) => format!("{address}:{port}"),
-        IpAddr::V6(address) => format!("[{address}]:{port}"),
-    }
+/// An address, or a prefix, and ports as they are written in URLs.
+pub(super) fn endpoint(address: impl Display, port: impl Display) -> String {
+    let address = address.to_string();
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
 /// A number and its noun: `1 service`, `2 services`.
@@ -94,10 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_written_as_in_urls() -> Result<(), std::net::AddrParseError> {
-        assert_eq!(endpoint("192.0.2.1".parse()?, Some(80)), "192.0.2.1:80");
-        assert_eq!(endpoint("2001:db8::1".parse()?, None), "[2001:db8::1]:*");
-        Ok(())
+    fn endpoints_are_written_as_in_urls() {
+        assert_eq!(endpoint("192.0.2.1", 80), "192.0.2.1:80");
+        assert_eq!(endpoint("2001:db8::1", "*"), "[2001:db8::1]:*");
+        assert_eq!(endpoint("2001:db8::/64", "80,8000-8100"), "[2001:db8::/64]:80,8000-8100");
     }
 
     #[test]

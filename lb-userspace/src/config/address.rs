@@ -2,7 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::fault::{Fault, quote};
+use ipnet::IpNet;
+
+use super::{
+    fault::{Fault, quote},
+    prefix,
+};
+
+/// The shortest prefixes that a service may have: shorter ones would take in this node itself.
+const SHORTEST_PREFIX_V4: u8 = 8;
+const SHORTEST_PREFIX_V6: u8 = 16;
 
 /// An IPv4 or IPv6 address. An IPv4 address in IPv6 clothes is refused: no packet carries one, so what was meant
 /// would silently not happen.
@@ -21,7 +30,26 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Fault> {
 /// The address of a machine: one that packets can be sent to from another one.
 pub(super) fn host(text: &str) -> Result<IpAddr, Fault> {
     let address = address(text)?;
-    let Some(kind) = unreachable_kind(address) else { return Ok(address) };
+    is_host(address).map(|()| address)
+}
+
+/// The addresses of a service: one, or a prefix.
+pub(super) fn of_service(text: &str) -> Result<IpNet, Fault> {
+    if !text.contains('/') {
+        return host(text).map(IpNet::from);
+    }
+    let prefix = prefix::prefix(text)?;
+    let shortest = if prefix.addr().is_ipv4() { SHORTEST_PREFIX_V4 } else { SHORTEST_PREFIX_V6 };
+    if prefix.prefix_len() < shortest {
+        let message = format!("`{prefix}` is too large for a service");
+        return Err(Fault::new(message, format!("an {} prefix has at least /{shortest}", family(prefix.addr()))));
+    }
+    is_host(prefix.addr()).map(|()| prefix)
+}
+
+/// Whether packets can be sent to an address from another machine.
+fn is_host(address: IpAddr) -> Result<(), Fault> {
+    let Some(kind) = unreachable_kind(address) else { return Ok(()) };
     let help = if kind == "a link-local" {
         "it means nothing without its interface; use a global or a private address"
     } else {

@@ -20,7 +20,8 @@ impl Document {
     pub fn parse(origin: &str, text: &str) -> Result<(Self, Model), Diagnostics> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut report = Report::new(text);
-        let written = read::document(text, &mut report);
+        let mut written = read::document(text, &mut report);
+        check::share_pools(&mut written, &mut report);
         check::document(&written, &mut report);
         let model = written.mean().filter(|_| report.is_empty()).ok_or_else(|| report.finish(origin))?;
         Ok((Self { origin: origin.to_owned(), text: text.to_owned() }, model))

@@ -16,9 +16,10 @@ mod edit;
 mod fault;
 mod file;
 mod names;
-mod prefix;
+pub(crate) mod prefix;
 mod read;
 mod report;
+mod server_id;
 mod written;
 
 #[cfg(test)]

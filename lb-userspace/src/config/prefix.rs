@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A prefix, or an address, which stands for the prefix of its full length.
-pub(super) fn prefix(text: &str) -> Result<IpNet, Fault> {
+pub(crate) fn prefix(text: &str) -> Result<IpNet, Fault> {
     if !text.contains('/') {
         return match text.parse::<IpAddr>() {
             Ok(_) => address::address(text).map(IpNet::from),
@@ -44,7 +44,7 @@ pub(super) fn for_list(text: &str, list: ListKind) -> Result<IpNet, Fault> {
 }
 
 /// The shortest way to write a prefix: an address if it is one.
-pub(super) fn written(prefix: IpNet) -> String {
+pub(crate) fn written(prefix: IpNet) -> String {
     if prefix.prefix_len() == prefix.max_prefix_len() { prefix.addr().to_string() } else { prefix.to_string() }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use crate::{
     api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Edit},
     config::{self, Document, Edited},
     health::Target,
-    model::{AdminState, Backend, Model, Service},
+    model::{AdminState, Model, Moment},
     plan::Health,
 };
 
@@ -97,6 +97,7 @@ impl State {
             }
         };
         self.document = document;
+        self.drains.retain(&self.model);
         interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
         self.set_targets();
         Ok(effective)
@@ -138,27 +139,19 @@ impl State {
         }
     }
 
-    /// Tells the checker what to check.
+    /// Tells the checker what to check, each once.
     pub(super) fn set_targets(&mut self) {
-        let targets = self.model.services.iter().flat_map(|service| {
-            let checked = service.backends.iter().filter(|backend| backend.state != AdminState::Disabled);
-            checked.filter_map(|backend| self.target(service, backend))
-        });
-        let targets = targets.collect();
-        self.checker.set_targets(targets);
-    }
-
-    fn target(&self, service: &Service, backend: &Backend) -> Option<Target> {
-        let check = service.health.clone()?;
-        // The document has made sure that one of them names a port.
-        let port = check.port.or(backend.port).or(service.port)?;
-        Some(Target {
-            service: service.name.clone(),
-            backend: backend.name.clone(),
-            address: SocketAddr::new(backend.address, port),
-            check,
-            initially_up: self.liveness.health(&service.name, &backend.name, clock::now_s()) == Health::Up,
-        })
+        let (now, now_s) = (Moment::now(), clock::now_s());
+        let mut targets = BTreeMap::new();
+        for service in &self.model.services {
+            for backend in service.backends.iter().filter(|backend| backend.state_at(now) != AdminState::Disabled) {
+                let Some(subject) = self.liveness.subject(&service.name, &backend.name) else { continue };
+                let initially_up = self.liveness.health(&service.name, &backend.name, now_s) == Health::Up;
+                // Services of one pool have the same subject in one place.
+                targets.insert(Arc::as_ptr(subject), Target { subject: Arc::clone(subject), initially_up });
+            }
+        }
+        self.checker.set_targets(targets.into_values().collect());
     }
 
     fn changed(&self, changes: Vec<String>, took: Duration) -> Changed {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{BackendFlags, Entry, KEEP_SECONDS, Tick};
+use lb_common::{BackendFlags, Entry, ServiceValue, Tick};
 
 use crate::{
     dataplane::{DataplaneError, FLOW_ENTRIES, Kernel, Occupied},
-    model::Protocol,
-    plan::{Census, Snapshot},
+    plan::{Census, Keep, Snapshot},
 };
 
 /// The service that a slot's flows belong to.
@@ -16,21 +15,27 @@ struct Place {
     service: u32,
     ring_bits: u32,
     /// An entry whose flow has been idle for longer is removed.
-    keep_s: u16,
+    keep: Keep,
 }
 
-/// Datagrams have no last packet: a flow of them that is idle for longer than this is over.
-const DATAGRAMS_KEEP_S: u16 = 30;
+/// For how long silent flows are remembered, by service id.
+pub type Keeps = BTreeMap<u32, Keep>;
 
 /// Scans the kernel's table. The daemon's own view of the tables tells which slots serve and how large the rings are.
-pub(super) fn take(kernel: &Kernel, snapshot: &Snapshot, now_s: u64) -> Result<Census, DataplaneError> {
-    let census = scan(kernel.flows().entries(), FLOW_ENTRIES, snapshot, now_s);
+pub(super) fn take(kernel: &Kernel, snapshot: &Snapshot, keeps: &Keeps, now_s: u64) -> Result<Census, DataplaneError> {
+    let census = scan(kernel.flows().entries(), FLOW_ENTRIES, snapshot, keeps, now_s);
     Ok(Census { overflowed_s: overflows(kernel, snapshot)?, ..census })
 }
 
 /// Scans the entries of a table that has room for `room`.
-pub fn scan<'a>(entries: impl Iterator<Item = Occupied<'a>>, room: usize, snapshot: &Snapshot, now_s: u64) -> Census {
-    let places = places(snapshot);
+pub fn scan<'a>(
+    entries: impl Iterator<Item = Occupied<'a>>,
+    room: usize,
+    snapshot: &Snapshot,
+    keeps: &Keeps,
+    now_s: u64,
+) -> Census {
+    let places = places(snapshot, keeps);
     let now = Tick::from_seconds(now_s);
     let mut census = Census { began_s: now_s, ..Census::default() };
     let mut flows = vec![0u64; places.len()];
@@ -52,7 +57,10 @@ fn kept<'p>(mut occupied: Occupied<'_>, places: &'p [Option<Place>], now: Tick) 
     loop {
         let entry = occupied.entry;
         let place = places.get(usize::from(entry.backend())).and_then(Option::as_ref);
-        let is_over = |place: &&Place| entry.is_over(now) || now.since(entry.tick()) > place.keep_s;
+        let is_over = |place: &&Place| {
+            let keep_s = if entry.is_confirmed() { place.keep.confirmed_s } else { place.keep.unconfirmed_s };
+            entry.is_over(now) || now.since(entry.tick()) > keep_s
+        };
         match place.filter(|place| !is_over(place)) {
             Some(place) => return Some((entry, place)),
             None => occupied = occupied.remove()?,
@@ -61,8 +69,8 @@ fn kept<'p>(mut occupied: Occupied<'_>, places: &'p [Option<Place>], now: Tick) 
 }
 
 /// By slot: where the flows of a backend that serves belong.
-fn places(snapshot: &Snapshot) -> Vec<Option<Place>> {
-    let services: BTreeMap<u32, Place> = services(snapshot).map(|place| (place.service, place)).collect();
+fn places(snapshot: &Snapshot, keeps: &Keeps) -> Vec<Option<Place>> {
+    let services = services(snapshot, keeps);
     let slots = snapshot.backends.last_key_value().map_or(0, |(&slot, _)| usize::from(slot) + 1);
     let mut places = vec![None; slots];
     for (&slot, value) in snapshot.backends.iter().filter(|(_, value)| value.flags & BackendFlags::SERVES != 0) {
@@ -71,19 +79,20 @@ fn places(snapshot: &Snapshot) -> Vec<Option<Place>> {
     places
 }
 
-/// The services, as places of flows.
-fn services(snapshot: &Snapshot) -> impl Iterator<Item = Place> {
-    let services = snapshot.services.iter().filter(|(_, service)| !service.is_address());
-    services.map(|(key, service)| Place {
+/// The services, as places of flows, by id.
+fn services(snapshot: &Snapshot, keeps: &Keeps) -> BTreeMap<u32, Place> {
+    let place = |service: ServiceValue| Place {
         service: service.id.into(),
         ring_bits: service.ring_bits.into(),
-        keep_s: if key.protocol() == Protocol::Udp.number() { DATAGRAMS_KEEP_S } else { KEEP_SECONDS },
-    })
+        keep: keeps.get(&service.id.into()).copied().unwrap_or_default(),
+    };
+    snapshot.each_service().map(|(_, service)| (service.id.into(), place(service))).collect()
 }
 
 fn overflows(kernel: &Kernel, snapshot: &Snapshot) -> Result<BTreeMap<u32, u64>, DataplaneError> {
     let mut overflows = BTreeMap::new();
-    for Place { service, .. } in services(snapshot) {
+    for (_, service) in snapshot.each_service() {
+        let service = service.id.into();
         let at_s = kernel.overflowed_s(service)?;
         if at_s != 0 {
             overflows.insert(service, at_s);

@@ -8,15 +8,18 @@
 mod adopt;
 mod census;
 mod clock;
+mod drains;
 mod error;
 mod events;
 mod handle;
+mod history;
 mod interfaces;
 mod liveness;
 mod report;
 mod request;
 mod secret;
 mod state;
+mod tick;
 
 use std::{
     fs,
@@ -29,7 +32,10 @@ use tokio::{
     sync::mpsc,
 };
 
-pub use self::{census::scan, error::DaemonError};
+pub use self::{
+    census::{Keeps, scan},
+    error::DaemonError,
+};
 use self::{handle::Handle, state::State};
 use crate::{api, dataplane, model::Paths};
 
@@ -82,6 +88,7 @@ pub async fn run(mut options: Options) -> Result<(), DaemonError> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    state.write_history();
     tracing::info!("stopping; forwarding goes on with what the kernel holds (`sluice detach --all` ends it)");
     drop(stop);
     server.await.map_err(|error| DaemonError::Api(std::io::Error::other(error)))?.map_err(DaemonError::Api)

@@ -1,26 +1,31 @@
 //! What the daemon tells of itself.
 
-use std::{collections::BTreeMap, fs, net::IpAddr};
+use std::{collections::BTreeMap, fs, net::IpAddr, time::Duration};
 
+use humantime::format_duration;
 use ipnet::IpNet;
 use lb_common::{BackendFlags, DropReason, Row, Traffic};
 
-use super::state::State;
+use super::{clock, state::State};
 use crate::{
     api::types::{
-        ApiError, BackendState, BackendStatus, DropCount, Drops, Interface, List, ListTest, ServiceStatus, Status,
-        TrafficStatus,
+        ApiError, BackendState, BackendStatus, DrainStatus, DropCount, Drops, Interface, List, ListTest, ServiceStatus,
+        Status, TrafficStatus,
     },
+    config::prefix,
     dataplane::DataplaneError,
-    model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Service},
+    model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Moment, Service, Track},
+    plan::can_be_local,
     routes,
 };
 
+/// For how long the operator is told that the flow table was full, in seconds.
+const LATELY_S: u64 = 300;
+
 impl State {
     pub(super) async fn status(&self) -> Result<Status, ApiError> {
-        let backends =
-            || self.model.services.iter().flat_map(|service| service.backends.iter().map(move |b| (service, b)));
-        let up = backends().filter(|(service, backend)| self.state_of(service, backend).0 == BackendState::Up).count();
+        let up =
+            self.backends().filter(|(service, backend)| self.state_of(service, backend).0 == BackendState::Up).count();
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -29,7 +34,7 @@ impl State {
             ephemeral_changes: self.saved.text() != self.document.text(),
             interfaces: self.interfaces_with_mode().await?,
             services: self.model.services.len(),
-            backends: backends().count(),
+            backends: self.backends().count(),
             backends_up: up,
             warnings: self.warnings(),
         })
@@ -60,17 +65,19 @@ impl State {
         let rows = self.rows_by_slot(service);
         let total = 1u32 << service.ring.bits;
         let backends = service.backends.iter().map(|backend| {
-            let slot = self.places.slots.get(&(service.name.clone(), backend.name.clone())).copied();
+            let slot = self.slot(&service.name, &backend.name);
             let owned = slot.and_then(|slot| rows.get(&slot)).copied().unwrap_or(0);
             self.backend_status(service, backend, slot, f64::from(owned) / f64::from(total))
         });
         Ok(ServiceStatus {
             name: service.name.clone(),
-            address: service.address,
-            port: service.port,
+            address: prefix::written(service.address),
+            port: service.ports.to_string(),
             protocol: service.protocol,
             delivery: service.delivery.name().to_owned(),
             rows: total,
+            pool: service.pool.clone(),
+            allow_from: service.allow_from.iter().map(|&source| prefix::written(source)).collect(),
             traffic: traffic_status(traffic),
             backends: backends.collect::<Result<_, _>>()?,
         })
@@ -78,10 +85,8 @@ impl State {
 
     /// How many rows of a service's ring each slot owns.
     fn rows_by_slot(&self, service: &Service) -> BTreeMap<u16, u32> {
-        let value = self.snapshot.services.get(&crate::plan::service_key(service));
-        let rows = value.and_then(|value| self.snapshot.rings.get(&value.ring.into()));
         let mut counts = BTreeMap::new();
-        for row in rows.into_iter().flat_map(|rows| rows.iter()).filter(|row| row.current() != Row::NOBODY) {
+        for row in self.rows(service).into_iter().flatten().filter(|row| row.current() != Row::NOBODY) {
             *counts.entry(row.current()).or_insert(0) += 1;
         }
         counts
@@ -103,34 +108,64 @@ impl State {
             address: backend.address,
             port: backend.port,
             weight: backend.weight,
+            effective_weight: self.effective_weight(service, backend),
+            server_id: backend.server_id.map(|id| id.to_string()),
             admin: backend.state,
             state,
             reason,
+            drain: self.drain_status(service, backend),
             share,
+            local: self.next_hops.get(&backend.address).is_some_and(|hop| hop.is_local),
             resolved: value.is_some_and(|value| value.flags & BackendFlags::RESOLVED != 0),
             traffic: traffic_status(traffic),
         })
     }
 
+    /// The weight that its share follows from.
+    fn effective_weight(&self, service: &Service, backend: &Backend) -> u32 {
+        self.places.weights.get(&(service.name.clone(), backend.name.clone())).copied().unwrap_or(0)
+    }
+
     /// What is the case with a backend, and why.
     fn state_of(&self, service: &Service, backend: &Backend) -> (BackendState, String) {
         let finding = self.liveness.of(&service.name, &backend.name);
-        match (backend.state, finding) {
-            (AdminState::Disabled, _) => (BackendState::Disabled, String::new()),
+        match (backend.state_at(Moment::now()), finding) {
+            (AdminState::Disabled, _) => (BackendState::Disabled, end_of_drain(backend)),
             (_, Some(finding)) if finding.state != BackendState::Up => (finding.state, finding.reason.clone()),
             (AdminState::Drain, _) => (BackendState::Draining, self.drain_progress(service, backend)),
+            (AdminState::Up, _) if (1..backend.weight).contains(&self.effective_weight(service, backend)) => {
+                (BackendState::Up, "starts slowly".to_owned())
+            }
             (AdminState::Up, Some(finding)) => (BackendState::Up, finding.reason.clone()),
             (AdminState::Up, None) => (BackendState::Up, "not checked".to_owned()),
         }
     }
 
+    /// How far a drain has come.
+    fn drain_status(&self, service: &Service, backend: &Backend) -> Option<DrainStatus> {
+        let drain = self.drains.of(&service.name, &backend.name)?;
+        Some(DrainStatus {
+            flows: drain.flows,
+            quiet_seconds: clock::now_s().saturating_sub(drain.busy_s),
+            drained: drain.is_drained,
+            until: backend.drain_until,
+            seconds_left: backend.drain_until.map(|until| until.since(Moment::now())),
+        })
+    }
+
     /// How far a drain has come, in words. Flows that have not spoken since it began are not known yet.
     fn drain_progress(&self, service: &Service, backend: &Backend) -> String {
-        let slot = self.places.slots.get(&(service.name.clone(), backend.name.clone()));
-        match slot.and_then(|slot| self.census.flows.get(slot)) {
-            Some(1) => "1 flow left".to_owned(),
-            Some(flows) => format!("{flows} flows left"),
-            None => "no flows seen lately".to_owned(),
+        let flows = match self.drain_status(service, backend) {
+            Some(drain) if drain.drained => "drained: no flows seen lately".to_owned(),
+            Some(DrainStatus { flows: 1, .. }) => "1 flow left".to_owned(),
+            Some(DrainStatus { flows: flows @ 2.., .. }) => format!("{flows} flows left"),
+            _ => "no flows seen yet".to_owned(),
+        };
+        match backend.drain_until {
+            Some(until) => {
+                format!("{flows}, {} to go", format_duration(Duration::from_secs(until.since(Moment::now()))))
+            }
+            None => flows,
         }
     }
 
@@ -179,18 +214,38 @@ impl State {
     fn warn_of(&self, service: &Service, warnings: &mut Vec<String>) {
         let takes_traffic =
             |backend: &&Backend| backend.weight > 0 && self.state_of(service, backend).0 == BackendState::Up;
+        let id = self.places.service_ids.get(&service.name);
+        let overflowed_s = id.and_then(|id| self.census.overflowed_s.get(id)).copied().unwrap_or(0);
+        if overflowed_s != 0 && clock::now_s().saturating_sub(overflowed_s) < LATELY_S {
+            let price = match service.track {
+                Track::Always => "flows that are not remembered move with the next change",
+                Track::Changes | Track::Never => "changes and drains take longer",
+            };
+            warnings.push(format!("the flow table had no room for flows of service {} lately: {price}", service.name));
+        }
         if !service.backends.iter().any(|backend| takes_traffic(&backend)) {
             warnings.push(format!("service {} has no backend that takes traffic", service.name));
         }
         for backend in service.backends.iter().filter(takes_traffic) {
-            if !self.next_hops.contains_key(&backend.address) {
-                warnings.push(format!(
-                    "the way to backend {} of service {} ({}) is not known: no route, or no answer to ARP or ND",
-                    backend.name, service.name, backend.address
-                ));
+            let called = format!("backend {} of service {} ({})", backend.name, service.name, backend.address);
+            match self.next_hops.get(&backend.address) {
+                None => {
+                    warnings.push(format!("the way to {called} is not known: no route, or no answer to ARP or ND"));
+                }
+                Some(hop) if hop.is_local && !can_be_local(service.delivery) => warnings.push(format!(
+                    "{called} is this node itself, whose replies `{}` cannot rewrite: use l2, ipip or gue",
+                    service.delivery.name()
+                )),
+                Some(_) => {}
             }
         }
     }
+}
+
+/// Why a backend is disabled, if nobody has said that it should be.
+fn end_of_drain(backend: &Backend) -> String {
+    let until = backend.drain_until.filter(|_| backend.state == AdminState::Drain);
+    until.map(|until| format!("its drain was over at {until}")).unwrap_or_default()
 }
 
 fn traffic_status(traffic: Traffic) -> TrafficStatus {
@@ -215,7 +270,10 @@ fn forwarding_warnings(model: &Model, read: impl Fn(&str) -> String) -> Vec<Stri
         (false, "IPv6", "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
     ];
     let has_nat = |is_v4| {
-        model.services.iter().any(|service| service.delivery == Delivery::Nat && service.address.is_ipv4() == is_v4)
+        model
+            .services
+            .iter()
+            .any(|service| service.delivery == Delivery::Nat && service.address.addr().is_ipv4() == is_v4)
     };
     let off = families.into_iter().filter(|&(is_v4, _, _, path)| has_nat(is_v4) && read(path).trim() == "0");
     off.map(|(_, family, name, _)| {
@@ -230,7 +288,12 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
     for service in &to.services {
         match from.services.iter().find(|old| old.name == service.name) {
             None => sentences.push(format!("added service {}", service.name)),
-            Some(old) if old != service => sentences.extend(service_differences(old, service)),
+            Some(old) if old != service => {
+                // What happens to a pool is said once, and not for each of its services.
+                let new = service_differences(old, service).into_iter();
+                let new: Vec<String> = new.filter(|sentence| !sentences.contains(sentence)).collect();
+                sentences.extend(new);
+            }
             Some(_) => {}
         }
     }
@@ -252,17 +315,21 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
 
 fn service_differences(old: &Service, new: &Service) -> Vec<String> {
     let mut sentences = Vec::new();
+    let owner = match &new.pool {
+        Some(pool) => format!("pool {pool}"),
+        None => format!("service {}", new.name),
+    };
     for backend in &new.backends {
         match old.backends.iter().find(|before| before.name == backend.name) {
-            None => sentences.push(format!("added backend {} to service {}", backend.name, new.name)),
+            None => sentences.push(format!("added backend {} to {owner}", backend.name)),
             Some(before) if before != backend => {
-                sentences.push(format!("changed backend {} of service {}", backend.name, new.name));
+                sentences.push(format!("changed backend {} of {owner}", backend.name));
             }
             Some(_) => {}
         }
     }
     let gone = old.backends.iter().filter(|before| !new.backends.iter().any(|backend| backend.name == before.name));
-    sentences.extend(gone.map(|backend| format!("removed backend {} from service {}", backend.name, new.name)));
+    sentences.extend(gone.map(|backend| format!("removed backend {} from {owner}", backend.name)));
     if sentences.is_empty() {
         sentences.push(format!("changed service {}", new.name));
     }

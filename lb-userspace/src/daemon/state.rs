@@ -8,20 +8,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lb_common::{BackendFlags, HashKey, RowState};
+use lb_common::{BackendFlags, HashKey, Row};
 use tokio::{
     signal::unix::Signal,
     sync::{mpsc, watch},
     time::{MissedTickBehavior, timeout},
 };
 
-use super::{DaemonError, Options, census, clock, events, interfaces, liveness::Liveness, request::Request, secret};
+use super::{
+    DaemonError, Keeps, Options, census, clock, drains::Drains, events, history, interfaces, liveness::Liveness,
+    request::Request, secret,
+};
 use crate::{
     config::Document,
     dataplane::{self, Kernel},
     health::{Checker, Report},
-    model::Model,
-    plan::{Census, Desired, Inputs, Patience, Planner, Snapshot},
+    model::{Backend, Model, Moment, Service},
+    plan::{self, Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
     routes::{NextHops, Routes, RoutesError},
 };
@@ -56,11 +59,13 @@ pub(super) struct State {
     pub(super) checker: Checker,
     /// What the last scan of the flow table found; empty when there was nothing to look for.
     pub(super) census: Census,
+    pub(super) drains: Drains,
     /// Whether the next tick has something to do whatever the rows look like: it is the first one, which finds what a
     /// former daemon left, or a backend was under suspicion at the last.
-    scan_due: bool,
+    pub(super) scan_due: bool,
+    pub(super) state_directory: PathBuf,
     generated_secret: [u64; 2],
-    planner: Planner,
+    pub(super) planner: Planner,
     reports: mpsc::UnboundedReceiver<Report>,
     hops_changed: watch::Receiver<Arc<NextHops>>,
 }
@@ -70,6 +75,10 @@ pub(super) struct State {
 pub(super) struct Places {
     pub(super) service_ids: BTreeMap<String, u32>,
     pub(super) slots: BTreeMap<(String, String), u16>,
+    /// The weights that the backends' shares follow from.
+    pub(super) weights: BTreeMap<(String, String), u32>,
+    /// For how long the services' silent flows are remembered.
+    pub(super) keeps: Keeps,
 }
 
 impl State {
@@ -102,9 +111,11 @@ impl State {
             routes,
             checker: Checker::new(report),
             census: Census::default(),
+            drains: Drains::default(),
             scan_due: true,
             generated_secret,
-            planner: Planner::default(),
+            planner: Planner::after(history::read(&options.paths.state)),
+            state_directory: options.paths.state,
             reports,
             hops_changed,
         };
@@ -121,7 +132,7 @@ impl State {
         self.rediscover().await;
         self.interfaces = wanted;
         // Slots that the former daemon was waiting to reuse look free: no entry may name them when they are given away.
-        census::take(&self.kernel, &self.snapshot, clock::now_s())?;
+        census::take(&self.kernel, &self.snapshot, &self.places.keeps, clock::now_s())?;
         // The tables first: a new program must never see half of them.
         self.synchronise()?;
         interfaces::attach(&mut self.kernel, &self.interfaces, true).await?;
@@ -165,9 +176,10 @@ impl State {
             .filter(|value| value.flags & BackendFlags::ELIGIBLE != 0)
             .map(|value| (Some(value.service), value.identity))
             .collect();
+        let present = plan::present(&self.model, &self.snapshot);
         let mut up = Vec::new();
         for service in &self.model.services {
-            let id = self.snapshot.services.get(&crate::plan::service_key(service)).map(|value| value.id);
+            let id = present.get(service.name.as_str()).map(|value| value.id);
             for backend in &service.backends {
                 if eligible.contains(&(id, ring::short_identity(&backend.name))) {
                     up.push((service.name.clone(), backend.name.clone()));
@@ -224,13 +236,13 @@ impl State {
     }
 
     fn note(&mut self, report: Report) {
-        let (service, backend) = (report.service.clone(), report.backend.clone());
+        let subject = Arc::clone(&report.subject);
         let (is_up, reason) = (report.up, report.reason.clone());
         if !self.liveness.note(report, clock::now_s()) {
             return;
         }
         let word = if is_up { "up" } else { "down" };
-        tracing::info!(service, backend, reason, "backend is {word}");
+        tracing::info!(of = subject.owner, backend = subject.backend, reason, "backend is {word}");
         self.follow_world();
     }
 
@@ -241,34 +253,17 @@ impl State {
         }
     }
 
-    /// Lets time pass: rows whose history nobody needs settle, slots that nobody uses are released, and suspects are
-    /// found to be gone. Costs a scan of the flow table, and only while there is anything to wait for.
-    fn tick(&mut self) -> Result<(), DaemonError> {
-        let now_s = clock::now_s();
-        let has_unsettled =
-            self.snapshot.rings.values().any(|rows| rows.iter().any(|row| row.state() != RowState::Settled));
-        let has_suspects = self.liveness.has_suspects(now_s);
-        if has_unsettled || self.planner.has_retired() || has_suspects || self.scan_due {
-            self.scan_due = has_suspects;
-            let census = census::take(&self.kernel, &self.snapshot, now_s)?;
-            let result = self.write_desired(Some(&census));
-            self.census = census;
-            return result;
-        }
-        self.census = Census::default();
-        Ok(())
-    }
-
     /// Writes the difference between what the tables hold and what they should hold.
     pub(super) fn synchronise(&mut self) -> Result<(), DaemonError> {
         self.write_desired(None)
     }
 
-    fn write_desired(&mut self, census: Option<&Census>) -> Result<(), DaemonError> {
+    pub(super) fn write_desired(&mut self, census: Option<&Census>) -> Result<(), DaemonError> {
         let desired = self.desired(census)?;
         dataplane::apply(&mut self.kernel, &self.snapshot, &desired.snapshot)?;
         self.snapshot = desired.snapshot;
-        self.places = Places { service_ids: desired.service_ids, slots: desired.slots };
+        let Desired { service_ids, slots, weights, keeps, .. } = desired;
+        self.places = Places { service_ids, slots, weights, keeps };
         Ok(())
     }
 
@@ -286,8 +281,25 @@ impl State {
             patience: Patience::default(),
             census,
             now_s,
+            now: Moment::now(),
         };
         Ok(self.planner.desired(inputs, &self.snapshot)?)
+    }
+
+    /// Every backend, with its service.
+    pub(super) fn backends(&self) -> impl Iterator<Item = (&Service, &Backend)> {
+        self.model.services.iter().flat_map(|service| service.backends.iter().map(move |backend| (service, backend)))
+    }
+
+    /// The slot of a backend.
+    pub(super) fn slot(&self, service: &str, backend: &str) -> Option<u16> {
+        self.places.slots.get(&(service.to_owned(), backend.to_owned())).copied()
+    }
+
+    /// The rows of a service.
+    pub(super) fn rows(&self, service: &Service) -> Option<&[Row]> {
+        let value = self.snapshot.service(*self.places.service_ids.get(&service.name)?)?;
+        self.snapshot.rings.get(&value.ring.into()).map(|rows| &**rows)
     }
 }
 

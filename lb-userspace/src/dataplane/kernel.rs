@@ -13,7 +13,7 @@ use aya::{
     programs::{ProgramError, Xdp},
     util::nr_cpus,
 };
-use lb_common::{ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
+use lb_common::{EndpointKey, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
 
 use super::{
     Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, links, pin,
@@ -128,7 +128,14 @@ impl Kernel {
         let tables = &self.tables;
         let mut snapshot =
             Snapshot { settings: tables.settings.get(&0, 0).map_err(read("settings"))?.0, ..Snapshot::default() };
-        snapshot.services.extend(tables.services.iter());
+        for (key, value) in tables.services.iter() {
+            match key.as_server() {
+                Some(server) => drop(snapshot.servers.insert(server, value.id)),
+                None => drop(snapshot.services.insert(key, value)),
+            }
+        }
+        snapshot.port_blocks = self.port_blocks(&snapshot).map_err(read("port_ranges"))?;
+        snapshot.sources = tables.sources.iter().collect::<Result<_, MapError>>().map_err(read("sources"))?;
         snapshot.rings = self.rings(&snapshot).map_err(read("rings"))?;
         for (slot, entry) in (0..).zip(tables.backends.iter()) {
             let Plain(value) = entry.map_err(read("backends"))?;
@@ -148,10 +155,15 @@ impl Kernel {
         Ok(snapshot)
     }
 
+    /// The blocks of port ranges that the snapshot's services refer to.
+    fn port_blocks(&self, snapshot: &Snapshot) -> Result<BTreeMap<u16, PortBlock>, MapError> {
+        let blocks = snapshot.services.values().filter(|service| service.is_block()).map(|service| service.ring);
+        blocks.map(|index| Ok((index, self.tables.port_ranges.get(&index.into(), 0)?.0))).collect()
+    }
+
     /// The rings that the snapshot's services refer to.
     fn rings(&self, snapshot: &Snapshot) -> Result<BTreeMap<u32, Arc<[Row]>>, MapError> {
-        let services = snapshot.services.values().filter(|service| !service.is_address());
-        services.map(|service| Ok((service.ring.into(), self.ring(service)?))).collect()
+        snapshot.each_service().map(|(_, service)| Ok((service.ring.into(), self.ring(&service)?))).collect()
     }
 
     fn ring(&self, service: &ServiceValue) -> Result<Arc<[Row]>, MapError> {
@@ -216,8 +228,20 @@ impl Dataplane for Kernel {
             Change::RemoveBackend(slot) => ("backends", tables.backends.set((*slot).into(), &Plain::default(), 0)),
             Change::PutRing(first, rows) => ("rings", self.put_ring(*first, rows)),
             Change::ForgetRing(_) => return Ok(()),
+            Change::PutPortBlock(index, block) => {
+                ("port_ranges", tables.port_ranges.set((*index).into(), &Plain(**block), 0))
+            }
+            Change::ForgetPortBlock(_) => return Ok(()),
+            Change::AddSource(service, source) => ("sources", tables.sources.add(*service, *source)),
+            Change::RemoveSource(service, source) => ("sources", tables.sources.remove(*service, *source)),
             Change::PutService(key, value) => ("services", tables.services.insert(*key, *value)),
             Change::RemoveService(key) => ("services", tables.services.remove(key)),
+            Change::PutServer((service, id), slot) => {
+                ("services", tables.services.insert(EndpointKey::server(*service, *id), ServiceValue::server(*slot)))
+            }
+            Change::RemoveServer((service, id)) => {
+                ("services", tables.services.remove(&EndpointKey::server(*service, *id)))
+            }
             Change::PutReply(key, value) => ("replies", tables.replies.insert(&Plain(*key), &Plain(*value), 0)),
             Change::RemoveReply(key) => ("replies", tables.replies.remove(&Plain(*key))),
             Change::AddPrefix(list, prefix) => (list.name(), tables.list(*list).add(*prefix)),

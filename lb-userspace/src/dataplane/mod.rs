@@ -13,6 +13,7 @@ mod plain;
 mod preflight;
 mod programs;
 mod services;
+mod sources;
 mod tables;
 
 pub use counters::Counters;

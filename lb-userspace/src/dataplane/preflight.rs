@@ -6,8 +6,8 @@ use nix::{mount::MsFlags, sys::statfs, unistd::Uid};
 
 use super::DataplaneError;
 
-/// The oldest kernel that has all the helpers and map types in use.
-const OLDEST_KERNEL: (u32, u32) = (5, 15);
+/// The oldest kernel that has all that is in use; it is the first with XDP programs for frames in several buffers.
+const OLDEST_KERNEL: (u32, u32) = (5, 18);
 
 /// Checks permissions, kernel and BPF file system; mounts the latter if nobody has.
 ///
@@ -68,7 +68,8 @@ mod tests {
     fn kernel_releases_are_understood() {
         assert_eq!(kernel_version("6.18.44-fc-v669"), Some((6, 18)));
         assert_eq!(kernel_version("5.15.0-91-generic"), Some((5, 15)));
-        assert!(kernel_version("5.4.0") < Some(OLDEST_KERNEL));
+        assert!(kernel_version("5.4.0") < Some(OLDEST_KERNEL) && kernel_version("5.17.9") < Some(OLDEST_KERNEL));
+        assert!(kernel_version("5.18.0") >= Some(OLDEST_KERNEL));
         assert_eq!(kernel_version("odd"), None);
     }
 }

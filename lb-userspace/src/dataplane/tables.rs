@@ -2,9 +2,11 @@
 
 use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, RingBuf, lpm_trie::Key};
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, Hits, ListKind, ListValue, ReplyValue, RingElement, Settings, Traffic};
+use lb_common::{
+    BackendValue, EndpointKey, Hits, ListKind, ListValue, PortBlock, ReplyValue, RingElement, Settings, Traffic,
+};
 
-use super::{DataplaneError, FlowTable, Plain, services::Services};
+use super::{DataplaneError, FlowTable, Plain, services::Services, sources::Sources};
 
 /// A list's maps, one for each family.
 pub(super) struct Lists {
@@ -16,6 +18,8 @@ pub(super) struct Lists {
 pub(super) struct Tables {
     pub(super) settings: Array<MapData, Plain<Settings>>,
     pub(super) services: Services,
+    pub(super) port_ranges: Array<MapData, Plain<PortBlock>>,
+    pub(super) sources: Sources,
     pub(super) rings: Array<MapData, Plain<RingElement>>,
     pub(super) backends: Array<MapData, Plain<BackendValue>>,
     pub(super) replies: HashMap<MapData, Plain<EndpointKey>, Plain<ReplyValue>>,
@@ -56,6 +60,8 @@ impl Tables {
         let tables = Self {
             settings: take(ebpf, "settings")?,
             services: Services::open(take(ebpf, "services")?).map_err(|source| failed("read", "services", source))?,
+            port_ranges: take(ebpf, "port_ranges")?,
+            sources: Sources(take(ebpf, "sources")?),
             rings: take(ebpf, "rings")?,
             backends: take(ebpf, "backends")?,
             replies: take(ebpf, "replies")?,

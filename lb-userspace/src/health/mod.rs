@@ -15,6 +15,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     net::SocketAddr,
+    sync::Arc,
 };
 
 use tokio::{
@@ -24,37 +25,51 @@ use tokio::{
 };
 
 use self::{pace::Pace, streak::Streak};
-use crate::model::HealthCheck;
+use crate::model::{Backend, HealthCheck, Service};
 
-/// A backend to be checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The service that it stands behind.
-    pub service: String,
-    /// Its name; unique within the service.
+/// What is checked, and how. Services of one pool have the same subject where their checks are the same, so that it is
+/// checked once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// The service or the pool that the backend belongs to.
+    pub owner: String,
+    /// Its name; unique within the owner.
     pub backend: String,
     /// Where to connect.
     pub address: SocketAddr,
-    /// How it is checked.
+    /// How it is checked; the port is that of the address.
     pub check: HealthCheck,
-    /// It is known to be up: it was when a former daemon, or a former form of this target, was last heard of.
-    pub initially_up: bool,
 }
 
-impl Target {
-    /// Whether a running check may go on: what was known at its start makes no difference.
-    fn is_checked_like(&self, other: &Self) -> bool {
-        self.address == other.address && self.check == other.check
+impl Subject {
+    /// What is checked of a service's backend, if anything is.
+    pub fn of(service: &Service, backend: &Backend) -> Option<Self> {
+        let check = service.health.as_ref()?;
+        // The document has made sure that somebody names a port.
+        let port = service.check_port(check, backend)?;
+        Some(Self {
+            owner: service.owner().to_owned(),
+            backend: backend.name.clone(),
+            address: SocketAddr::new(backend.address, port),
+            check: HealthCheck { port: Some(port), ..check.clone() },
+        })
     }
+}
+
+/// A backend to be checked.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What, and how.
+    pub subject: Arc<Subject>,
+    /// It is known to be up: it was when a former daemon, or a former form of this target, was last heard of.
+    pub initially_up: bool,
 }
 
 /// A backend has come up or gone down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The service.
-    pub service: String,
-    /// The backend's name.
-    pub backend: String,
+    /// What was checked.
+    pub subject: Arc<Subject>,
     /// Whether it is up now.
     pub up: bool,
     /// Why, in words: `connection refused`, `2 checks passed`.
@@ -67,8 +82,7 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Checker {
     reports: UnboundedSender<Report>,
-    /// By service and backend.
-    running: HashMap<(String, String), Running>,
+    running: HashMap<Arc<Subject>, Running>,
     /// Makes the checks of two nodes, and of two backends, fall on different moments.
     seed: RandomState,
 }
@@ -81,48 +95,43 @@ impl Checker {
 
     /// Replaces the targets. Must be called inside a tokio runtime.
     ///
-    /// Those whose address and check stay the same go on undisturbed, their counts of results too. Others begin anew
-    /// with what [`Target::initially_up`] says; a report on the former form may still be on its way then.
+    /// Those whose subject stays the same go on undisturbed, their counts of results too. Others begin anew with what
+    /// [`Target::initially_up`] says.
     pub fn set_targets(&mut self, targets: Vec<Target>) {
         let mut former = std::mem::take(&mut self.running);
         for target in targets {
-            let key = (target.service.clone(), target.backend.clone());
-            let running = match former.remove(&key) {
-                Some(running) if running.target.is_checked_like(&target) => running,
-                _ => self.start(target),
-            };
-            self.running.insert(key, running);
+            let subject = Arc::clone(&target.subject);
+            let running = former.remove(&subject).unwrap_or_else(|| self.start(target));
+            self.running.insert(subject, running);
         }
     }
 
     fn start(&self, target: Target) -> Running {
-        let seed = self.seed.hash_one((&target.service, &target.backend));
-        let task = tokio::spawn(watch(target.clone(), Pace::new(&target.check, seed), self.reports.clone()));
-        Running { target, task }
+        let seed = self.seed.hash_one((&target.subject.owner, &target.subject.backend));
+        let pace = Pace::new(&target.subject.check, seed);
+        Running(tokio::spawn(watch(target, pace, self.reports.clone())))
     }
 }
 
 /// A target's task, which ends with this value.
 #[derive(Debug)]
-struct Running {
-    target: Target,
-    task: JoinHandle<()>,
-}
+struct Running(JoinHandle<()>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
 /// Checks one target until nobody wants its reports.
 async fn watch(target: Target, mut pace: Pace, reports: UnboundedSender<Report>) {
-    let Target { service, backend, address, check, initially_up } = target;
+    let Target { subject, initially_up } = target;
+    let Subject { address, check, .. } = &*subject;
     let mut streak = Streak::new(check.rise, check.fall, initially_up);
     sleep(pace.first()).await;
     while !reports.is_closed() {
         let next = Instant::now();
-        let outcome = probe::run(&check.probe, address, check.timeout).await;
+        let outcome = probe::run(&check.probe, *address, check.timeout).await;
         if let Some(change) = streak.record(outcome.is_ok()) {
             let refused = outcome.as_ref().is_err_and(probe::Failure::is_refusal);
             let reason = match outcome {
@@ -130,7 +139,7 @@ async fn watch(target: Target, mut pace: Pace, reports: UnboundedSender<Report>)
                 Ok(()) => format!("{} checks passed", change.results),
                 Err(failure) => failure.to_string(),
             };
-            let report = Report { service: service.clone(), backend: backend.clone(), up: change.up, reason, refused };
+            let report = Report { subject: Arc::clone(&subject), up: change.up, reason, refused };
             if reports.send(report).is_err() {
                 return;
             }

@@ -29,7 +29,8 @@ fn target(address: SocketAddr, probe: Probe) -> Target {
         rise: 2,
         fall: 3,
     };
-    Target { service: "web".into(), backend: "one".into(), address, check, initially_up: false }
+    let subject = Subject { owner: "web".into(), backend: "one".into(), address, check };
+    Target { subject: subject.into(), initially_up: false }
 }
 
 /// A checker with one target.
@@ -42,7 +43,7 @@ fn check(target: Target) -> (Checker, UnboundedReceiver<Report>) {
 
 async fn next(reports: &mut UnboundedReceiver<Report>) -> (bool, String) {
     let report = timeout(PATIENCE, reports.recv()).await.expect("a report").unwrap();
-    assert_eq!((report.service.as_str(), report.backend.as_str()), ("web", "one"));
+    assert_eq!((report.subject.owner.as_str(), report.subject.backend.as_str()), ("web", "one"));
     (report.up, report.reason)
 }
 
@@ -198,7 +199,8 @@ async fn unchanged_targets_go_on_and_others_stop() {
 async fn failures_in_a_row_come_at_half_the_interval() {
     let (address, _socket) = nobody();
     let mut target = Target { initially_up: true, ..target(address, Probe::Tcp) };
-    (target.check.interval, target.check.jitter_percent) = (Duration::from_secs(1), 0);
+    let check_of = &mut Arc::make_mut(&mut target.subject).check;
+    (check_of.interval, check_of.jitter_percent) = (Duration::from_secs(1), 0);
     let start = Instant::now();
     let (_checker, mut reports) = check(target);
     assert_eq!(next(&mut reports).await, down("connection refused"));

@@ -3,18 +3,31 @@
 //! A [`Model`] exists only if the document it came from had no error (see [`crate::config`]), so nothing behind it
 //! checks again. It says what the operator wants, and knows neither health nor kernel.
 
+mod affinity;
+mod moment;
+mod ports;
+mod server_id;
+
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
-pub use lb_common::{Delivery, ListKind};
+pub use lb_common::{ConnectionIds, Delivery, ListKind, PortSpan};
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    affinity::{Affinity, Clients, Track},
+    moment::Moment,
+    ports::Ports,
+    server_id::ServerId,
+};
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     /// This machine.
     pub node: Node,
-    /// The services, in the order of the document; names are unique, and so are address, port and protocol together.
+    /// The services, in the order of the document; names are unique, and no two have the same address, protocol and port,
+    /// except that a single port may be in another's range.
     pub services: Vec<Service>,
     /// The firewall's lists.
     pub firewall: Firewall,
@@ -61,29 +74,65 @@ impl Protocol {
     }
 }
 
-/// An address, port and protocol that Sluice owns.
+/// An address, ports and a protocol that Sluice owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// The name that commands use.
     pub name: String,
-    /// The address.
-    pub address: IpAddr,
-    /// The port; `None` is any port.
-    pub port: Option<u16>,
+    /// The addresses: one, as a prefix of its full length, or all of a shorter prefix.
+    pub address: IpNet,
+    /// The ports.
+    pub ports: Ports,
     /// The protocol.
     pub protocol: Protocol,
     /// How packets are brought to the backends.
     pub delivery: Delivery,
+    /// The UDP port that `gue` sends to.
+    pub gue_port: u16,
     /// The ring.
     pub ring: RingSettings,
+    /// What tells flows apart.
+    pub affinity: Affinity,
+    /// Which flows are remembered.
+    pub track: Track,
+    /// For how long a backend that comes up takes less than its share; zero: it takes it at once.
+    pub slow_start: Duration,
+    /// How the servers form their connection ids, if the service speaks QUIC and connections follow them; UDP only.
+    pub quic: Option<ConnectionIds>,
+    /// The sources that may use the service; empty: all.
+    pub allow_from: Vec<IpNet>,
     /// How the backends are checked; `None`: they are taken to be up.
     pub health: Option<HealthCheck>,
+    /// The pool that the backends are those of; `None`: they are the service's own.
+    pub pool: Option<String>,
     /// The backends; names are unique within the service, and so are addresses and ports.
     pub backends: Vec<Backend>,
 }
 
+impl Service {
+    /// The port at which GUE packets arrive, as IANA has it for the protocol.
+    pub const DEFAULT_GUE_PORT: u16 = 6080;
+
+    /// Whether it has more than one address.
+    pub fn is_prefix(&self) -> bool {
+        self.address.prefix_len() < self.address.max_prefix_len()
+    }
+
+    /// The name of whom the backends belong to: the pool, or the service. No service is called like a pool.
+    ///
+    /// Rings are seeded by it, so that equal hashes lead to the same backend in all services of a pool.
+    pub fn owner(&self) -> &str {
+        self.pool.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The port that a backend is checked at; `None` if nobody says which.
+    pub fn check_port(&self, check: &HealthCheck, backend: &Backend) -> Option<u16> {
+        check.port.or(backend.port).or_else(|| self.ports.first_single())
+    }
+}
+
 /// How a service's ring is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RingSettings {
     /// The ring has `1 << bits` rows; within [`lb_common::RING_BITS`].
     pub bits: u32,
@@ -91,6 +140,9 @@ pub struct RingSettings {
     pub algorithm: RingAlgorithm,
     /// How far above its share a backend's rows may be, in thousandths (20 is 2 %).
     pub tolerance_permille: u32,
+    /// What the order of backends in each row follows from: rings of the same seed, size and backends are the same.
+    /// `None`: the service's name.
+    pub seed: Option<u64>,
 }
 
 impl Default for RingSettings {
@@ -98,12 +150,20 @@ impl Default for RingSettings {
     /// least loaded one lacks up to 4.1 %, at 0.5 % up to 1.1 %; a change then moves 0.22 % of the rows beyond those
     /// that it must, instead of 0.09 % (see [`crate::ring`]), and moved rows break no connections.
     fn default() -> Self {
-        Self { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5 }
+        Self { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5, seed: None }
+    }
+}
+
+impl RingSettings {
+    /// The seed of the ring of the service with this name.
+    pub fn seed_of(&self, service: &str) -> u64 {
+        self.seed.unwrap_or_else(|| crate::ring::identity(service))
     }
 }
 
 /// An algorithm that fills a ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RingAlgorithm {
     /// Rendezvous hashing with quotas.
     Quota,
@@ -118,12 +178,16 @@ pub struct Backend {
     pub name: String,
     /// The address.
     pub address: IpAddr,
-    /// The port that `nat` rewrites to and that checks connect to; `None`: the service's.
+    /// The port that `nat` rewrites to and that checks connect to; `None`: that of the packet.
     pub port: Option<u16>,
     /// The share of flows relative to the other backends, 0 to [`Backend::MAX_WEIGHT`]; 0 takes no new flows.
     pub weight: u32,
     /// What the operator wants of it.
     pub state: AdminState,
+    /// When a drain is over, whatever flows are left; only of a backend that drains.
+    pub drain_until: Option<Moment>,
+    /// What its connection ids say of it; there is one if the service has `quic`, unique within the service.
+    pub server_id: Option<ServerId>,
 }
 
 impl Backend {
@@ -131,6 +195,14 @@ impl Backend {
     pub const MAX_WEIGHT: u32 = 1000;
     /// The weight of a backend that does not name one.
     pub const DEFAULT_WEIGHT: u32 = 100;
+
+    /// What the operator wants of it at a time: after its deadline, a backend that drains is disabled.
+    pub fn state_at(&self, now: Moment) -> AdminState {
+        match self.drain_until {
+            Some(until) if until <= now => AdminState::Disabled,
+            _ => self.state,
+        }
+    }
 }
 
 /// What the operator wants of a backend.
@@ -157,11 +229,11 @@ impl AdminState {
 }
 
 /// How a service's backends are checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HealthCheck {
     /// What a check does.
     pub probe: Probe,
-    /// The port to connect to; `None`: the backend's, or else the service's.
+    /// The port to connect to; `None`: the backend's, or else the service's first single one.
     pub port: Option<u16>,
     /// The time between two checks of one backend.
     pub interval: Duration,
@@ -176,7 +248,7 @@ pub struct HealthCheck {
 }
 
 /// What a check does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Probe {
     /// Open a TCP connection.
     Tcp,

@@ -1,9 +1,12 @@
 //! One step of a change of the kernel's tables, and the steps from one snapshot to another.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings};
 
 use super::Snapshot;
 
@@ -26,10 +29,22 @@ pub enum Change {
     PutRing(u32, Arc<[Row]>),
     /// No service refers to this ring any more. The rows stay as they are until another ring takes their place.
     ForgetRing(u32),
+    /// Write a block of port ranges into a place that no service entry names.
+    PutPortBlock(u16, Box<PortBlock>),
+    /// No service entry names this block any more. It stays as it is until another takes its place.
+    ForgetPortBlock(u16),
+    /// Let a source use a restricted service, which is named by its id.
+    AddSource(u16, IpNet),
+    /// No longer let a source use a service.
+    RemoveSource(u16, IpNet),
     /// Write a service: from here on packets see it, and its ring.
     PutService(EndpointKey, ServiceValue),
     /// Remove a service.
     RemoveService(EndpointKey),
+    /// Write the slot of a QUIC server id, by service id and server id.
+    PutServer((u16, u64), u16),
+    /// Remove a QUIC server id.
+    RemoveServer((u16, u64)),
     /// Write the source of replies.
     PutReply(EndpointKey, ReplyValue),
     /// Remove a source of replies.
@@ -52,27 +67,36 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
         }
         changes.push(Change::PutBackend(slot, *value));
     }
+    changes.extend(put(&from.servers, &to.servers).map(|(&key, &slot)| Change::PutServer(key, slot)));
     changes.extend(put(&from.replies, &to.replies).map(|(&key, &value)| Change::PutReply(key, value)));
     changes.extend(to.prefixes.difference(&from.prefixes).map(|&(list, prefix)| Change::AddPrefix(list, prefix)));
     changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
     if from.settings != to.settings {
         changes.push(Change::PutSettings(Box::new(to.settings)));
     }
-    for (&key, &value) in put(&from.services, &to.services) {
-        let is_new = !from.services.contains_key(&key) && !value.is_address();
-        if is_new {
-            changes.push(Change::ResetServiceTraffic(value.id.into()));
-        }
-        changes.push(Change::PutService(key, value));
-    }
+    // A source that is allowed before and after is allowed all the time.
+    changes.extend(to.sources.difference(&from.sources).map(|&(service, source)| Change::AddSource(service, source)));
+    changes.extend(ids(to).difference(&ids(from)).map(|&id| Change::ResetServiceTraffic(id.into())));
+    let blocks = put(&from.port_blocks, &to.port_blocks);
+    changes.extend(blocks.map(|(&index, block)| Change::PutPortBlock(index, Box::new(*block))));
+    changes.extend(put(&from.services, &to.services).map(|(&key, &value)| Change::PutService(key, value)));
 
     changes.extend(gone(&from.services, &to.services).map(Change::RemoveService));
+    changes.extend(gone(&from.port_blocks, &to.port_blocks).map(Change::ForgetPortBlock));
     changes.extend(gone(&from.rings, &to.rings).map(Change::ForgetRing));
+    changes
+        .extend(from.sources.difference(&to.sources).map(|&(service, source)| Change::RemoveSource(service, source)));
     changes.extend(from.prefixes.difference(&to.prefixes).map(|&(list, prefix)| Change::RemovePrefix(list, prefix)));
+    changes.extend(gone(&from.servers, &to.servers).map(Change::RemoveServer));
     changes.extend(gone(&from.replies, &to.replies).map(Change::RemoveReply));
     changes.extend(gone(&from.backends, &to.backends).map(Change::RemoveBackend));
     changes.extend(from.devices.difference(&to.devices).map(|&ifindex| Change::RemoveDevice(ifindex)));
     changes
+}
+
+/// The ids of the services.
+fn ids(snapshot: &Snapshot) -> BTreeSet<u16> {
+    snapshot.each_service().map(|(_, value)| value.id).collect()
 }
 
 /// The entries of `to` that `from` lacks or has with another value.

@@ -7,10 +7,17 @@
 mod allocate;
 mod change;
 mod desired;
+mod history;
+mod ramps;
 mod rows;
+mod services;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 pub use change::{Change, difference};
-pub use desired::{Desired, Health, Inputs, PlanError, Planner, service_key};
-pub use rows::{Census, Patience};
+pub use desired::{Desired, Health, Inputs, PlanError, Planner, can_be_local};
+pub use history::History;
+pub use rows::{Census, Keep, Patience};
+pub use services::{present, service_key};
 pub use snapshot::Snapshot;

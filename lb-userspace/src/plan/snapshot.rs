@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings};
 
 use super::Change;
 
@@ -17,6 +17,12 @@ pub struct Snapshot {
     pub settings: Settings,
     /// The services and the service addresses.
     pub services: BTreeMap<EndpointKey, ServiceValue>,
+    /// The slots of QUIC servers' backends, by service id and server id.
+    pub servers: BTreeMap<(u16, u64), u16>,
+    /// The blocks of port ranges that entries of `services` name, by their index.
+    pub port_blocks: BTreeMap<u16, PortBlock>,
+    /// The sources that restricted services allow, by the service's id.
+    pub sources: BTreeSet<(u16, IpNet)>,
     /// The rings that services refer to, by their first element.
     pub rings: BTreeMap<u32, Arc<[Row]>>,
     /// The backends, by slot.
@@ -42,6 +48,12 @@ impl Snapshot {
             Change::ForgetRing(first) => drop(self.rings.remove(first)),
             Change::PutService(key, value) => drop(self.services.insert(*key, *value)),
             Change::RemoveService(key) => drop(self.services.remove(key)),
+            Change::PutServer(key, slot) => drop(self.servers.insert(*key, *slot)),
+            Change::RemoveServer(key) => drop(self.servers.remove(key)),
+            Change::PutPortBlock(index, block) => drop(self.port_blocks.insert(*index, **block)),
+            Change::ForgetPortBlock(index) => drop(self.port_blocks.remove(index)),
+            Change::AddSource(service, source) => drop(self.sources.insert((*service, *source))),
+            Change::RemoveSource(service, source) => drop(self.sources.remove(&(*service, *source))),
             Change::PutReply(key, value) => drop(self.replies.insert(*key, *value)),
             Change::RemoveReply(key) => drop(self.replies.remove(key)),
             Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),

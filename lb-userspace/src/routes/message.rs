@@ -5,13 +5,16 @@ use std::net::IpAddr;
 use lb_common::Mac;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
-    link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, LinkXdp, XdpAttached},
+    link::{
+        InfoData, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, VlanProtocol,
+        XdpAttached,
+    },
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState},
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType, RouteVia},
 };
 
 use super::{
-    Interface, XdpMode,
+    Interface, Vlan, XdpMode,
     table::{Neighbour, Resolved, Route},
 };
 
@@ -39,8 +42,15 @@ pub(super) fn hint(message: &RouteNetlinkMessage) -> Option<Hint> {
 
 /// An interface and its index.
 pub(super) fn interface(message: &LinkMessage) -> (u32, Interface) {
-    let mut interface =
-        Interface { name: String::new(), mac: Mac::default(), mtu: 0, up: is_up(message.header.flags), xdp: None };
+    let (mut parent, mut tag, mut is_parent_here) = (None, None, true);
+    let mut interface = Interface {
+        name: String::new(),
+        mac: Mac::default(),
+        mtu: 0,
+        up: is_up(message.header.flags),
+        xdp: None,
+        vlan: None,
+    };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => interface.name.clone_from(name),
@@ -48,11 +58,30 @@ pub(super) fn interface(message: &LinkMessage) -> (u32, Interface) {
             LinkAttribute::Address(bytes) if message.header.link_layer_type == LinkLayerType::Ether => {
                 interface.mac = mac(bytes).unwrap_or_default();
             }
+            LinkAttribute::Link(index) => parent = Some(*index),
+            LinkAttribute::LinkNetNsId(_) => is_parent_here = false,
+            LinkAttribute::LinkInfo(info) => tag = info.iter().find_map(vlan_id),
             LinkAttribute::Xdp(xdp) => interface.xdp = xdp.iter().find_map(xdp_mode),
             _ => {}
         }
     }
+    interface.vlan = parent.zip(tag).map(|(parent, id)| Vlan { parent, id: id.filter(|_| is_parent_here) });
     (message.header.index, interface)
+}
+
+/// What the attribute says of the interface's VLAN: its number, if its tags are those of 802.1Q. Number 0 means priority
+/// without a VLAN, and no tag that names one.
+fn vlan_id(attribute: &LinkInfo) -> Option<Option<u16>> {
+    let LinkInfo::Data(InfoData::Vlan(attributes)) = attribute else { return None };
+    let (mut id, mut protocol) = (None, VlanProtocol::Ieee8021Q);
+    for attribute in attributes {
+        match attribute {
+            InfoVlan::Id(number) => id = Some(*number),
+            InfoVlan::Protocol(written) => protocol = *written,
+            _ => {}
+        }
+    }
+    Some(id.filter(|id| *id != 0 && protocol == VlanProtocol::Ieee8021Q))
 }
 
 fn xdp_mode(attribute: &LinkXdp) -> Option<XdpMode> {
@@ -78,10 +107,11 @@ pub(super) fn route_request(destination: IpAddr) -> RouteMessage {
     message
 }
 
-/// The way that an answer names; none if it leads nowhere that a packet could be sent: to this machine, to many
-/// machines, or into a black hole.
+/// The way that an answer names; none if it leads nowhere that a packet could be sent: to many machines, or into a black
+/// hole.
 pub(super) fn route(message: &RouteMessage) -> Option<Route> {
-    if message.header.kind != RouteType::Unicast {
+    let is_local = message.header.kind == RouteType::Local;
+    if !is_local && message.header.kind != RouteType::Unicast {
         return None;
     }
     let (mut ifindex, mut gateway, mut source, mut mtu) = (None, None, None, None);
@@ -96,7 +126,7 @@ pub(super) fn route(message: &RouteMessage) -> Option<Route> {
             _ => {}
         }
     }
-    Some(Route { ifindex: ifindex?, gateway, source, mtu })
+    Some(Route { ifindex: ifindex?, is_local, gateway, source, mtu })
 }
 
 /// Asks for what is known of one neighbour. The kernel wants all other fields to be zero.
@@ -173,6 +203,8 @@ fn mac(bytes: &[u8]) -> Option<Mac> {
 
 #[cfg(test)]
 mod tests {
+    use rtnetlink::packet_core::Parseable;
+
     use super::*;
 
     fn entry(state: NeighbourState, mac: &[u8]) -> NeighbourMessage {
@@ -198,15 +230,72 @@ mod tests {
     }
 
     #[test]
-    fn a_route_to_oneself_or_to_nowhere_is_no_way() {
+    fn a_route_to_nowhere_is_no_way() {
         let mut message = route_request("10.0.0.2".parse().unwrap());
         message.attributes.push(RouteAttribute::Oif(3));
-        for kind in [RouteType::Local, RouteType::Broadcast, RouteType::Multicast, RouteType::BlackHole] {
+        for kind in [RouteType::Broadcast, RouteType::Multicast, RouteType::BlackHole] {
             message.header.kind = kind;
             assert_eq!(route(&message), None, "{kind:?}");
         }
-        message.header.kind = RouteType::Unicast;
-        assert_eq!(route(&message), Some(Route { ifindex: 3, gateway: None, source: None, mtu: None }));
+        for (kind, is_local) in [(RouteType::Unicast, false), (RouteType::Local, true)] {
+            message.header.kind = kind;
+            assert_eq!(route(&message), Some(Route { ifindex: 3, is_local, gateway: None, source: None, mtu: None }));
+        }
+    }
+
+    /// The attribute `number` with these bytes, which are a multiple of four long but for their padding.
+    fn attribute(number: u16, bytes: &[u8]) -> Vec<u8> {
+        let mut attribute = [(bytes.len() as u16 + 4).to_ne_bytes(), number.to_ne_bytes()].concat();
+        attribute.extend(bytes);
+        attribute.resize(attribute.len().next_multiple_of(4), 0);
+        attribute
+    }
+
+    /// What the kernel says of `eth0.100` (rtnl_fill_ifinfo in net/core/rtnetlink.c, vlan_fill_info in
+    /// net/8021q/vlan_netlink.c): an `ifinfomsg`, then attributes. Numbers are the machine's, the tag's protocol is the wire's.
+    fn vlan_message(kind: &[u8], id: u16, protocol: u16, more: &[u8]) -> (u32, Interface) {
+        const IFLA_VLAN_ID: u16 = 1;
+        const IFLA_VLAN_PROTOCOL: u16 = 5;
+        let data = [attribute(IFLA_VLAN_PROTOCOL, &protocol.to_be_bytes()), attribute(IFLA_VLAN_ID, &id.to_ne_bytes())];
+        let info = [attribute(1, kind), attribute(2, &data.concat())].concat();
+        let ethernet = 1u16;
+        let up_and_running = 0x0041_u32;
+        let header =
+            [&[0, 0][..], &ethernet.to_ne_bytes(), &9u32.to_ne_bytes(), &up_and_running.to_ne_bytes(), &[0; 4]];
+        let attributes = [
+            attribute(3, b"eth0.100\0"),
+            attribute(4, &1500u32.to_ne_bytes()),
+            attribute(5, &2u32.to_ne_bytes()),
+            attribute(1, &[2, 0, 0, 0, 0, 9]),
+            attribute(18, &info),
+        ];
+        let bytes = [header.concat(), attributes.concat(), more.to_vec()].concat();
+        let message = LinkMessage::parse(&bytes).unwrap();
+        interface(&message)
+    }
+
+    #[test]
+    fn a_vlan_interface_names_its_number_and_what_carries_it() {
+        let expected = Interface {
+            name: "eth0.100".into(),
+            mac: Mac::new([2, 0, 0, 0, 0, 9]),
+            mtu: 1500,
+            up: true,
+            xdp: None,
+            vlan: Some(Vlan { parent: 2, id: Some(100) }),
+        };
+        assert_eq!(vlan_message(b"vlan\0", 100, 0x8100, &[]), (9, expected));
+    }
+
+    #[test]
+    fn vlans_of_another_kind_or_namespace_have_no_number() {
+        let elsewhere = attribute(37, &0u32.to_ne_bytes());
+        for (id, protocol, more) in [(100, 0x88a8, &[][..]), (0, 0x8100, &[]), (100, 0x8100, &elsewhere)] {
+            let (_, interface) = vlan_message(b"vlan\0", id, protocol, more);
+            assert_eq!(interface.vlan, Some(Vlan { parent: 2, id: None }), "{id} {protocol:x} {more:?}");
+        }
+        // Both ends of a veth name the other one as their link, too.
+        assert_eq!(vlan_message(b"dummy\0", 100, 0x8100, &[]).1.vlan, None);
     }
 
     #[test]

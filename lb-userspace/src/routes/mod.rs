@@ -37,8 +37,10 @@ use self::{
 /// The way to a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextHop {
-    /// The index of the interface that packets leave by.
+    /// The index of the interface that packets leave by; of the one below, if the route leads out of a VLAN interface.
     pub ifindex: u32,
+    /// The VLAN (802.1Q) whose tag they leave with, if the route leads out of a VLAN interface.
+    pub vlan: Option<u16>,
     /// The name of that interface.
     pub interface: String,
     /// The MAC address of the next hop: the destination itself, or the gateway to it.
@@ -50,10 +52,12 @@ pub struct NextHop {
     pub source: IpAddr,
     /// The largest IP packet, in bytes, that the way carries: the route's MTU or the interface's, whichever is less.
     pub mtu: u16,
+    /// The destination is this machine itself: packets need not leave. MAC addresses mean nothing then.
+    pub is_local: bool,
 }
 
-/// Next hops by destination. A destination without a complete next hop (no route, one's own address, interface down,
-/// MAC address unknown) is absent.
+/// Next hops by destination. A destination without a complete next hop (no route, interface down, MAC address unknown)
+/// is absent.
 pub type NextHops = BTreeMap<IpAddr, NextHop>;
 
 /// A network interface.
@@ -69,6 +73,17 @@ pub struct Interface {
     pub up: bool,
     /// How an XDP program is attached to it, if one is.
     pub xdp: Option<XdpMode>,
+    /// What it stands on, if it is a VLAN of another interface.
+    pub vlan: Option<Vlan>,
+}
+
+/// What a VLAN interface is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vlan {
+    /// The index of the interface that carries the VLAN.
+    pub parent: u32,
+    /// The VLAN's number, 1 to 4094; `None` if its tags are not those of 802.1Q, and then nothing is delivered through it.
+    pub id: Option<u16>,
 }
 
 /// How an XDP program is attached to an interface.

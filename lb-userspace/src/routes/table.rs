@@ -7,7 +7,7 @@ use std::{
 
 use lb_common::Mac;
 
-use super::{Interface, NextHop, NextHops};
+use super::{Interface, NextHop, NextHops, Vlan};
 
 /// A neighbour's place: its MAC address is known under this key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub(super) struct Resolved {
 pub(super) struct Route {
     /// The interface.
     pub ifindex: u32,
+    /// The destination is one of this machine's own addresses.
+    pub is_local: bool,
     /// The gateway, which may be of the other family (RFC 5549); without one the destination is on the link.
     pub gateway: Option<IpAddr>,
     /// The preferred source address.
@@ -81,24 +83,42 @@ impl Table {
 
     /// The neighbour that a route hands packets to, if its interface can send to one.
     fn hop(&self, destination: IpAddr, route: &Route) -> Option<Neighbour> {
+        if route.is_local {
+            return None;
+        }
         let interface = self.interfaces.get(&route.ifindex)?;
         (interface.up && interface.mac != Mac::default())
             .then_some(Neighbour { ifindex: route.ifindex, address: route.gateway.unwrap_or(destination) })
     }
 
     fn next_hop(&self, destination: IpAddr, route: &Route) -> Option<NextHop> {
-        let resolved = self.neighbours.get(&self.hop(destination, route)?)?.as_ref()?;
         let interface = self.interfaces.get(&route.ifindex)?;
         let mtu = route.mtu.map_or(interface.mtu, |mtu| mtu.min(interface.mtu));
+        let (mac, (ifindex, vlan)) = if route.is_local {
+            (Mac::default(), (route.ifindex, None))
+        } else {
+            let resolved = self.neighbours.get(&self.hop(destination, route)?)?.as_ref()?;
+            (resolved.mac, self.exit(route.ifindex, interface)?)
+        };
         Some(NextHop {
-            ifindex: route.ifindex,
+            ifindex,
+            vlan,
             interface: interface.name.clone(),
-            mac: resolved.mac,
+            mac,
             source_mac: interface.mac,
+            is_local: route.is_local,
             source: route.source.unwrap_or_else(|| unspecified(destination)),
             // An interface may have a larger one (the loopback's is 65,536), an IP packet is never longer.
             mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
         })
+    }
+
+    /// The interface that packets must be handed to, and the VLAN whose tag they must have there. XDP cannot hand a packet
+    /// to a VLAN interface, but to the one that carries the VLAN, if that is here and no VLAN interface itself.
+    fn exit(&self, ifindex: u32, interface: &Interface) -> Option<(u32, Option<u16>)> {
+        let Some(Vlan { parent, id }) = interface.vlan else { return Some((ifindex, None)) };
+        let carrier = self.interfaces.get(&parent)?;
+        (carrier.up && carrier.mac != Mac::default() && carrier.vlan.is_none()).then_some((parent, Some(id?)))
     }
 }
 
@@ -123,8 +143,8 @@ mod tests {
 
     /// One interface, and one destination on its link, stale.
     fn table() -> Table {
-        let interface = Interface { name: "eth0".into(), mac: NODE, mtu: 1500, up: true, xdp: None };
-        let route = Route { ifindex: 7, gateway: None, source: Some(ip("10.0.0.1")), mtu: None };
+        let interface = Interface { name: "eth0".into(), mac: NODE, mtu: 1500, up: true, xdp: None, vlan: None };
+        let route = Route { ifindex: 7, is_local: false, gateway: None, source: Some(ip("10.0.0.1")), mtu: None };
         let neighbour = Neighbour { ifindex: 7, address: ip("10.0.0.2") };
         Table {
             interfaces: [(7, interface)].into(),
@@ -141,11 +161,13 @@ mod tests {
     fn a_known_neighbour_is_a_next_hop() {
         let hop = NextHop {
             ifindex: 7,
+            vlan: None,
             interface: "eth0".into(),
             mac: PEER,
             source_mac: NODE,
             source: ip("10.0.0.1"),
             mtu: 1500,
+            is_local: false,
         };
         assert_eq!(table().next_hops(), NextHops::from([(ip("10.0.0.2"), hop)]));
         assert_eq!(table().stale().len(), 1);
@@ -191,6 +213,55 @@ mod tests {
             break_it(&mut table);
             assert!(table.next_hops().is_empty() && table.hops().is_empty(), "case {case}");
         }
+    }
+
+    /// The route leads out of a VLAN interface on top of another.
+    fn trunk() -> Table {
+        let mut table = table();
+        let carrier = Interface { name: "trunk".into(), mac: PEER, mtu: 9000, up: true, xdp: None, vlan: None };
+        table.interfaces.insert(2, carrier);
+        table.interfaces.get_mut(&7).unwrap().vlan = Some(Vlan { parent: 2, id: Some(100) });
+        table
+    }
+
+    #[test]
+    fn packets_to_a_vlan_leave_by_the_interface_that_carries_it() {
+        let hop = NextHop {
+            ifindex: 2,
+            vlan: Some(100),
+            interface: "eth0".into(),
+            mac: PEER,
+            source_mac: NODE,
+            source: ip("10.0.0.1"),
+            mtu: 1500,
+            is_local: false,
+        };
+        assert_eq!(trunk().next_hops(), NextHops::from([(ip("10.0.0.2"), hop)]));
+    }
+
+    #[test]
+    fn a_vlan_that_nobody_can_be_handed_packets_for_is_no_way() {
+        let break_it: [fn(&mut Table); 5] = [
+            |table| table.interfaces.get_mut(&2).unwrap().up = false,
+            |table| table.interfaces.get_mut(&2).unwrap().mac = Mac::default(),
+            |table| table.interfaces.get_mut(&2).unwrap().vlan = Some(Vlan { parent: 1, id: Some(5) }),
+            |table| drop(table.interfaces.remove(&2)),
+            |table| table.interfaces.get_mut(&7).unwrap().vlan = Some(Vlan { parent: 2, id: None }),
+        ];
+        for (case, break_it) in break_it.into_iter().enumerate() {
+            let mut table = trunk();
+            break_it(&mut table);
+            assert!(table.next_hops().is_empty(), "case {case}");
+        }
+    }
+
+    #[test]
+    fn ones_own_address_needs_no_neighbour() {
+        let mut table = table();
+        route(&mut table).is_local = true;
+        table.neighbours.clear();
+        assert!(table.hops().is_empty());
+        assert!(table.next_hops()[&ip("10.0.0.2")].is_local);
     }
 
     #[test]

@@ -1,10 +1,16 @@
 //! The cases: a packet, the flows that it walks over, and the tables that it meets.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use lb_common::RowState;
-use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+use lb_userspace::model::{
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings,
+    ServerId, Service, Track,
+};
 
 use super::packet::{Payload, Template, Walk};
 
@@ -37,6 +43,8 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// The port; `None` is any port.
     pub port: Option<u16>,
+    /// Whether it speaks QUIC, its backends numbered by their server ids.
+    pub is_quic: bool,
 }
 
 const PORT: u16 = 80;
@@ -54,7 +62,7 @@ const UNLISTED: u32 = 0x0a02_0001;
 
 impl Endpoint {
     const fn new(is_v4: bool, delivery: Delivery) -> Self {
-        Self { is_v4, delivery, protocol: Protocol::Tcp, port: Some(PORT) }
+        Self { is_v4, delivery, protocol: Protocol::Tcp, port: Some(PORT), is_quic: false }
     }
 
     fn address(&self) -> IpAddr {
@@ -81,15 +89,24 @@ impl Endpoint {
             port: (self.delivery == Delivery::Nat).then_some(8080),
             weight: Backend::DEFAULT_WEIGHT,
             state: AdminState::Up,
+            drain_until: None,
+            server_id: ServerId::from_hex(&format!("{number:04x}")).filter(|_| self.is_quic),
         };
         Service {
             name: "bench".to_owned(),
-            address: self.address(),
-            port: self.port,
+            address: self.address().into(),
+            ports: self.port.map_or(Ports::ANY, Ports::from),
             protocol: self.protocol,
             delivery: self.delivery,
+            gue_port: Service::DEFAULT_GUE_PORT,
             ring: RingSettings::default(),
+            affinity: Affinity::default(),
+            track: Track::default(),
+            slow_start: Duration::ZERO,
+            quic: self.is_quic.then_some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
+            allow_from: Vec::new(),
             health: None,
+            pool: None,
             backends: (1..=BACKENDS).map(backend).collect(),
         }
     }
@@ -185,6 +202,7 @@ pub fn all() -> Vec<Case> {
     let v6 = |delivery| Endpoint::new(false, delivery);
     let (ipip, ipip6) = (v4(Delivery::Ipip), v6(Delivery::Ipip));
     let udp = Endpoint { protocol: Protocol::Udp, ..ipip };
+    let quic = Endpoint { is_quic: true, ..udp };
     let any_port = Endpoint { port: None, ..ipip };
     let mut cases = vec![Case::new("ipip/v4/tcp", ipip)];
     cases.extend([10, 14, 17, 20, 22].map(|flow_bits| Case::new("ipip/v4/tcp", ipip).flows(flow_bits)));
@@ -193,12 +211,16 @@ pub fn all() -> Vec<Case> {
         Case::new("ipip/v6/tcp", ipip6),
         Case::new("ipip/v6/tcp", ipip6).flows(20),
         Case::new("ipip/v4/udp", udp),
+        Case::new("quic/v4/server-id", quic).payload(Payload::Quic([0, 7])),
+        Case::new("quic/v4/unknown-id", quic).payload(Payload::Quic([0xff, 0xff])),
         Case::new("ipip/v4/tcp/any-port", any_port),
         Case::new("ipip/v4/tcp/unsettled/lookup", ipip).flows(18).rows(RowState::Lookup),
         Case::new("ipip/v4/tcp/unsettled/lookup", ipip).flows(20).rows(RowState::Lookup),
         Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(18).rows(RowState::Moving),
         Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(20).rows(RowState::Moving),
         Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
+        Case::new("gue/v4/tcp", v4(Delivery::Gue)),
+        Case::new("gue/v6/tcp", v6(Delivery::Gue)),
         Case::new("l2/v4/tcp", v4(Delivery::L2)),
         Case::new("l2/v6/tcp", v6(Delivery::L2)),
         Case::new("nat/v4/tcp", v4(Delivery::Nat)),

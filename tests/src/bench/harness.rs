@@ -18,6 +18,7 @@ const MAX_OUTPUT_BYTES: usize = 4096;
 /// The loaded wrapper.
 pub struct Harness {
     ebpf: Ebpf,
+    wrapper: &'static str,
     packet: Array<MapData, Plain<BenchPacket>>,
     counter: Array<MapData, u64>,
     target: ProgramArray<MapData>,
@@ -37,24 +38,42 @@ pub struct Runs {
 }
 
 impl Harness {
-    /// Loads wrapper and floor.
+    /// Loads wrapper and floor for Sluice's own programs.
     ///
     /// # Errors
     ///
     /// The kernel refuses them.
     pub fn load() -> Result<Self> {
+        Self::with("sluice_wrapper", "sluice_floor", "target")
+    }
+
+    /// Loads wrapper and floor for any program: those for frames in several buffers and others cannot call each other.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses them, or the program in either.
+    pub fn around(subject: &ProgramFd) -> Result<Self> {
+        let mut harness = Self::load()?;
+        if harness.target.set(0, subject, 0).is_err() {
+            harness = Self::with("sluice_linear_wrapper", "sluice_linear_floor", "linear_target")?;
+        }
+        Ok(harness)
+    }
+
+    fn with(wrapper: &'static str, floor: &str, target: &str) -> Result<Self> {
         let mut ebpf = Ebpf::load(BENCH_OBJECT).context("could not load the bench's object")?;
-        for name in ["sluice_wrapper", "sluice_floor"] {
+        for name in [wrapper, floor] {
             program(&mut ebpf, name)?.load().with_context(|| format!("could not load {name}"))?;
         }
-        let floor = program(&mut ebpf, "sluice_floor")?.fd()?.try_clone()?;
+        let floor = program(&mut ebpf, floor)?.fd()?.try_clone()?;
         let map = |ebpf: &mut Ebpf, name| ebpf.take_map(name).with_context(|| format!("the object has no map {name}"));
         Ok(Self {
             packet: map(&mut ebpf, "packet")?.try_into()?,
             counter: map(&mut ebpf, "counter")?.try_into()?,
-            target: map(&mut ebpf, "target")?.try_into()?,
+            target: map(&mut ebpf, target)?.try_into()?,
             floor,
             ebpf,
+            wrapper,
         })
     }
 
@@ -78,7 +97,7 @@ impl Harness {
     pub fn run(&mut self, subject: &ProgramFd, frame: &[u8], repeat: u32) -> Result<Runs> {
         self.target.set(0, subject, 0).context("the program cannot be called by the wrapper")?;
         let mut output = vec![0; MAX_OUTPUT_BYTES];
-        let wrapper = program(&mut self.ebpf, "sluice_wrapper")?;
+        let wrapper = program(&mut self.ebpf, self.wrapper)?;
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
         options.data_out = Some(&mut output);

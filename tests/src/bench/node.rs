@@ -7,7 +7,7 @@ use aya::programs::ProgramFd;
 use lb_common::{Flow, HashKey, Mac, Row, RowState};
 use lb_userspace::{
     dataplane::{self, Kernel},
-    model::Model,
+    model::{Model, Moment},
     plan::{Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
 };
@@ -41,6 +41,7 @@ impl Node {
             patience: Patience::default(),
             census: None,
             now_s: 0,
+            now: Moment::from_seconds(1_800_000_000),
         };
         let desired = Planner::default().desired(inputs, &node.snapshot)?.snapshot;
         dataplane::apply(&mut node.kernel, &node.snapshot, &desired)?;
@@ -105,10 +106,12 @@ fn next_hop(address: IpAddr) -> NextHop {
     };
     NextHop {
         ifindex: INGRESS,
+        vlan: None,
         interface: "lo".to_owned(),
         mac: Mac::new([2, 0, 0, 0, 0, 3]),
         source_mac: Mac::new([2, 0, 0, 0, 0, 2]),
         source,
         mtu: 1500,
+        is_local: false,
     }
 }

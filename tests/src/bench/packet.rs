@@ -15,6 +15,8 @@ pub enum Payload {
     Syn,
     /// A UDP datagram.
     Udp,
+    /// A QUIC packet with a short header, whose connection id has this server id.
+    Quic([u8; 2]),
     /// An ICMP echo request.
     Echo,
 }
@@ -56,12 +58,15 @@ impl Template {
         let transport_bytes = if matches!(self.payload, Payload::Tcp | Payload::Syn) { 20 } else { 8 };
         let header_bytes = ETHERNET_BYTES + network_bytes + transport_bytes;
         let payload_bytes = self.frame_bytes.checked_sub(header_bytes).context("the frame is too short")?;
-        let payload = vec![0x5a; payload_bytes];
+        let mut payload = vec![0x5a; payload_bytes];
+        if let Payload::Quic([high, low]) = self.payload {
+            payload[..4].copy_from_slice(&[0x40, 0, high, low]);
+        }
         let mut frame = Vec::with_capacity(self.frame_bytes);
         match self.payload {
             Payload::Tcp => network.tcp(from, to, 1, 65535).ack(1).write(&mut frame, &payload)?,
             Payload::Syn => network.tcp(from, to, 1, 65535).syn().write(&mut frame, &payload)?,
-            Payload::Udp => network.udp(from, to).write(&mut frame, &payload)?,
+            Payload::Udp | Payload::Quic(_) => network.udp(from, to).write(&mut frame, &payload)?,
             Payload::Echo if self.source.is_ipv4() => network.icmpv4_echo_request(1, 1).write(&mut frame, &payload)?,
             Payload::Echo => network.icmpv6_echo_request(1, 1).write(&mut frame, &payload)?,
         }

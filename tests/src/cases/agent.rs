@@ -1,5 +1,6 @@
 //! The agent's part of the table: which packets lose their outer header, and which do not.
 
+use super::poison::FIRST_BUFFER_BYTES;
 use crate::packet::{Damage, Packet};
 
 /// One packet that reaches a backend.
@@ -11,12 +12,18 @@ pub struct AgentCase {
     pub frame: Vec<u8>,
     /// Whether only the nodes' packets are taken, or everybody's.
     pub restricted: bool,
+    /// How many bytes of the packet lie in its first buffer, if not all.
+    in_first_buffer: Option<usize>,
     /// What is left without the outer header; `None` if the packet passes untouched.
     pub unwrapped: Option<Vec<u8>>,
 }
 
+/// The UDP port at which the backend takes GUE.
+pub const GUE_PORT: u16 = 6080;
 /// The services' addresses that the backend owns.
 pub const ADDRESSES: [&str; 2] = [SERVICE, SERVICE6];
+/// The services' prefixes that the backend owns, and their lengths.
+pub const PREFIXES: [(&str, u8); 2] = [("198.51.100.0", 24), ("2001:db8:7::", 48)];
 /// The addresses of the nodes.
 pub const NODES: [&str; 2] = [NODE, NODE6];
 
@@ -29,7 +36,9 @@ const BACKEND6: &str = "fd09:1::33";
 
 /// The agent's table.
 pub fn table() -> Vec<AgentCase> {
-    [families(), trust(), untouched(), truncated(), congestion()].concat()
+    let ipip = [families(), prefixes(), trust(), untouched(), truncated(), congestion()];
+    let gue = [gue_families(), gue_trust(), gue_untouched(), gue_truncated(), gue_congestion()];
+    [ipip.concat(), gue.concat(), jumbo()].concat()
 }
 
 fn client4() -> Packet {
@@ -49,7 +58,13 @@ fn outer6(source: &str) -> Packet {
 }
 
 fn case(name: impl Into<String>, packet: impl Into<Vec<u8>>) -> AgentCase {
-    AgentCase { name: format!("agent: {}", name.into()), frame: packet.into(), restricted: true, unwrapped: None }
+    AgentCase {
+        name: format!("agent: {}", name.into()),
+        frame: packet.into(),
+        restricted: true,
+        in_first_buffer: None,
+        unwrapped: None,
+    }
 }
 
 impl AgentCase {
@@ -61,6 +76,16 @@ impl AgentCase {
     const fn unrestricted(mut self) -> Self {
         self.restricted = false;
         self
+    }
+
+    const fn in_pieces(mut self, first_bytes: usize) -> Self {
+        self.in_first_buffer = Some(first_bytes);
+        self
+    }
+
+    /// How many bytes of the packet lie in its first buffer.
+    pub fn first_bytes(&self) -> usize {
+        self.in_first_buffer.unwrap_or(self.frame.len()).min(FIRST_BUFFER_BYTES)
     }
 }
 
@@ -77,6 +102,22 @@ fn families() -> Vec<AgentCase> {
         case("padding stays", outer4(NODE).carrying(&client4()).trailer(9)).leaves(client4().trailer(9)),
         case("DSCP of the outer header is not copied", outer4(NODE).traffic_class(0xb8).carrying(&client4()))
             .leaves(client4()),
+    ]
+}
+
+fn prefixes() -> Vec<AgentCase> {
+    let v4 = |to: &str| Packet::v4("10.9.0.7", to).tcp(1, 2);
+    let v6 = |to: &str| Packet::v6("fd09::7", to).udp(1, 2);
+    let in4 = |to: &str| case(format!("an inner {to}"), outer4(NODE).carrying(&v4(to)));
+    let in6 = |to: &str| case(format!("an inner {to}"), outer6(NODE6).carrying(&v6(to)));
+    vec![
+        in4("198.51.100.0").leaves(v4("198.51.100.0")),
+        in4("198.51.100.255").leaves(v4("198.51.100.255")),
+        in4("198.51.99.255"),
+        in4("198.51.101.0"),
+        in6("2001:db8:7::").leaves(v6("2001:db8:7::")),
+        in6("2001:db8:7:ffff::1").leaves(v6("2001:db8:7:ffff::1")),
+        in6("2001:db8:8::"),
     ]
 }
 
@@ -152,4 +193,103 @@ fn congestion() -> Vec<AgentCase> {
         marked("congestion that the ends do not ask for", 0xb8, 0xb8),
     ]
     .concat()
+}
+
+fn gue(outer: Packet, inner: &Packet) -> Packet {
+    outer.gue(51234, GUE_PORT, inner)
+}
+
+fn gue_families() -> Vec<AgentCase> {
+    vec![
+        case("GUE of IPv4 over IPv4", gue(outer4(NODE), &client4())).leaves(client4()),
+        case("GUE of IPv6 over IPv4", gue(outer4(NODE), &client6())).leaves(client6()),
+        case("GUE of IPv4 over IPv6", gue(outer6(NODE6), &client4())).leaves(client4()),
+        case("GUE of IPv6 over IPv6", gue(outer6(NODE6), &client6())).leaves(client6()),
+        case(
+            "GUE with an outer checksum over IPv4",
+            outer4(NODE).udp(51234, GUE_PORT).payload(&{ [&[0, 4, 0, 0][..], &client4().bytes()[14..]].concat() }),
+        )
+        .leaves(client4()),
+        case("GUE without an outer checksum over IPv6", gue(outer6(NODE6), &client4()).without_checksum())
+            .leaves(client4()),
+        case("GUE's variant 1 of IPv4", outer4(NODE).gue_direct(51234, GUE_PORT, &client4())).leaves(client4()),
+        case("GUE's variant 1 of IPv6", outer6(NODE6).gue_direct(51234, GUE_PORT, &client6())).leaves(client6()),
+        case("GUE around inner options", gue(outer4(NODE), &client4().options(&[1; 8])))
+            .leaves(client4().options(&[1; 8])),
+        case("GUE around an inner fragment", gue(outer4(NODE), &client4().fragments(8)[1]))
+            .leaves(client4().fragments(8)[1].clone()),
+        case("GUE and padding", gue(outer4(NODE), &client4()).trailer(9)).leaves(client4().trailer(9)),
+        case("GUE whose DSCP is not copied", gue(outer6(NODE6).traffic_class(0xb8), &client6())).leaves(client6()),
+    ]
+}
+
+fn gue_trust() -> Vec<AgentCase> {
+    let stranger = || gue(outer4("10.9.1.2"), &client4());
+    vec![
+        case("GUE from an IPv4 source that is no node", stranger()),
+        case("GUE from an IPv6 source that is no node", gue(outer6("fd09:1::2"), &client6())),
+        case("GUE from any source if nobody restricts it", stranger()).unrestricted().leaves(client4()),
+        case(
+            "GUE around an address that is not ours",
+            gue(outer4(NODE), &{ Packet::v4("10.9.0.7", "10.9.0.200").tcp(1, 2) }),
+        ),
+    ]
+}
+
+fn gue_untouched() -> Vec<AgentCase> {
+    let header = |header: [u8; 4]| {
+        let payload = [&header[..], &client4().bytes()[14..]].concat();
+        outer4(NODE).udp(51234, GUE_PORT).payload(&payload).without_checksum()
+    };
+    vec![
+        case("GUE to another port", outer4(NODE).gue(51234, GUE_PORT + 1, &client4())),
+        case("GUE's port as a source", outer4(NODE).gue(GUE_PORT, 53, &client4())),
+        case("a control message of GUE", header([0x20, 4, 0, 0])),
+        case("optional fields of GUE", header([0x01, 4, 0, 0])),
+        case("flags of GUE", header([0, 4, 0x80, 0])),
+        case("private flags of GUE", header([0, 4, 0, 1])),
+        case("GUE of a variant that nobody knows", header([0x80, 4, 0, 0])),
+        case("GUE of another variant that nobody knows", header([0xc0, 4, 0, 0])),
+        case("GUE's variant 1 of an IP that nobody knows", header([0x50, 4, 0, 0])),
+        case("GUE around what is no packet", header([0, 6, 0, 0])),
+        case("GUE behind outer options", gue(outer4(NODE).options(&[1; 4]), &client4())),
+        case("the first outer fragment of GUE", gue(outer4(NODE), &client4()).fragments(32)[0].clone()),
+        case("GUE behind an outer extension header", gue(outer6(NODE6).destination_options(0), &client4())),
+        case("GUE in a tagged frame", gue(outer4(NODE).tagged(7), &client4())),
+    ]
+}
+
+fn gue_truncated() -> Vec<AgentCase> {
+    let v4 = gue(outer4(NODE), &client4());
+    let v6 = gue(outer6(NODE6), &client6());
+    let cut = |packet: &Packet, bytes: usize| case(format!("GUE cut at {bytes}"), packet.clone().cut(bytes));
+    // UDP headers end at 42 and 62, GUE headers at 46 and 66; inner IP headers at 66 and 106.
+    let v4s = [34, 41, 42, 45, 46, 65].map(|bytes| cut(&v4, bytes));
+    v4s.into_iter().chain([54, 61, 63, 64, 105].map(|bytes| cut(&v6, bytes))).collect()
+}
+
+fn gue_congestion() -> Vec<AgentCase> {
+    let met = 0b11;
+    vec![
+        case("congestion met by GUE over IPv4", gue(outer4(NODE).traffic_class(met), &client4().traffic_class(0b10)))
+            .leaves(client4().traffic_class(met)),
+        case("congestion met by GUE over IPv6", gue(outer6(NODE6).traffic_class(met), &client6().traffic_class(0b01)))
+            .leaves(client6().traffic_class(met)),
+        case("congestion met by GUE that the ends do not ask for", gue(outer6(NODE6).traffic_class(met), &client6()))
+            .leaves(client6()),
+    ]
+}
+
+/// Frames in several buffers: the outer headers and the inner one stand in the first.
+fn jumbo() -> Vec<AgentCase> {
+    let large = || client4().payload(&[7; 8000]);
+    let small = || client4().payload(&[7; 1000]);
+    vec![
+        case("a jumbo frame of ipip", outer4(NODE).carrying(&large())).leaves(large()),
+        case("a jumbo frame of GUE", gue(outer6(NODE6), &large())).leaves(large()),
+        case("inner headers and nothing else in the first buffer", gue(outer4(NODE), &small()))
+            .in_pieces(66)
+            .leaves(small()),
+        case("an inner header in two buffers", gue(outer4(NODE), &small())).in_pieces(65),
+    ]
 }

@@ -9,12 +9,15 @@ use crate::{
     world::{World, route},
 };
 
+/// What the headroom is full of, so that a byte of a header that is never written does not look right.
+const POISON: u8 = 0xa5;
+
 /// Runs a case.
 pub fn run(case: &Case, world: &World) -> Observation {
     let tables = SnapshotTables::new(&world.snapshot, |packet| route(packet, case.ingress));
-    let mut buffer = vec![0xee; case.headroom];
+    let mut buffer = vec![POISON; case.headroom];
     buffer.extend(&case.frame);
-    let mut frame = MemoryFrame::new(&mut buffer, case.headroom, case.ingress);
+    let mut frame = MemoryFrame::new(&mut buffer, case.headroom, case.ingress).in_pieces(case.first_bytes());
     let verdict = match lb_ebpf::process(&mut frame, &tables) {
         Verdict::Pass => Action::Pass,
         Verdict::Transmit => Action::Transmit,

@@ -17,15 +17,20 @@ pub(super) fn outer4(source: &str, backend: &str) -> Packet {
 
 /// The outer packet of an IPv6 tunnel, whose flow label is the low bits of the hash of the client's flow.
 fn outer6(backend: &str, client: &str, service: &str) -> Packet {
+    Packet::v6("fd09:1::1", backend).flow_label(hash(client, service, 80, 6) as u32 & 0xf_ffff)
+}
+
+/// The hash of the flow from port 40000 of a client to a service.
+pub(super) fn hash(client: &str, service: &str, port: u16, protocol: u8) -> u64 {
     let address = |text: &str| text.parse::<IpAddr>().expect("an address").into();
     let flow = Flow {
         source: address(client),
         destination: address(service),
         source_port: 40000,
-        destination_port: 80,
-        protocol: 6,
+        destination_port: port,
+        protocol,
     };
-    Packet::v6("fd09:1::1", backend).flow_label(flow.hash(&HashKey::expand(SECRET)) as u32 & 0xf_ffff)
+    flow.hash(&HashKey::expand(SECRET))
 }
 
 fn inner(client: &str, service: &str, ttl: u8, bytes: usize) -> Packet {

@@ -3,39 +3,21 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use aya::{
-    TestRun, TestRunOptions,
-    maps::{MapData, RingBuf},
-    programs::Xdp,
-};
+use aya::maps::{MapData, RingBuf};
 use lb_common::{Address, DropReason, Event, Hits, ListKind, Traffic};
 use lb_userspace::{
     dataplane::{self, Kernel},
     plan::Snapshot,
 };
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::FromBytes;
 
-use super::{Case, Observation, expect::Action, network};
+use super::{Case, Observation, expect::Action, network, poison::Poison};
 use crate::{tables::Counts, world::World};
-
-/// The largest frame that a test run can leave behind.
-const MAX_FRAME_BYTES: usize = 4096;
-
-/// The kernel's `struct xdp_md`.
-#[derive(Default, IntoBytes, Immutable)]
-#[repr(C)]
-struct XdpContext {
-    data: u32,
-    data_end: u32,
-    data_meta: u32,
-    ingress_ifindex: u32,
-    rx_queue_index: u32,
-    egress_ifindex: u32,
-}
 
 /// The loaded program and what its tables hold.
 pub struct Runner {
     kernel: Kernel,
+    poison: Poison,
     events: RingBuf<MapData>,
     held: Snapshot,
     pins: PathBuf,
@@ -60,7 +42,8 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
         dataplane::preflight(&pins)?;
         let mut kernel = Kernel::open(&pins)?;
         let events = kernel.take_events().context("the events were already taken")?;
-        run(&mut Runner { kernel, events, held: Snapshot::default(), pins })
+        let poison = Poison::around(kernel.program()?)?;
+        run(&mut Runner { kernel, poison, events, held: Snapshot::default(), pins })
     })?
 }
 
@@ -74,7 +57,7 @@ impl Runner {
         dataplane::apply(&mut self.kernel, &self.held, &world.snapshot)?;
         self.held = world.snapshot.clone();
         let before = self.counts(world)?;
-        let (action, frame) = test_run(self.kernel.program()?, &case.frame, case.ingress)?;
+        let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
         counts.wanted = self.wanted()?;
         let verdict = match action {
@@ -116,21 +99,6 @@ impl Runner {
         }
         Ok(wanted)
     }
-}
-
-/// Runs a program on a frame that came in by an interface; returns its action and the frame as it left it.
-pub(crate) fn test_run(program: &Xdp, frame: &[u8], ingress: u32) -> Result<(u32, Vec<u8>)> {
-    let context = XdpContext { data_end: frame.len() as u32, ingress_ifindex: ingress, ..XdpContext::default() };
-    let mut output = vec![0; MAX_FRAME_BYTES];
-    let options = TestRunOptions {
-        data_in: Some(frame),
-        data_out: Some(&mut output),
-        ctx_in: Some(context.as_bytes()),
-        ..TestRunOptions::default()
-    };
-    let result = program.test_run(options)?;
-    output.truncate(result.data_size_out as usize);
-    Ok((result.return_value, output))
 }
 
 /// What was counted between two readings.

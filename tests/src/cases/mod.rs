@@ -5,6 +5,7 @@
 //! through the loaded program; both must do what the table says. What a case expects is written with the packet builder
 //! and never computed by the datapath.
 
+mod affinity;
 pub mod agent;
 pub mod agent_run;
 mod drops;
@@ -13,19 +14,29 @@ mod expect;
 mod extensions;
 mod firewall;
 mod fragments;
+mod gue;
+mod hairpin;
 pub mod host;
 mod ipip;
 mod ipv4;
 mod ipv6;
+mod jumbo;
 pub mod kernel;
 mod l2;
 mod link;
+mod local;
 mod nat_reply;
 mod nat_request;
 mod network;
+mod poison;
+mod ports;
+mod prefixes;
+mod quic;
 mod service;
+mod sources;
 mod transport;
 mod truncated;
+mod vlan;
 
 use std::{net::IpAddr, sync::LazyLock};
 
@@ -52,6 +63,8 @@ pub struct Case {
     pub frame: Vec<u8>,
     /// How many bytes the driver left before the packet.
     pub headroom: usize,
+    /// How many bytes of the packet lie in its first buffer, if not all.
+    in_first_buffer: Option<usize>,
     /// What must become of it.
     pub outcome: Outcome,
     /// Why the kernel cannot run this case.
@@ -85,6 +98,7 @@ impl Case {
             ingress: FRONT,
             frame: packet.into(),
             headroom: HEADROOM,
+            in_first_buffer: None,
             outcome: Outcome::Pass,
             host_only: None,
             setup: None,
@@ -123,6 +137,17 @@ impl Case {
     const fn headroom(mut self, bytes: usize) -> Self {
         self.headroom = bytes;
         self
+    }
+
+    /// Only this many bytes of the packet lie in its first buffer.
+    const fn in_pieces(mut self, first_bytes: usize) -> Self {
+        self.in_first_buffer = Some(first_bytes);
+        self
+    }
+
+    /// How many bytes of the packet lie in its first buffer.
+    pub fn first_bytes(&self) -> usize {
+        self.in_first_buffer.unwrap_or(self.frame.len()).min(poison::FIRST_BUFFER_BYTES)
     }
 
     /// This packet leaves by the interface of ingress to a neighbour.
@@ -207,10 +232,20 @@ pub fn table() -> Vec<Case> {
         service::cases(),
         l2::cases(),
         ipip::cases(),
+        gue::cases(),
+        vlan::cases(),
+        local::cases(),
+        jumbo::cases(),
+        hairpin::cases(),
         nat_request::cases(),
         nat_reply::cases(),
         echo::cases(),
         drops::cases(),
+        quic::cases(),
+        ports::cases(),
+        prefixes::cases(),
+        sources::cases(),
+        affinity::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -1,6 +1,6 @@
 //! Sluice's agent on a backend.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use tempfile::TempDir;
@@ -15,17 +15,23 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts an agent on an interface and waits until the host has the addresses.
-    pub fn start(namespace: &Namespace, interface: &str, addresses: &[IpAddr]) -> anyhow::Result<Self> {
+    /// Starts an agent on an interface and waits until the host has the addresses, which may be prefixes.
+    pub fn start(namespace: &Namespace, interface: &str, addresses: &[impl ToString]) -> anyhow::Result<Self> {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         let folder = tempfile::Builder::new().prefix("sluice-agent-").tempdir().context("cannot make its folder")?;
         let mut command = namespace.command(sluice_binary()?.to_str().context("the binary's path is not UTF-8")?);
         command.args(["agent", "--interface", interface, "--address"]);
-        command.args(addresses.iter().map(ToString::to_string));
+        command.args(&addresses);
         let name = format!("the agent of {}", namespace.name());
         let mut process = Process::start(&name, &mut command, &folder.path().join("log"))?;
         process.until(&format!("{name} should set up the addresses"), Duration::from_secs(10), || {
             let held = namespace.ip("-oneline address show").ok()?;
-            addresses.iter().all(|address| held.contains(&format!(" {address}/"))).then_some(())
+            let local = namespace.ip("route show table local").ok()?;
+            let has = |address: &String| match address.contains('/') {
+                true => local.contains(&format!("local {address} ")),
+                false => held.contains(&format!(" {address}/")),
+            };
+            addresses.iter().all(has).then_some(())
         })?;
         Ok(Self { process, folder })
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{Namespace, Switch};
 
 /// The switch carries more than Ethernet's 1500 bytes, so that a client's largest packet still fits with an IPv6 header
-/// in front: what an operator of `ipip` has to provide for.
+/// in front, and those of GUE: what an operator of `ipip` and `gue` has to provide for.
 const MTU_BYTES: u32 = 1600;
 const CLIENT_MTU_BYTES: u32 = 1500;
 
@@ -77,11 +77,16 @@ pub struct Site {
 impl Site {
     /// A site with this many servers.
     pub fn new(servers: usize) -> anyhow::Result<Self> {
-        let switch = Switch::with_mtu("switch", MTU_BYTES)?;
+        Self::with_mtu(servers, MTU_BYTES, CLIENT_MTU_BYTES)
+    }
+
+    /// A site whose switch, and whose client, carry this many bytes.
+    pub fn with_mtu(servers: usize, switch_bytes: u32, client_bytes: u32) -> anyhow::Result<Self> {
+        let switch = Switch::with_mtu("switch", switch_bytes)?;
         let host =
             |name: &str, number: u8| switch.host(name, &addresses(NETWORK, number).each_ref().map(String::as_str));
         let client = host("client", CLIENT)?;
-        client.ip(&format!("link set eth0 mtu {CLIENT_MTU_BYTES}"))?;
+        client.ip(&format!("link set eth0 mtu {client_bytes}"))?;
         for family in [Family::V4, Family::V6] {
             client.ip(&format!("route add {} via {}", family.service(), family.host(NETWORK, NODE)))?;
         }

@@ -134,6 +134,13 @@ impl Sluice {
         Ok(())
     }
 
+    /// Ends forwarding, and removes all that is in the kernel; a reboot does no more.
+    pub fn detach(&self) -> anyhow::Result<()> {
+        let output = self.command()?.args(["detach", "--all", "--pins"]).arg(&self.pins).output()?;
+        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
     /// Ends the daemon without a warning; forwarding goes on.
     pub fn kill9(&mut self) {
         self.process.kill();
@@ -169,11 +176,7 @@ impl Drop for Sluice {
     fn drop(&mut self) {
         // If it does not stop it is killed, by its own drop.
         let _ = self.process.stop(STOP);
-        let detached = self.command().and_then(|mut command| {
-            let output = command.args(["detach", "--all", "--pins"]).arg(&self.pins).output()?;
-            if output.status.success() { Ok(()) } else { bail!("{}", String::from_utf8_lossy(&output.stderr)) }
-        });
-        if let Err(error) = detached {
+        if let Err(error) = self.detach() {
             eprintln!("`sluice detach --all` failed, removing {}: {error:#}", self.pins.display());
         }
         if self.pins.exists() && fs::remove_dir_all(&self.pins).is_err() {

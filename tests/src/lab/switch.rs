@@ -29,7 +29,7 @@ impl Switch {
         Self::with_mtu(name, DEFAULT_MTU_BYTES)
     }
 
-    /// A switch whose links carry this many bytes; about 3500 at the most, because XDP wants a packet on one page.
+    /// A switch whose links carry this many bytes.
     pub fn with_mtu(name: &str, mtu_bytes: u32) -> anyhow::Result<Self> {
         let namespace = Namespace::new(name)?;
         namespace.set("ipv6/conf/default/disable_ipv6", "1")?;

@@ -9,6 +9,7 @@ mod fragment;
 mod link;
 mod network;
 pub mod oracle;
+pub mod quic;
 mod show;
 mod transport;
 
@@ -204,6 +205,19 @@ impl Packet {
     pub fn carrying(self, inner: &Self) -> Self {
         let number = if inner.network.is_v4() { etherparse::ip_number::IPV4 } else { etherparse::ip_number::IPV6 };
         self.protocol(number.0).payload(&inner.ip_bytes())
+    }
+
+    /// Carries another packet in GUE: behind a UDP header, whose checksum is left out over IPv4, and a header of variant 0.
+    pub fn gue(self, source_port: u16, port: u16, inner: &Self) -> Self {
+        let number = if inner.network.is_v4() { etherparse::ip_number::IPV4 } else { etherparse::ip_number::IPV6 };
+        let has_checksum = !self.network.is_v4();
+        let packet = self.udp(source_port, port).payload(&[&[0, number.0, 0, 0], &*inner.ip_bytes()].concat());
+        if has_checksum { packet } else { packet.without_checksum() }
+    }
+
+    /// Carries another packet directly behind a UDP header: GUE's variant 1.
+    pub fn gue_direct(self, source_port: u16, port: u16, inner: &Self) -> Self {
+        self.udp(source_port, port).payload(&inner.ip_bytes())
     }
 
     /// Sets the payload behind the transport header.

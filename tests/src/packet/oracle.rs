@@ -78,11 +78,30 @@ fn transport(number: u8, addresses: &[u8], bytes: &[u8]) -> Result<()> {
 fn udp(pseudo: &[u8], bytes: &[u8]) -> Result<()> {
     ensure!(usize::from(word(bytes, 4)?) == bytes.len(), "the UDP length is wrong");
     ensure!(word(bytes, 6)? == 0 || sums_up(&[pseudo, bytes]), "the UDP checksum is wrong");
-    Ok(())
+    match (word(bytes, 2)?, bytes.get(8..12)) {
+        (6080, Some([0, 4, 0, 0])) => v4(&bytes[12..]).context("packet in GUE"),
+        (6080, Some([0, 41, 0, 0])) => v6(&bytes[12..]).context("packet in GUE"),
+        _ => Ok(()),
+    }
+}
+
+/// The checksum that the UDP header behind an IPv6 header without extensions ought to have; the header stands at `offset`.
+pub fn udp_checksum(frame: &[u8], offset: usize) -> u16 {
+    let bytes = &frame[offset + 40..][..usize::from(frame[offset + 4]) * 256 + usize::from(frame[offset + 5])];
+    let pseudo = [&frame[offset + 8..offset + 40], &(bytes.len() as u32).to_be_bytes(), &[0, 0, 0, 17]].concat();
+    // Whatever stands in the checksum's place counts for nothing.
+    match !sum(&[&pseudo, &bytes[..6], &bytes[8..]]) {
+        0 => 0xffff,
+        checksum => checksum,
+    }
 }
 
 /// Whether bytes that contain their checksum sum up to all ones (RFC 1071).
 fn sums_up(parts: &[&[u8]]) -> bool {
+    sum(parts) == 0xffff
+}
+
+fn sum(parts: &[&[u8]]) -> u16 {
     let mut sum = 0u32;
     for part in parts {
         for pair in part.chunks(2) {
@@ -92,7 +111,7 @@ fn sums_up(parts: &[&[u8]]) -> bool {
             }
         }
     }
-    sum == 0xffff
+    sum as u16
 }
 
 #[cfg(test)]
@@ -112,6 +131,8 @@ mod tests {
             v6().fragment_header(0, false).echo_reply(7),
             v4().carrying(&v6().udp(1, 2)),
             v6().carrying(&v4().tcp(1, 2).payload(b"inner")),
+            v6().gue(50000, 6080, &v4().tcp(1, 2).payload(b"inner")),
+            v4().gue(50000, 6080, &v6().udp(1, 2).payload(b"inner")),
         ]
     }
 

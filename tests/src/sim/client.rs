@@ -34,20 +34,20 @@ impl Kind {
     }
 }
 
-/// How many ports a client uses before another client comes.
-const PORTS: u32 = 50_000;
+/// How many flows a client has, each from a port of its own, before another client comes.
+pub const FLOWS_PER_CLIENT: u32 = 50_000;
 
 /// A packet as the parser would hand it over. A flow is a number; it chooses the client's address and port.
 pub(super) fn packet(flow: u32, kind: Kind, service: &Service) -> Packet {
     Packet {
-        source: Address::v4(0x0a01_0000 + flow / PORTS),
-        destination: service.address.into(),
+        source: Address::v4(0x0a01_0000 + flow / FLOWS_PER_CLIENT),
+        destination: service.address.addr().into(),
         frame_bytes: 54,
         network_offset: 14,
         ip_bytes: 40,
         transport_offset: 34,
-        source_port: 10_000 + (flow % PORTS) as u16,
-        destination_port: service.port.unwrap_or(0),
+        source_port: 10_000 + (flow % FLOWS_PER_CLIENT) as u16,
+        destination_port: service.ports.only().unwrap_or(0),
         transport: kind.transport(),
         protocol: service.protocol.number(),
         fragmented: false,

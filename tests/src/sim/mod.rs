@@ -13,22 +13,25 @@ use std::{
     rc::Rc,
 };
 
-use lb_common::{BackendFlags, Entry, HashKey, Mac, Row, RowState};
-use lb_ebpf::{balance, tables::Route};
+use lb_common::{BackendFlags, Entry, FLOW_WAYS, HashKey, Mac, Row, RowState, ServiceValue};
+use lb_ebpf::{balance, frame::MemoryFrame, tables::Route};
 use lb_userspace::{
     daemon,
     dataplane::{self, Occupied},
-    model::{Model, Protocol, Service},
-    plan::{Census, Health, Inputs, Patience, Planner, Snapshot, service_key},
+    model::{Model, Moment, Protocol, Service},
+    plan::{Census, Health, History, Inputs, Patience, Planner, Snapshot, service_key},
     ring,
     routes::{NextHop, NextHops},
 };
 
-pub use self::client::Kind;
+pub use self::client::{FLOWS_PER_CLIENT, Kind};
 use crate::tables::{FlowMemory, SnapshotTables};
 
 /// The clock of a node that has just been made: late enough that all times are.
 const START_S: u64 = 100_000;
+
+/// The time of day when the clock shows 0, in seconds since 1970.
+const MIDNIGHT_S: u64 = 1_800_000_000;
 
 /// One node with one service.
 pub struct Node {
@@ -41,6 +44,12 @@ pub struct Node {
     names: BTreeMap<u32, String>,
     census: Census,
     patience: Patience,
+    keeps: daemon::Keeps,
+    weights: BTreeMap<(String, String), u32>,
+    /// The time of day when the clock showed 0, in seconds since 1970.
+    midnight_s: u64,
+    /// What a daemon would have in its file.
+    history: History,
 }
 
 impl Node {
@@ -55,6 +64,10 @@ impl Node {
             names: BTreeMap::new(),
             census: Census::default(),
             patience: Patience::default(),
+            keeps: daemon::Keeps::default(),
+            weights: BTreeMap::new(),
+            midnight_s: MIDNIGHT_S,
+            history: History::default(),
         };
         node.change(|service| service.backends = backends.iter().map(|name| operator::backend(name)).collect());
         node
@@ -82,7 +95,7 @@ impl Node {
     /// Another daemon takes over what is in the tables. Of health it knows what they say: who may be given new flows is
     /// up, the others have to be checked first.
     pub fn restart(&mut self) {
-        self.planner = Planner::default();
+        self.planner = Planner::after(self.history.clone());
         for backend in &self.model.services[0].backends {
             let identity = ring::short_identity(&backend.name);
             let was_up = self
@@ -95,6 +108,28 @@ impl Node {
         // What it finds is kept for nothing, but what nobody needs is removed before slots are given away.
         self.scan(self.flows.entries());
         self.synchronise(None);
+    }
+
+    /// The node as it is when its machine has started anew and was away for some seconds: without tables and flows, and with
+    /// a clock that begins again.
+    pub fn rebooted(&self, seconds: u64) -> Self {
+        const BOOT_S: u64 = 20;
+        let mut node = Self {
+            model: self.model.clone(),
+            health: self.health.clone(),
+            planner: Planner::after(self.history.clone()),
+            snapshot: Snapshot::default(),
+            flows: Rc::new(FlowMemory::new(self.flows.room() / FLOW_WAYS, BOOT_S)),
+            names: self.names.clone(),
+            census: Census::default(),
+            patience: self.patience,
+            keeps: daemon::Keeps::default(),
+            weights: BTreeMap::new(),
+            midnight_s: self.now().seconds() + seconds - BOOT_S,
+            history: self.history.clone(),
+        };
+        node.synchronise(None);
+        node
     }
 
     /// Lets time pass without a daemon.
@@ -127,7 +162,7 @@ impl Node {
     }
 
     fn scan<'a>(&self, entries: impl Iterator<Item = Occupied<'a>>) -> Census {
-        let census = daemon::scan(entries, self.flows.room(), &self.snapshot, self.flows.now_s());
+        let census = daemon::scan(entries, self.flows.room(), &self.snapshot, &self.keeps, self.flows.now_s());
         Census { overflowed_s: self.flows.overflowed_s(), ..census }
     }
 
@@ -144,19 +179,25 @@ impl Node {
             patience: self.patience,
             census: census.as_ref(),
             now_s: self.flows.now_s(),
+            now: self.now(),
         };
         let desired = self.planner.desired(inputs, &self.snapshot).expect("tables that are large enough");
         let before = self.snapshot.clone();
         dataplane::apply(&mut self.snapshot, &before, &desired.snapshot).expect("memory refuses nothing");
         assert!(self.snapshot == desired.snapshot, "the changes lead to what is wanted");
+        (self.keeps, self.weights) = (desired.keeps, desired.weights);
+        self.history = self.planner.news().cloned().unwrap_or_else(|| self.history.clone());
     }
 
     /// Sends a packet of a client's flow; the name of the backend that it goes to.
     pub fn packet(&self, flow: u32, kind: Kind) -> Option<&str> {
-        let service = &self.snapshot.services[&service_key(&self.model.services[0])];
+        let service = self.service();
         let packet = client::packet(flow, kind, &self.model.services[0]);
         let tables = SnapshotTables::with_flows(&self.snapshot, |_| Route::Unreachable, Rc::clone(&self.flows));
-        let choice = balance::choose(&packet, service, &self.snapshot.settings, &tables).ok()?;
+        // The services of the simulation have no need to look into a packet.
+        let mut nothing = [];
+        let frame = MemoryFrame::new(&mut nothing, 0, 0);
+        let choice = balance::choose(&frame, &packet, service, &self.snapshot.settings, &tables).ok()?;
         assert_eq!(choice.backend.service, service.id, "a backend of another service");
         Some(&self.names[&choice.backend.identity])
     }
@@ -164,6 +205,11 @@ impl Node {
     /// The time, in seconds.
     pub fn now_s(&self) -> u64 {
         self.flows.now_s()
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> Moment {
+        Moment::from_seconds(self.midnight_s + self.now_s())
     }
 
     /// What the last scan found.
@@ -183,8 +229,12 @@ impl Node {
 
     /// The service's rows.
     pub fn rows(&self) -> &[Row] {
-        let service = &self.snapshot.services[&service_key(&self.model.services[0])];
-        &self.snapshot.rings[&service.ring.into()]
+        &self.snapshot.rings[&self.service().ring.into()]
+    }
+
+    fn service(&self) -> &ServiceValue {
+        let service = &self.model.services[0];
+        &self.snapshot.services[&service_key(service, service.ports.only().unwrap_or(0))]
     }
 
     /// How many rows are in a state.
@@ -213,13 +263,24 @@ impl Node {
         self.snapshot.backends.get(&slot).map(|value| self.names[&value.identity].as_str())
     }
 
+    /// The weight that a backend's share follows from.
+    pub fn weight(&self, backend: &str) -> u32 {
+        self.weights[&(self.model.services[0].name.clone(), backend.to_owned())]
+    }
+
+    /// Whether time alone will change a weight.
+    pub const fn is_ramping(&self) -> bool {
+        self.planner.is_ramping()
+    }
+
     /// Whether slots of former backends wait for a scan.
     pub fn has_retired(&self) -> bool {
         self.planner.has_retired()
     }
 
     fn hash(&self, flow: u32) -> u64 {
-        client::packet(flow, Kind::Data, &self.model.services[0]).flow().hash(&self.snapshot.settings.hash_key)
+        let packet = client::packet(flow, Kind::Data, &self.model.services[0]);
+        self.service().hash(&packet.flow(), &self.snapshot.settings.hash_key)
     }
 }
 
@@ -227,11 +288,13 @@ impl Node {
 fn next_hops(model: &Model) -> NextHops {
     let hop = NextHop {
         ifindex: 2,
+        vlan: None,
         interface: "eth0".to_owned(),
         mac: Mac::new([2, 0, 0, 0, 0, 2]),
         source_mac: Mac::new([2, 0, 0, 0, 0, 1]),
         source: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         mtu: 1500,
+        is_local: false,
     };
     model.services[0].backends.iter().map(|backend| (backend.address, hop.clone())).collect()
 }

@@ -1,9 +1,12 @@
 //! What operators do.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use lb_userspace::{
-    model::{self, AdminState, Backend, Delivery, Firewall, Model, Protocol, RingSettings, Service},
+    model::{self, AdminState, Affinity, Backend, Delivery, Firewall, Model, Protocol, RingSettings, Service, Track},
     ring,
 };
 
@@ -13,12 +16,19 @@ use super::Node;
 pub(super) fn model(protocol: Protocol) -> Model {
     let service = Service {
         name: "web".to_owned(),
-        address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 100)),
-        port: Some(80),
+        address: IpAddr::V4(Ipv4Addr::new(10, 9, 0, 100)).into(),
+        ports: 80.into(),
         protocol,
         delivery: Delivery::L2,
+        gue_port: Service::DEFAULT_GUE_PORT,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
+        affinity: Affinity::default(),
+        track: Track::default(),
+        slow_start: Duration::ZERO,
+        quic: None,
+        allow_from: Vec::new(),
         health: None,
+        pool: None,
         backends: Vec::new(),
     };
     Model {
@@ -37,6 +47,8 @@ pub(super) fn backend(name: &str) -> Backend {
         port: None,
         weight: Backend::DEFAULT_WEIGHT,
         state: AdminState::Up,
+        drain_until: None,
+        server_id: None,
     }
 }
 
@@ -64,6 +76,12 @@ impl Node {
     /// `sluice backend drain`.
     pub fn drain(&mut self, name: &str) {
         self.set_state(name, AdminState::Drain);
+    }
+
+    /// `sluice backend drain --deadline`: of so many seconds.
+    pub fn drain_for(&mut self, name: &str, seconds: u64) {
+        let until = self.now().after(Duration::from_secs(seconds));
+        self.edit(name, |backend| (backend.state, backend.drain_until) = (AdminState::Drain, Some(until)));
     }
 
     /// `sluice backend weight`.

@@ -5,12 +5,17 @@ mod flows;
 use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use lb_common::{
-    Address, BackendValue, DropReason, EndpointKey, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row, ServiceValue,
-    Settings, Traffic,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row,
+    ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
-    balance::flows::{Arrival, steer},
+    balance::{
+        flows::{Arrival, steer},
+        quic::{Named, look},
+    },
+    frame::Frame,
     parse::Packet,
+    service::lookup::{self, Endpoint, ServiceTable},
     tables::{Route, Tables},
 };
 use lb_userspace::plan::Snapshot;
@@ -67,13 +72,36 @@ fn add(traffic: &mut Traffic, bytes: u64, flows: u64) {
     traffic.flows += flows;
 }
 
+impl ServiceTable for SnapshotTables<'_> {
+    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
+        self.snapshot.services.get(key)
+    }
+
+    fn service_in_block(&self, block: u16, port: u16) -> Option<ServiceValue> {
+        ServiceValue::from_word(self.snapshot.port_blocks.get(&block)?.find(port))
+    }
+}
+
 impl Tables for SnapshotTables<'_> {
     fn settings(&self) -> Option<&Settings> {
         Some(&self.snapshot.settings)
     }
 
-    fn service(&self, key: &EndpointKey) -> Option<&ServiceValue> {
-        self.snapshot.services.get(key)
+    fn service_at(&self, endpoint: Endpoint<'_>) -> Option<ServiceValue> {
+        lookup::find(endpoint, &self.snapshot.settings, self)
+    }
+
+    fn allows_source(&self, service: u16, source: &Address) -> bool {
+        let source: IpAddr = (*source).into();
+        self.snapshot.sources.iter().any(|(id, prefix)| *id == service && prefix.contains(&source))
+    }
+
+    fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named {
+        look(frame, offset, service, ids, self)
+    }
+
+    fn server(&self, service: u16, id: u64) -> Option<u16> {
+        self.snapshot.servers.get(&(service, id)).copied()
     }
 
     fn row(&self, ring: u32, row: u32) -> Option<Row> {
@@ -83,6 +111,10 @@ impl Tables for SnapshotTables<'_> {
     fn backend(&self, slot: u16) -> Option<&BackendValue> {
         let inside = u32::from(slot) < MAX_BACKENDS;
         self.snapshot.backends.get(&slot).or(inside.then_some(&self.nobody))
+    }
+
+    fn client_hash(&self, flow: &Flow, service: &ServiceValue) -> u64 {
+        service.hash(flow, &self.snapshot.settings.hash_key)
     }
 
     fn steer(&self, arrival: Arrival) -> u16 {

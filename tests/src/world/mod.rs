@@ -15,13 +15,13 @@ use std::{
 
 use lb_common::{HashKey, Mac};
 use lb_userspace::{
-    model::{Model, Service},
+    model::{Model, Moment, Service},
     plan::{Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
 };
 
 pub use self::{
-    services::SECRET,
+    services::{SECRET, service},
     ways::{INTERFACES, Interface, WAYS, Way, route},
 };
 
@@ -79,6 +79,13 @@ impl Default for Setup {
 }
 
 impl Setup {
+    /// Adds a service, and the ways to its backends.
+    pub fn add(&mut self, service: Service) {
+        let addresses = service.backends.iter().map(|backend| backend.address);
+        self.next_hops.extend(addresses.map(|address| (address, next_hop(address))));
+        self.model.services.push(service);
+    }
+
     /// The service with a name.
     pub fn service(&mut self, name: &str) -> &mut Service {
         self.model.services.iter_mut().find(|service| service.name == name).expect("a service of the world")
@@ -97,11 +104,13 @@ fn next_hop(address: IpAddr) -> NextHop {
     let interface = ways::interface(ifindex);
     NextHop {
         ifindex,
+        vlan: None,
         interface: interface.name.to_owned(),
         mac: Mac::new(mac_of(&address.to_string())),
         source_mac: Mac::new(interface_mac(ifindex)),
         source: if address.is_ipv4() { interface.v4.into() } else { interface.v6.into() },
         mtu: 1500,
+        is_local: false,
     }
 }
 
@@ -128,6 +137,7 @@ impl World {
             patience: Patience::default(),
             census: None,
             now_s: 0,
+            now: Moment::from_seconds(1_800_000_000),
         };
         let desired = Planner::default().desired(inputs, &Snapshot::default()).expect("a world that fits the tables");
         Self { snapshot: desired.snapshot, service_ids: desired.service_ids, slots: desired.slots }

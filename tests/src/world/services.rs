@@ -1,8 +1,11 @@
 //! The services of the world.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
-use lb_userspace::model::{AdminState, Backend, Delivery, Firewall, Model, Node, Protocol, RingSettings, Service};
+use ipnet::IpNet;
+use lb_userspace::model::{
+    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service, Track,
+};
 
 /// The secret of the flow hash.
 pub const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
@@ -11,7 +14,7 @@ pub const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 type Line = (&'static str, Protocol, &'static str, u16, Delivery, &'static [(&'static str, u16)]);
 
 const SERVICES: &[Line] = {
-    use Delivery::{Ipip, L2, Nat};
+    use Delivery::{Gue, Ipip, L2, Nat};
     use Protocol::{Tcp, Udp};
     &[
         ("web", Tcp, "10.9.0.100", 80, L2, &[("10.9.0.11", 0)]),
@@ -25,14 +28,24 @@ const SERVICES: &[Line] = {
         ("nat", Tcp, "10.9.0.105", 80, Nat, &[("10.9.1.41", 8080)]),
         ("nat-dns", Udp, "10.9.0.105", 53, Nat, &[("10.9.1.42", 5353)]),
         ("nat-any", Tcp, "10.9.0.106", 0, Nat, &[("10.9.1.43", 0)]),
+        ("gue-4in4", Tcp, "10.9.0.160", 80, Gue, &[("10.9.1.161", 0)]),
+        ("gue-4in4-dns", Udp, "10.9.0.160", 53, Gue, &[("10.9.1.161", 0)]),
+        ("gue-near", Tcp, "10.9.0.160", 81, Gue, &[("10.9.0.161", 0)]),
+        ("gue-4in6", Tcp, "10.9.0.161", 80, Gue, &[("fd09:1::163", 0)]),
+        ("gue-4in6-dns", Udp, "10.9.0.161", 53, Gue, &[("fd09:1::163", 0)]),
         ("empty", Tcp, "10.9.0.107", 80, L2, &[]),
         ("web6", Tcp, "fd09::100", 80, L2, &[("fd09::11", 0)]),
         ("dns6", Udp, "fd09::100", 53, L2, &[("fd09:1::13", 0)]),
         ("6in4", Tcp, "fd09::102", 80, Ipip, &[("10.9.1.34", 0)]),
         ("6in6", Tcp, "fd09::103", 80, Ipip, &[("fd09:1::35", 0)]),
+        ("gue-6in4", Tcp, "fd09::160", 80, Gue, &[("10.9.1.164", 0)]),
+        ("gue-6in4-dns", Udp, "fd09::160", 53, Gue, &[("10.9.1.164", 0)]),
+        ("gue-6in6", Tcp, "fd09::161", 80, Gue, &[("fd09:1::165", 0)]),
+        ("gue-6in6-dns", Udp, "fd09::161", 53, Gue, &[("fd09:1::165", 0)]),
         ("nat6", Tcp, "fd09::105", 80, Nat, &[("fd09:1::41", 8080)]),
         ("nat6-dns", Udp, "fd09::105", 53, Nat, &[("fd09:1::42", 5353)]),
         ("nat6-any", Udp, "fd09::106", 0, Nat, &[("fd09:1::43", 0)]),
+        ("spread6", Tcp, "fd09::101", 80, L2, &[("fd09:1::21", 0), ("fd09:1::22", 0), ("fd09:1::23", 0)]),
     ]
 };
 
@@ -40,20 +53,40 @@ const SERVICES: &[Line] = {
 pub(super) fn model() -> Model {
     Model {
         node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None },
-        services: SERVICES.iter().map(service).collect(),
+        services: SERVICES.iter().map(line).collect(),
         firewall: Firewall::default(),
     }
 }
 
-fn service(&(name, protocol, address, port, delivery, backends): &Line) -> Service {
+fn line(&(name, protocol, address, port, delivery, backends): &Line) -> Service {
+    let ports = if port == 0 { Ports::ANY } else { port.into() };
+    service(name, protocol, parsed(address).into(), ports, delivery, backends)
+}
+
+/// A service of backends with port (0 is the client's), in a small ring.
+pub fn service(
+    name: &str,
+    protocol: Protocol,
+    address: IpNet,
+    ports: Ports,
+    delivery: Delivery,
+    backends: &[(&str, u16)],
+) -> Service {
     Service {
         name: name.to_owned(),
-        address: parsed(address),
-        port: (port != 0).then_some(port),
+        address,
+        ports,
         protocol,
         delivery,
+        gue_port: Service::DEFAULT_GUE_PORT,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
+        affinity: Affinity::default(),
+        track: Track::default(),
+        slow_start: Duration::ZERO,
+        quic: None,
+        allow_from: Vec::new(),
         health: None,
+        pool: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),
     }
 }
@@ -65,6 +98,8 @@ fn backend(address: &str, port: u16) -> Backend {
         port: (port != 0).then_some(port),
         weight: Backend::DEFAULT_WEIGHT,
         state: AdminState::Up,
+        drain_until: None,
+        server_id: None,
     }
 }
 

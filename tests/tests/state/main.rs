@@ -3,13 +3,16 @@
 //! A node of [`tests::sim`] is the product's planner, scan and steering without a kernel. The cases are named after what
 //! happens to a connection; [`random`] lets everything happen to many.
 
+mod afresh;
 mod changes;
+mod clients;
 mod failures;
 mod floods;
+mod ramps;
 mod random;
-
 mod restarts;
 mod scans;
+mod tracking;
 mod udp;
 
 use lb_userspace::model::Protocol;

@@ -7,18 +7,19 @@
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
 
 use lb_common::{Entry, RowState, UNCONFIRMED_SECONDS};
 use lb_userspace::{
-    model::{AdminState, Protocol},
+    model::{AdminState, Affinity, Clients, Protocol, Track},
     plan::Health,
 };
 use proptest::{
     prelude::*,
     test_runner::{Config, RngSeed, TestRunner},
 };
-use tests::sim::{Kind, Node};
+use tests::sim::{FLOWS_PER_CLIENT, Kind, Node};
 
 /// The backends that there may be.
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
@@ -26,8 +27,53 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 /// How many flows there may be.
 const FLOWS: u32 = 60;
 
-/// Nobody may be silent for longer: the shortest time of a flip is a quarter of an hour.
-const SILENCE_S: u64 = 800;
+/// A kind of service, and what it promises.
+#[derive(Clone, Copy)]
+struct Mode {
+    protocol: Protocol,
+    affinity: Affinity,
+    track: Track,
+    /// Nobody may be silent for longer.
+    silence_s: u64,
+}
+
+/// Connections. The shortest time of a flip is a quarter of an hour.
+const CONNECTIONS: Mode =
+    Mode { protocol: Protocol::Tcp, affinity: Affinity::Flow, track: Track::Changes, silence_s: 800 };
+
+/// Connections that are all remembered: for two hours, whatever happens to rows.
+const TRACKED: Mode = Mode { track: Track::Always, silence_s: 7000, ..CONNECTIONS };
+
+/// Datagrams.
+const DATAGRAMS: Mode = Mode { protocol: Protocol::Udp, silence_s: 28, ..CONNECTIONS };
+
+/// Datagrams that are all remembered.
+const TRACKED_DATAGRAMS: Mode = Mode { track: Track::Always, ..DATAGRAMS };
+
+/// Clients that are remembered for ten minutes, with all the connections that they open and close.
+const CLIENTS: Mode = Mode {
+    affinity: Affinity::Client(Clients { bits: 128, timeout: Duration::from_secs(600) }),
+    silence_s: 580,
+    ..CONNECTIONS
+};
+
+/// Clients of a service, all remembered.
+const TRACKED_CLIENTS: Mode = Mode {
+    affinity: Affinity::ClientService(Clients { bits: 128, timeout: Duration::from_secs(600) }),
+    track: Track::Always,
+    ..CLIENTS
+};
+
+impl Mode {
+    /// Whether a packet can say that a flow begins or ends.
+    fn has_bounds(self) -> bool {
+        self.protocol == Protocol::Tcp && self.affinity == Affinity::Flow
+    }
+
+    fn kind(self, kind: Kind) -> Kind {
+        if self.protocol == Protocol::Udp { Kind::Datagram } else { kind }
+    }
+}
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -101,6 +147,7 @@ impl Duty {
 
 /// A node, and what must be true of it.
 struct Reference {
+    mode: Mode,
     node: Node,
     backends: BTreeMap<&'static str, Duty>,
     flows: BTreeMap<u32, Known>,
@@ -112,10 +159,13 @@ struct Reference {
 }
 
 impl Reference {
-    fn new(sets: usize, is_roomy: bool) -> Self {
+    fn new(mode: Mode, sets: usize, is_roomy: bool) -> Self {
         let backends = NAMES[..2].iter().map(|&name| (name, Duty { state: AdminState::Up, health: Health::Up }));
+        let mut node = Node::new(mode.protocol, &NAMES[..2], sets);
+        node.change(|service| (service.affinity, service.track) = (mode.affinity, mode.track));
         Self {
-            node: Node::new(Protocol::Tcp, &NAMES[..2], sets),
+            mode,
+            node,
             backends: backends.collect(),
             flows: BTreeMap::new(),
             is_roomy,
@@ -127,21 +177,23 @@ impl Reference {
     fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match *step {
             Step::Open { flow, pause_s } => {
-                self.syn(flow);
+                self.syn(flow)?;
                 // Without room, an answer is waited for only so long.
                 self.wait(if self.is_roomy { pause_s } else { pause_s.min(UNCONFIRMED_SECONDS.into()) })?;
                 self.data(flow)?;
             }
             Step::OpenMany { first } => {
                 for flow in (first..FLOWS).step_by(4) {
-                    self.syn(flow);
+                    self.syn(flow)?;
                     self.data(flow)?;
                 }
             }
             Step::Data { flow } => self.data(flow)?,
             Step::Close { flow, kind } => {
                 self.check(flow, kind)?;
-                self.flows.remove(&flow);
+                if self.mode.has_bounds() {
+                    self.flows.remove(&flow);
+                }
             }
             Step::Toggle { backend } => self.toggle(NAMES[backend]),
             Step::SetState { backend, state } => {
@@ -172,21 +224,34 @@ impl Reference {
                     self.node.set_health(name, duty.health);
                 }
             }
-            Step::Wait { seconds } => self.wait(seconds)?,
+            // Where little is promised, time passes in smaller steps.
+            Step::Wait { seconds } => {
+                self.wait((seconds * self.mode.silence_s.min(CONNECTIONS.silence_s)).div_ceil(CONNECTIONS.silence_s))?;
+            }
         }
         self.forget();
         Ok(())
     }
 
-    /// A SYN may go anywhere; where it goes, the flow stays.
-    fn syn(&mut self, flow: u32) {
+    /// A SYN may go anywhere; where it goes, the flow stays. Where it does not begin a flow, that may only be said of the
+    /// first packet.
+    fn syn(&mut self, flow: u32) -> Result<(), TestCaseError> {
+        if !self.mode.has_bounds() && self.flows.contains_key(&flow) {
+            return self.check(flow, Kind::Syn);
+        }
         self.flows.remove(&flow);
         self.excused.remove(&flow);
         self.tally.opened += 1;
-        let backend =
-            self.node.packet(flow, Kind::Syn).map(|name| *NAMES.iter().find(|known| **known == name).unwrap());
+        let found = self.node.packet(self.number(flow), self.mode.kind(Kind::Syn));
+        let backend = found.map(|name| *NAMES.iter().find(|known| **known == name).unwrap());
         let seen_s = self.node.now_s();
         self.flows.extend(backend.map(|backend| (flow, Known { backend, seen_s })));
+        Ok(())
+    }
+
+    /// The number that the node's clients have for a flow: if flows are clients, each is another client.
+    fn number(&self, flow: u32) -> u32 {
+        if self.mode.affinity == Affinity::Flow { flow } else { flow * FLOWS_PER_CLIENT }
     }
 
     fn data(&mut self, flow: u32) -> Result<(), TestCaseError> {
@@ -195,15 +260,15 @@ impl Reference {
 
     /// Sends a packet of a flow, which must go where the flow is.
     fn check(&mut self, flow: u32, kind: Kind) -> Result<(), TestCaseError> {
-        let now_s = self.node.now_s();
+        let (now_s, number) = (self.node.now_s(), self.number(flow));
         let Some(known) = self.flows.get_mut(&flow) else {
             // A stranger's packet; it may not do harm to others.
-            let _ = self.node.packet(flow, kind);
+            let _ = self.node.packet(self.number(flow), self.mode.kind(kind));
             return Ok(());
         };
         known.seen_s = now_s;
-        let (row, entry) = (self.node.row(flow), self.node.entry(flow));
-        let found = self.node.packet(flow, kind);
+        let (row, entry) = (self.node.row(number), self.node.entry(number));
+        let found = self.node.packet(number, self.mode.kind(kind));
         if found == Some(known.backend) {
             return Ok(());
         }
@@ -232,16 +297,16 @@ impl Reference {
     fn wait(&mut self, seconds: u64) -> Result<(), TestCaseError> {
         let mut left = seconds;
         while left > 0 {
-            let pause_s = left.min(SILENCE_S / 2);
+            let pause_s = left.min(self.mode.silence_s / 2);
             left -= pause_s;
             self.tick(pause_s);
+            self.forget();
             let talkative: Vec<u32> = self.flows.keys().copied().filter(|flow| flow % 2 == 0).collect();
             for flow in talkative {
                 if left > 0 {
                     self.data(flow)?;
                 }
             }
-            self.forget();
         }
         Ok(())
     }
@@ -262,22 +327,24 @@ impl Reference {
 
     /// Forgets the flows that nothing is promised to.
     fn forget(&mut self) {
-        let (now_s, backends) = (self.node.now_s(), &self.backends);
+        let (now_s, backends, silence_s) = (self.node.now_s(), &self.backends, self.mode.silence_s);
         self.flows.retain(|_, known| {
-            backends.get(known.backend).is_some_and(|duty| duty.serves()) && now_s - known.seen_s <= SILENCE_S
+            backends.get(known.backend).is_some_and(|duty| duty.serves()) && now_s - known.seen_s <= silence_s
         });
     }
 
     /// Everybody leaves: nothing is left.
     fn end(&mut self) -> Result<(), TestCaseError> {
         for flow in 0..FLOWS {
-            let _ = self.node.packet(flow, Kind::Rst);
+            let _ = self.node.packet(self.number(flow), self.mode.kind(Kind::Rst));
         }
         for _ in 0..5 {
             self.node.tick(3601);
         }
         prop_assert_eq!(self.node.entries(), 0);
-        prop_assert_eq!(self.node.rows_in(RowState::Settled), self.node.rows().len());
+        let rest = if self.mode.track == Track::Always { RowState::Moving } else { RowState::Settled };
+        prop_assert_eq!(self.node.rows_in(rest), self.node.rows().len());
+        prop_assert!(self.node.rows().iter().all(|row| row.default() == row.current()));
         prop_assert!(!self.node.has_retired());
         Ok(())
     }
@@ -292,12 +359,12 @@ struct Tally {
 }
 
 /// Plays schedules on nodes with so many sets.
-fn play(cases: u32, sets: usize, is_roomy: bool) -> Tally {
+fn play(mode: Mode, cases: u32, sets: usize, is_roomy: bool) -> Tally {
     // The same schedules in every run: a test that fails today failed yesterday.
     let config = Config { cases, rng_seed: RngSeed::Fixed(0x51_1ce), failure_persistence: None, ..Config::default() };
     let total = Cell::new(Tally::default());
     let result = TestRunner::new(config).run(&steps(), |steps| {
-        let mut reference = Reference::new(sets, is_roomy);
+        let mut reference = Reference::new(mode, sets, is_roomy);
         for step in &steps {
             reference.step(step)?;
         }
@@ -317,14 +384,36 @@ fn play(cases: u32, sets: usize, is_roomy: bool) -> Tally {
 
 #[test]
 fn no_flow_moves_while_its_backend_serves() {
-    let tally = play(250, 256, true);
+    let tally = play(CONNECTIONS, 250, 256, true);
     assert!(tally.opened > 8_000, "{tally:?}");
+}
+
+#[test]
+fn no_tracked_flow_moves_while_its_backend_serves() {
+    let tally = play(TRACKED, 150, 256, true);
+    assert!(tally.opened > 4_000, "{tally:?}");
+}
+
+#[test]
+fn no_flow_of_datagrams_moves_while_its_backend_serves() {
+    let tally = play(DATAGRAMS, 100, 256, true);
+    assert!(tally.opened > 2_000, "{tally:?}");
+    let tally = play(TRACKED_DATAGRAMS, 50, 256, true);
+    assert!(tally.opened > 1_000, "{tally:?}");
+}
+
+#[test]
+fn no_client_moves_while_its_backend_serves() {
+    let tally = play(CLIENTS, 150, 256, true);
+    assert!(tally.opened > 2_000, "{tally:?}");
+    let tally = play(TRACKED_CLIENTS, 50, 256, true);
+    assert!(tally.opened > 800, "{tally:?}");
 }
 
 /// Eight places for sixty flows. Whose packets the table has confirmed stays; of the others few move.
 #[test]
 fn few_flows_move_when_the_table_is_much_too_small() {
-    let tally = play(250, 1, false);
+    let tally = play(CONNECTIONS, 250, 1, false);
     assert!(tally.opened > 8_000 && tally.excused > 10, "{tally:?}");
     assert!(tally.moved * 1000 <= tally.opened, "{tally:?}");
 }

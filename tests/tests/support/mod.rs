@@ -64,7 +64,7 @@ impl Ran {
 /// Runs the datapath on a frame.
 pub(crate) fn run(frame: &[u8], ingress: u32, headroom: usize) -> Ran {
     let tables = SnapshotTables::new(&WORLD.snapshot, |packet| route(packet, ingress));
-    let mut buffer = vec![0; headroom];
+    let mut buffer = vec![0xa5; headroom];
     buffer.extend(frame);
     let mut frame = MemoryFrame::new(&mut buffer, headroom, ingress);
     let verdict = lb_ebpf::process(&mut frame, &tables);
@@ -81,6 +81,9 @@ pub(crate) fn decapsulate(frame: &[u8]) -> Vec<u8> {
         }
         fn trusts(&self, _: &Address) -> bool {
             true
+        }
+        fn gue_port(&self) -> u16 {
+            6080
         }
         fn count_decapsulated(&self, _: u64) {}
     }

@@ -24,7 +24,7 @@ pub(crate) struct Shape {
 }
 
 /// Services of every delivery and family, and strangers.
-const DESTINATIONS: [&str; 14] = [
+const DESTINATIONS: [&str; 18] = [
     "10.9.0.100",
     "10.9.0.101",
     "10.9.0.102",
@@ -32,12 +32,16 @@ const DESTINATIONS: [&str; 14] = [
     "10.9.0.105",
     "10.9.0.106",
     "10.9.0.107",
+    "10.9.0.160",
+    "10.9.0.161",
     "10.9.0.200",
     "fd09::100",
     "fd09::102",
     "fd09::103",
     "fd09::105",
     "fd09::106",
+    "fd09::160",
+    "fd09::161",
     "fd09::200",
 ];
 

@@ -3,15 +3,22 @@
 mod backends;
 mod limits;
 mod nat;
+mod pools;
+mod ports;
+mod quic;
 mod services;
 
+pub(super) use self::pools::share as share_pools;
 use super::{report::Report, written::Written};
 
 /// Compares the parts of a document with each other.
 pub(super) fn document(written: &Written, report: &mut Report<'_>) {
-    services::check(&written.services, report);
+    services::check(&written.services, &written.pools, report);
+    ports::check(&written.services, report);
+    pools::check(&written.pools, &written.services, report);
     for service in &written.services {
         backends::check(service, report);
+        quic::check(service, report);
     }
     nat::check(&written.services, report);
     limits::check(&written.services, report);

@@ -2,15 +2,30 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use crate::config::{report::Report, written::WrittenService};
+use ipnet::IpNet;
+use lb_common::Delivery;
 
-/// Names and endpoints are unique, and no backend is a service.
-///
-/// A service with any port may share its address and protocol with services of one port, which then come first.
-pub(super) fn check(services: &[WrittenService], report: &mut Report<'_>) {
+use crate::config::{
+    report::{At, Report},
+    written::{WrittenPool, WrittenService},
+};
+
+/// Names are unique, addresses can be delivered to, no backend is a service, and no key is without effect.
+pub(super) fn check(services: &[WrittenService], pools: &[WrittenPool], report: &mut Report<'_>) {
     names_are_unique(services, report);
-    endpoints_are_unique(services, report);
-    no_backend_is_a_service(services, report);
+    prefixes_can_be_delivered(services, report);
+    no_backend_is_a_service(services, pools, report);
+    for service in services {
+        gue_port_is_used(service, report);
+    }
+}
+
+fn gue_port_is_used(service: &WrittenService, report: &mut Report<'_>) {
+    let (Some(port), Some(delivery)) = (&service.gue_port, service.delivery) else { return };
+    if delivery != Delivery::Gue {
+        let message = format!("{} cannot have a `gue_port`: its delivery is `{}`", service.called(), delivery.name());
+        report.error(&port.span, message, "remove it, or write `delivery = \"gue\"`");
+    }
 }
 
 fn names_are_unique(services: &[WrittenService], report: &mut Report<'_>) {
@@ -24,43 +39,51 @@ fn names_are_unique(services: &[WrittenService], report: &mut Report<'_>) {
     }
 }
 
-fn endpoints_are_unique(services: &[WrittenService], report: &mut Report<'_>) {
-    let mut seen = HashMap::new();
-    for service in services {
-        let (Some(address), Some(port), Some(protocol)) = (&service.address, &service.port, service.protocol) else {
-            continue;
-        };
-        let Some(first) = seen.insert((address.value, port.value, protocol), service) else { continue };
-        let (name, line) = (first.called(), report.line(first.span.start));
-        let port = port.value.map_or_else(|| "any port".to_owned(), |port| format!("port {port}"));
-        let message =
-            format!("{} {port} ({}) belongs to {name} already, in line {line}", address.value, protocol.name());
-        report.error(&address.span, message, "move the backends into one service, or change address, port or protocol");
+fn prefixes_can_be_delivered(services: &[WrittenService], report: &mut Report<'_>) {
+    for service in services.iter().filter(|service| service.delivery == Some(Delivery::Nat)) {
+        if let Some(address) = service.address.as_ref().filter(|address| is_prefix(address.value)) {
+            let message = format!(
+                "`nat` cannot serve a prefix: a reply could not be given its address in {} back",
+                address.value
+            );
+            report.error(&address.span, message, "name one address, or write `delivery = \"ipip\"` or `\"l2\"`");
+        }
     }
 }
 
-fn no_backend_is_a_service(services: &[WrittenService], report: &mut Report<'_>) {
-    let mut owners: HashMap<IpAddr, usize> = HashMap::new();
-    for (index, service) in services.iter().enumerate() {
-        if let Some(address) = &service.address {
-            owners.entry(address.value).or_insert(index);
+fn is_prefix(address: IpNet) -> bool {
+    address.prefix_len() < address.max_prefix_len()
+}
+
+fn no_backend_is_a_service(services: &[WrittenService], pools: &[WrittenPool], report: &mut Report<'_>) {
+    let addresses = services.iter().filter_map(|service| Some((service.address.as_ref()?.value, service)));
+    let (prefixes, single): (Vec<_>, Vec<_>) = addresses.partition(|(address, _)| is_prefix(*address));
+    let mut owners: HashMap<IpAddr, &WrittenService> = HashMap::new();
+    for (address, service) in single {
+        owners.entry(address.addr()).or_insert(service);
+    }
+    let groups = services.iter().map(|service| (Some(service), service.own_backends()));
+    for (own, backends) in groups.chain(pools.iter().map(|pool| (None, pool.backends.as_slice()))) {
+        for address in backends.iter().filter_map(|backend| backend.address.as_ref()) {
+            let own = own.and_then(|service| Some((service.address.as_ref()?.value, service)));
+            let covering = own.iter().chain(&prefixes).find(|(prefix, _)| prefix.contains(&address.value));
+            let owner = covering.map(|(_, service)| *service).or_else(|| owners.get(&address.value).copied());
+            if let Some(owner) = owner {
+                let is_own = own.is_some_and(|(_, service)| std::ptr::eq(service, owner));
+                belongs_to_a_service(address, owner, is_own, report);
+            }
         }
     }
-    for service in services {
-        let own = service.address.as_ref().map(|address| address.value);
-        for address in service.backends.iter().filter_map(|backend| backend.address.as_ref()) {
-            let Some(owner) = owners.get(&address.value).map(|&index| &services[index]) else { continue };
-            let whose = if own == Some(address.value) {
-                "its service".to_owned()
-            } else {
-                format!("{}, in line {}", owner.called(), report.line(owner.span.start))
-            };
-            let message = format!("{} is the address of {whose}, so it cannot be a backend's", address.value);
-            report.error(
-                &address.span,
-                message,
-                "name the address that the server itself has; packets to it would come back here",
-            );
-        }
-    }
+}
+
+fn belongs_to_a_service(address: &At<IpAddr>, owner: &WrittenService, is_own: bool, report: &mut Report<'_>) {
+    let whose = if is_own {
+        "its service".to_owned()
+    } else {
+        format!("{}, in line {}", owner.called(), report.line(owner.span.start))
+    };
+    let relation = if owner.address.as_ref().is_some_and(|owner| is_prefix(owner.value)) { "an" } else { "the" };
+    let message = format!("{} is {relation} address of {whose}, so it cannot be a backend's", address.value);
+    let help = "name the address that the server itself has; packets to it would come back here";
+    report.error(&address.span, message, help);
 }

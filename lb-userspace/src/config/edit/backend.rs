@@ -1,4 +1,4 @@
-//! Backends of a service.
+//! Backends of a service or a pool.
 
 use std::net::IpAddr;
 
@@ -6,9 +6,10 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Tab
 
 use super::{
     EditError, array,
+    owner::Owner,
     table::{self, indentation, text},
 };
-use crate::model::{AdminState, Backend, Model, Service};
+use crate::model::{AdminState, Backend, Model, Moment, ServerId};
 
 /// A backend to add.
 pub(super) struct New<'a> {
@@ -16,22 +17,23 @@ pub(super) struct New<'a> {
     pub(super) address: IpAddr,
     pub(super) port: Option<u16>,
     pub(super) weight: Option<u32>,
+    pub(super) server_id: Option<ServerId>,
 }
 
 /// Adds a backend behind the others.
 pub(super) fn add(
     tree: &mut DocumentMut,
     model: &Model,
-    service: &str,
+    owner: &str,
     new: &New<'_>,
 ) -> Result<Option<String>, EditError> {
-    let (index, service) = find_service(model, service)?;
-    if let Some(there) = service.backends.iter().find(|there| new.collides(there)) {
-        return if new.is(there) { Ok(None) } else { Err(exists(service, there)) };
+    let owner = Owner::find(model, owner)?;
+    if let Some(there) = owner.backends.iter().find(|there| new.collides(there)) {
+        return if new.is(there) { Ok(None) } else { Err(exists(&owner, there)) };
     }
-    let tables = tree.get_mut("service").ok_or(EditError::ByHand)?;
+    let tables = tree.get_mut(owner.section()).ok_or(EditError::ByHand)?;
     let inline = !tables.is_array_of_tables();
-    let parent = table::element(tables, index).ok_or(EditError::ByHand)?;
+    let parent = table::named(tables, owner.name).ok_or(EditError::ByHand)?;
     if inline && !parent.contains_key("backend") {
         table::set(parent, "backend", Array::new().into());
     }
@@ -40,19 +42,19 @@ pub(super) fn add(
         Item::Value(Value::Array(array)) => array::append(array, new.inline_table()),
         _ => return Err(EditError::ByHand),
     }
-    Ok(Some(format!("added backend `{}` ({}) to service `{}`", new.called(), new.address, service.name)))
+    Ok(Some(format!("added backend `{}` ({}) to {}", new.called(), new.address, owner.with_users())))
 }
 
 /// Removes a backend.
 pub(super) fn remove(
     tree: &mut DocumentMut,
     model: &Model,
-    service: &str,
+    owner: &str,
     backend: &str,
 ) -> Result<Option<String>, EditError> {
-    let (service_index, service) = find_service(model, service)?;
-    let (index, backend) = find_backend(service, backend)?;
-    let parent = service_table(tree, service_index).ok_or(EditError::ByHand)?;
+    let owner = Owner::find(model, owner)?;
+    let (index, backend) = owner.backend(backend)?;
+    let parent = owner.table(tree).ok_or(EditError::ByHand)?;
     match parent.get_mut("backend") {
         Some(Item::ArrayOfTables(tables)) => {
             let removed = tables.remove(index);
@@ -64,96 +66,81 @@ pub(super) fn remove(
         Some(Item::Value(Value::Array(array))) => array::remove(array, index),
         _ => return Err(EditError::ByHand),
     }
-    let last = if service.backends.len() == 1 { "; it has no backend left" } else { "" };
-    Ok(Some(format!("removed backend `{}` from service `{}`{last}", backend.name, service.name)))
+    let last = if owner.backends.len() == 1 { "; it has no backend left" } else { "" };
+    Ok(Some(format!("removed backend `{}` from {}{last}", backend.name, owner.with_users())))
 }
 
-/// Changes what the operator wants of a backend.
+/// Changes what the operator wants of a backend, and until when a drain lasts.
 pub(super) fn set_state(
     tree: &mut DocumentMut,
     model: &Model,
-    service: &str,
+    owner: &str,
     backend: &str,
-    state: AdminState,
+    wanted: (AdminState, Option<Moment>),
 ) -> Result<Option<String>, EditError> {
-    let (service_index, service) = find_service(model, service)?;
-    let (index, backend) = find_backend(service, backend)?;
-    if backend.state == state {
+    let owner = Owner::find(model, owner)?;
+    let (index, backend) = owner.backend(backend)?;
+    if (backend.state, backend.drain_until) == wanted {
         return Ok(None);
     }
-    set(tree, service_index, index, "state", state.name().into())?;
-    let (name, old, new) = (&backend.name, backend.state.name(), state.name());
-    Ok(Some(format!("changed the state of backend `{name}` of service `{}` from {old} to {new}", service.name)))
+    let (state, drain_until) = wanted;
+    let table = backend_table(tree, &owner, index)?;
+    if backend.state != state {
+        table::set(table, "state", state.name().into());
+    }
+    match drain_until {
+        // The time was a moment of the model: it has a text that TOML understands.
+        Some(until) => {
+            table::set(table, "drain_until", until.to_string().parse::<Value>().map_err(|_| EditError::ByHand)?)
+        }
+        None => table::unset(table, "drain_until"),
+    }
+    let (name, old, new, whose) = (&backend.name, backend.state.name(), state.name(), owner.with_users());
+    let until = drain_until.map(|until| format!(" until {until}"));
+    Ok(Some(match (backend.state == state, until) {
+        (false, until) => {
+            let until = until.unwrap_or_default();
+            format!("changed the state of backend `{name}` of {whose} from {old} to {new}{until}")
+        }
+        (true, Some(until)) => format!("backend `{name}` of {whose} now drains{until}"),
+        (true, None) => format!("backend `{name}` of {whose} now drains without a deadline"),
+    }))
 }
 
 /// Changes a backend's weight.
 pub(super) fn set_weight(
     tree: &mut DocumentMut,
     model: &Model,
-    service: &str,
+    owner: &str,
     backend: &str,
     weight: u32,
 ) -> Result<Option<String>, EditError> {
-    let (service_index, service) = find_service(model, service)?;
-    let (index, backend) = find_backend(service, backend)?;
+    let owner = Owner::find(model, owner)?;
+    let (index, backend) = owner.backend(backend)?;
     if backend.weight == weight {
         return Ok(None);
     }
-    set(tree, service_index, index, "weight", i64::from(weight).into())?;
+    table::set(backend_table(tree, &owner, index)?, "weight", i64::from(weight).into());
     let (name, old) = (&backend.name, backend.weight);
-    Ok(Some(format!("changed the weight of backend `{name}` of service `{}` from {old} to {weight}", service.name)))
+    Ok(Some(format!("changed the weight of backend `{name}` of {} from {old} to {weight}", owner.with_users())))
 }
 
-fn find_service<'a>(model: &'a Model, name: &str) -> Result<(usize, &'a Service), EditError> {
-    let found = model.services.iter().enumerate().find(|(_, service)| service.name == name);
-    found.ok_or_else(|| EditError::UnknownService {
-        service: name.to_owned(),
-        known: model.services.iter().map(|service| service.name.clone()).collect(),
-    })
+fn backend_table<'t>(
+    tree: &'t mut DocumentMut,
+    owner: &Owner<'_>,
+    backend: usize,
+) -> Result<&'t mut dyn TableLike, EditError> {
+    let backends = owner.table(tree).and_then(|table| table.get_mut("backend"));
+    backends.and_then(|backends| table::element(backends, backend)).ok_or(EditError::ByHand)
 }
 
-/// The backend with this name, or else the only one with this address.
-fn find_backend<'a>(service: &'a Service, wanted: &str) -> Result<(usize, &'a Backend), EditError> {
-    let all = || service.backends.iter().enumerate();
-    if let Some(found) = all().find(|(_, backend)| backend.name == wanted) {
-        return Ok(found);
-    }
-    let address: Option<IpAddr> = wanted.parse().ok();
-    let found: Vec<_> = all().filter(|(_, backend)| Some(backend.address) == address).collect();
-    let names = |backends: &[(usize, &Backend)]| backends.iter().map(|(_, backend)| backend.name.clone()).collect();
-    let service_name = service.name.clone();
-    match found.as_slice() {
-        [only] => Ok(*only),
-        [] => Err(EditError::UnknownBackend {
-            service: service_name,
-            backend: wanted.to_owned(),
-            known: names(&all().collect::<Vec<_>>()),
-        }),
-        several => Err(EditError::AmbiguousBackend {
-            service: service_name,
-            address: wanted.to_owned(),
-            names: names(several),
-        }),
-    }
-}
-
-fn service_table(tree: &mut DocumentMut, index: usize) -> Option<&mut dyn TableLike> {
-    table::element(tree.get_mut("service")?, index)
-}
-
-fn set(tree: &mut DocumentMut, service: usize, backend: usize, key: &str, value: Value) -> Result<(), EditError> {
-    let backends = service_table(tree, service).and_then(|service| service.get_mut("backend"));
-    let backend = backends.and_then(|backends| table::element(backends, backend)).ok_or(EditError::ByHand)?;
-    table::set(backend, key, value);
-    Ok(())
-}
-
-fn exists(service: &Service, there: &Backend) -> EditError {
+fn exists(owner: &Owner<'_>, there: &Backend) -> EditError {
     let port = there.port.map(|port| format!(" port {port}")).unwrap_or_default();
+    let id = there.server_id.map(|id| format!(", server id {id}")).unwrap_or_default();
     EditError::BackendExists {
-        service: service.name.clone(),
+        owner: owner.called(),
         name: there.name.clone(),
-        what: format!("{}{port}, weight {}", there.address, there.weight),
+        what: format!("{}{port}, weight {}{id}", there.address, there.weight),
     }
 }
 
@@ -190,6 +177,7 @@ impl New<'_> {
         self.name.is_none_or(|name| name == there.name)
             && (self.address, self.port) == (there.address, there.port)
             && self.weight.is_none_or(|weight| weight == there.weight)
+            && self.server_id.is_none_or(|id| Some(id) == there.server_id)
     }
 
     fn values(&self) -> Vec<(&'static str, Value)> {
@@ -198,6 +186,7 @@ impl New<'_> {
         values.push(("address", self.address.to_string().into()));
         values.extend(self.port.map(|port| ("port", i64::from(port).into())));
         values.extend(self.weight.map(|weight| ("weight", i64::from(weight).into())));
+        values.extend(self.server_id.map(|id| ("server_id", id.to_string().into())));
         values
     }
 

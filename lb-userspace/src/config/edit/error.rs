@@ -17,39 +17,41 @@ pub enum EditError {
         /// The services that there are.
         known: Vec<String>,
     },
-    /// The service has no such backend.
-    #[error("service `{service}` has no backend {}; {}", quote(.backend), candidates(.backend, .known))]
+    /// The service or pool has no such backend.
+    #[error("{owner} has no backend {}; {}", quote(.backend), candidates(.backend, .known))]
     UnknownBackend {
-        /// The service.
-        service: String,
+        /// The service or pool, as messages call it.
+        owner: String,
         /// The name or address in the command.
         backend: String,
-        /// The backends that the service has.
+        /// The backends that it has.
         known: Vec<String>,
     },
-    /// Several backends of the service have the address.
-    #[error("service `{service}` has several backends with the address {address}; name one of {}", listed(.names))]
+    /// Several backends of the service or pool have the address.
+    #[error("{owner} has several backends with the address {address}; name one of {}", listed(.names))]
     AmbiguousBackend {
-        /// The service.
-        service: String,
+        /// The service or pool, as messages call it.
+        owner: String,
         /// The address in the command.
         address: String,
         /// The backends that have it.
         names: Vec<String>,
     },
-    /// The service has a backend with this name, or with this address and port, which is not the same.
+    /// The service or pool has a backend with this name, or with this address and port, which is not the same.
     #[error(
-        "service `{service}` has a backend `{name}` already: {what}; change it with `sluice backend weight`, or remove \
-         it first"
+        "{owner} has a backend `{name}` already: {what}; change it with `sluice backend weight`, or remove it first"
     )]
     BackendExists {
-        /// The service.
-        service: String,
+        /// The service or pool, as messages call it.
+        owner: String,
         /// The backend that is there.
         name: String,
         /// Its address, port and weight, in words.
         what: String,
     },
+    /// The server id in the command is none.
+    #[error("{0}; nothing was changed")]
+    ServerId(Fault),
     /// There is no such list.
     #[error("there is no list {}; the lists are `allow` and `deny`", quote(.list))]
     UnknownList {

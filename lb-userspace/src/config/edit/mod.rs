@@ -9,13 +9,14 @@ mod backend;
 mod error;
 mod interface;
 mod list;
+mod owner;
 mod table;
 
 use toml_edit::DocumentMut;
 
 pub use error::EditError;
 
-use super::document::Document;
+use super::{document::Document, server_id};
 use crate::{api::types::Edit, model::Model};
 
 /// A document after an edit.
@@ -57,12 +58,16 @@ impl Document {
 
 fn perform(tree: &mut DocumentMut, model: &Model, edit: &Edit) -> Result<Option<String>, EditError> {
     match edit {
-        Edit::BackendAdd { service, name, address, port, weight } => {
-            let new = backend::New { name: name.as_deref(), address: *address, port: *port, weight: *weight };
+        Edit::BackendAdd { service, name, address, port, weight, server_id } => {
+            let server_id = server_id.as_deref().map(server_id::server_id).transpose().map_err(EditError::ServerId)?;
+            let name = name.as_deref();
+            let new = backend::New { name, address: *address, port: *port, weight: *weight, server_id };
             backend::add(tree, model, service, &new)
         }
         Edit::BackendRemove { service, backend } => backend::remove(tree, model, service, backend),
-        Edit::BackendState { service, backend, state } => backend::set_state(tree, model, service, backend, *state),
+        Edit::BackendState { service, backend, state, drain_until } => {
+            backend::set_state(tree, model, service, backend, (*state, *drain_until))
+        }
         Edit::BackendWeight { service, backend, weight } => backend::set_weight(tree, model, service, backend, *weight),
         Edit::ListAdd { list, prefixes } => list::add(tree, model, list, prefixes),
         Edit::ListRemove { list, prefixes } => list::remove(tree, model, list, prefixes),

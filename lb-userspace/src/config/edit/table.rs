@@ -16,6 +16,19 @@ pub(super) fn element(tables: &mut Item, index: usize) -> Option<&mut dyn TableL
     }
 }
 
+/// The element of an array of tables that has this `name`.
+pub(super) fn named<'t>(tables: &'t mut Item, name: &str) -> Option<&'t mut dyn TableLike> {
+    let is_it = |table: &dyn TableLike| table.get("name").and_then(Item::as_str) == Some(name);
+    let index = match tables {
+        Item::ArrayOfTables(tables) => tables.iter().position(|table| is_it(table)),
+        Item::Value(Value::Array(array)) => {
+            array.iter().position(|table| table.as_inline_table().is_some_and(|table| is_it(table)))
+        }
+        _ => None,
+    };
+    element(tables, index?)
+}
+
 /// Gives `key` a value. The comment behind an old value stays; a new key looks like the one before it.
 pub(super) fn set(table: &mut dyn TableLike, key: &str, mut value: Value) {
     if let Some(old) = table.get_mut(key).and_then(Item::as_value_mut) {
@@ -32,6 +45,18 @@ pub(super) fn set(table: &mut dyn TableLike, key: &str, mut value: Value) {
     table.insert(key, Item::Value(value));
     if let (Some(indent), Some(mut key)) = (indent, table.key_mut(key)) {
         key.leaf_decor_mut().set_prefix(indent);
+    }
+}
+
+/// Removes a key, and the comment behind its value.
+pub(super) fn unset(table: &mut dyn TableLike, key: &str) {
+    let Some(removed) = table.remove(key) else { return };
+    let space = removed.as_value().map(|value| text(value.decor().suffix())).unwrap_or_default();
+    let last_key = table.iter().filter(|(_, item)| item.is_value()).last().map(|(last, _)| last.to_owned());
+    let last = last_key.and_then(|last| table.get_mut(&last)?.as_value_mut().map(Value::decor_mut));
+    // An inline table has its space before the closing brace behind the last value.
+    if let Some(last) = last.filter(|last| space.trim().is_empty() && text(last.suffix()).is_empty()) {
+        last.set_suffix(space);
     }
 }
 

@@ -1,9 +1,13 @@
 //! From text to what was written: each value by itself.
 
+mod affinity;
 mod backend;
 mod firewall;
 mod health;
 mod node;
+mod pool;
+mod ports;
+mod quic;
 mod ring;
 mod section;
 mod service;
@@ -12,6 +16,7 @@ mod value;
 
 use toml::de::DeTable;
 
+pub(super) use self::ports::overlap;
 use super::{report::Report, written::Written};
 use section::Section;
 
@@ -19,9 +24,10 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let root = Section::root(root.get_ref(), &["node", "service", "firewall"], report);
+    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall"], report);
     Written {
         node: node::read(root.get("node"), report),
+        pools: pool::read_all(root.get("pool"), report),
         services: service::read_all(root.get("service"), report),
         firewall: firewall::read(root.get("firewall"), report),
     }

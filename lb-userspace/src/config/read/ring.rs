@@ -4,8 +4,9 @@ use lb_common::RING_BITS;
 
 use super::{section::Section, value::Value};
 use crate::{
-    config::report::Report,
+    config::{names, report::Report},
     model::{RingAlgorithm, RingSettings},
+    ring,
 };
 
 const ALGORITHMS: [(&str, RingAlgorithm); 2] = [("quota", RingAlgorithm::Quota), ("maglev", RingAlgorithm::Maglev)];
@@ -13,7 +14,7 @@ const ALGORITHMS: [(&str, RingAlgorithm); 2] = [("quota", RingAlgorithm::Quota),
 /// Reads the settings; a key that is not there has its default.
 pub(super) fn read(value: &Value<'_>, report: &mut Report<'_>) -> RingSettings {
     let default = RingSettings::default();
-    let Some(section) = Section::open(value, "a ring", &["rows", "algorithm", "tolerance"], report) else {
+    let Some(section) = Section::open(value, "a ring", &["rows", "algorithm", "tolerance", "seed"], report) else {
         return default;
     };
     let permille = |fraction: f64| (fraction * 1000.0).round() as u32;
@@ -27,6 +28,7 @@ pub(super) fn read(value: &Value<'_>, report: &mut Report<'_>) -> RingSettings {
             .get("tolerance")
             .and_then(|value| value.fraction(0.0..=1.0, report))
             .map_or(default.tolerance_permille, permille),
+        seed: section.get("seed").and_then(|value| value.parsed(names::name, report)).map(|seed| ring::identity(&seed)),
     }
 }
 

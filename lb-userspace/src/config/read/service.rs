@@ -1,22 +1,44 @@
-//! `[[service]]`: an address, port and protocol that Sluice owns.
+//! `[[service]]`: an address, ports and a protocol that Sluice owns.
 
-use toml::de::DeValue;
+use std::{collections::HashSet, ops::RangeInclusive, time::Duration};
 
-use super::{backend, health, ring, section::Section, value::Value};
+use ipnet::IpNet;
+
+use super::{affinity, backend, health, ports, quic, ring, section::Section, value::Value};
 use crate::{
     config::{
-        address, names,
+        address, names, prefix,
         report::{At, Report},
         written::WrittenService,
     },
-    model::{Delivery, Protocol, RingSettings},
+    model::{Delivery, Protocol, RingSettings, Track},
 };
 
-const KEYS: [&str; 8] = ["name", "address", "port", "protocol", "delivery", "ring", "health", "backend"];
+const KEYS: &[&str] = &[
+    "name",
+    "address",
+    "port",
+    "protocol",
+    "delivery",
+    "gue_port",
+    "ring",
+    "quic",
+    "allow_from",
+    "health",
+    "pool",
+    "backend",
+    "affinity",
+    "track",
+    "slow_start",
+];
+const TRACKS: [(&str, Track); 3] = [("changes", Track::Changes), ("always", Track::Always), ("never", Track::Never)];
+/// A slow start has ten steps, and the daemon looks at them once a second.
+const SLOW_STARTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 const PROTOCOLS: [(&str, Protocol); 2] = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
-const DELIVERIES: [(&str, Delivery); 3] = [("l2", Delivery::L2), ("ipip", Delivery::Ipip), ("nat", Delivery::Nat)];
+const DELIVERIES: [(&str, Delivery); 4] =
+    [("l2", Delivery::L2), ("ipip", Delivery::Ipip), ("nat", Delivery::Nat), ("gue", Delivery::Gue)];
 const DELIVERY_HELP: &str = "write `\"l2\"` (backends on the same network segment, which own the service's address), \
-    `\"ipip\"` (backends anywhere, which unwrap) or `\"nat\"` (backends whose replies are routed through this node)";
+    `\"ipip\"` or `\"gue\"` (backends anywhere, which unwrap) or `\"nat\"` (backends whose replies are routed through this node)";
 
 /// Reads all services.
 pub(super) fn read_all(value: Option<Value<'_>>, report: &mut Report<'_>) -> Vec<WrittenService> {
@@ -29,35 +51,48 @@ pub(super) fn read_all(value: Option<Value<'_>>, report: &mut Report<'_>) -> Vec
 }
 
 fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenService> {
-    let section = Section::open(value, "a service", &KEYS, report)?;
+    let section = Section::open(value, "a service", KEYS, report)?;
     let name = section.required("name", "give the service a name for commands and metrics to use", report);
     let address = section.required("address", "name the address that clients connect to", report);
     let port = section.required("port", "name the port that clients connect to, or write `port = \"any\"`", report);
     let delivery = section.required("delivery", DELIVERY_HELP, report);
     let protocol = section.get("protocol");
     let health = section.get("health");
+    let address = address.and_then(|value| Some(value.at(value.parsed(address::of_service, report)?)));
+    let family = address.as_ref().map(|address| address.value.addr());
     Some(WrittenService {
         span: section.span.clone(),
         name: name.and_then(|value| Some(value.at(value.parsed(names::name, report)?))),
-        address: address.and_then(|value| Some(value.at(value.parsed(address::host, report)?))),
-        port: port.and_then(|value| Some(value.at(read_port(&value, report)?))),
+        address,
+        ports: port.and_then(|value| Some(value.at(ports::read(&value, report)?))),
         protocol: protocol.map_or(Some(Protocol::Tcp), |value| value.one_of(&PROTOCOLS, report)),
         delivery: delivery.and_then(|value| value.one_of(&DELIVERIES, report)),
+        gue_port: section.get("gue_port").and_then(|value| Some(value.at(value.integer(1..=65535, report)?))),
         ring: read_ring(&section, report),
+        affinity: section.get("affinity").map(|value| affinity::read(&value, family, report)).unwrap_or_default(),
+        track: section.get("track").and_then(|value| value.one_of(&TRACKS, report)).unwrap_or_default(),
+        slow_start: section.get("slow_start").and_then(|value| value.duration(SLOW_STARTS, report)).unwrap_or_default(),
+        quic: section.get("quic").map(|value| value.at(quic::read(&value, report))),
+        allow_from: section.get("allow_from").map(|value| sources(&value, report)).unwrap_or_default(),
         health: health.and_then(|value| Some(value.at(health::read(&value, report)?))),
-        backends: section.get("backend").map(|value| backend::read_all(&value, report)).unwrap_or_default(),
+        pool: section.get("pool").and_then(|value| Some(value.at(value.parsed(names::name, report)?))),
+        backends: section.get("backend").map(|value| backend::read_all(&value, "service", report)).unwrap_or_default(),
     })
 }
 
-/// A port, or `None` for any.
-fn read_port(value: &Value<'_>, report: &mut Report<'_>) -> Option<Option<u16>> {
-    match value.inner {
-        DeValue::String(text) if text == "any" => Some(None),
-        DeValue::String(_) => {
-            value.wrong_type("a number without quotes, or `\"any\"`", "write it like `port = 80`", report)
-        }
-        _ => value.integer(1..=65535, report).map(Some),
+/// The sources that may use the service. One that stands there twice is kept once.
+fn sources(value: &Value<'_>, report: &mut Report<'_>) -> Vec<IpNet> {
+    let elements = value.elements(report);
+    if elements.is_empty() && value.inner.is_array() {
+        report.error(
+            &value.span,
+            "with an empty `allow_from` nobody can use the service",
+            "name sources, or remove it",
+        );
     }
+    let mut seen = HashSet::new();
+    let sources = elements.iter().filter_map(|element| element.parsed(prefix::prefix, report));
+    sources.filter(|source| seen.insert(*source)).collect()
 }
 
 fn read_ring(section: &Section<'_>, report: &mut Report<'_>) -> At<RingSettings> {

@@ -6,12 +6,16 @@ use humantime::format_duration;
 use toml::{
     Spanned,
     de::{DeInteger, DeValue},
+    value::{Datetime, Offset},
 };
 
-use crate::config::{
-    fault::{Fault, quote},
-    names::{listed, nearest},
-    report::{At, Report, Span},
+use crate::{
+    config::{
+        fault::{Fault, quote},
+        names::{listed, nearest},
+        report::{At, Report, Span},
+    },
+    model::Moment,
 };
 
 /// A value and the key that it belongs to.
@@ -108,6 +112,20 @@ impl<'a> Value<'a> {
         self.out_of_range(format_duration(read), format_duration(*range.start()), format_duration(*range.end()), report)
     }
 
+    /// A date with a time of day and its offset from UTC.
+    pub(super) fn moment(&self, report: &mut Report<'_>) -> Option<Moment> {
+        const HELP: &str = "write it like `2026-12-31T18:00:00Z`, or with another offset, without quotes";
+        let DeValue::Datetime(written) = self.inner else {
+            return self.wrong_type("a date with a time", HELP, report);
+        };
+        let read = moment(written);
+        if read.is_none() {
+            let message = format!("`{}` is {written}, which does not say everything of when that is", self.key);
+            report.error(&self.span, message, HELP);
+        }
+        read
+    }
+
     /// The elements of an array.
     pub(super) fn elements(&self, report: &mut Report<'_>) -> Vec<Self> {
         let DeValue::Array(array) = self.inner else {
@@ -140,6 +158,17 @@ impl<'a> Value<'a> {
 
 fn number(integer: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// A date, time and offset in UTC.
+fn moment(written: &Datetime) -> Option<Moment> {
+    let offset_minutes = match written.offset? {
+        Offset::Z => 0,
+        Offset::Custom { minutes } => i64::from(minutes),
+    };
+    let there: Moment = format!("{}T{}Z", written.date?, written.time?).parse().ok()?;
+    let seconds = i64::try_from(there.seconds()).ok()? - 60 * offset_minutes;
+    Some(Moment::from_seconds(u64::try_from(seconds).ok()?))
 }
 
 fn type_name(value: &DeValue<'_>) -> &'static str {

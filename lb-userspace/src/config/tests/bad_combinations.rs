@@ -126,12 +126,60 @@ address = "10.0.1.1"
 sluice.toml:7:11: error: `nat` cannot bring IPv4 packets to fd00::1, which is an IPv6 address
    7 | address = "fd00::1"
      |           ^^^^^^^^^
-   help: give the IPv4 address of the server, or write `delivery = "ipip"`, which carries both
+   help: give the IPv4 address of the server, or write `delivery = "ipip"` or `"gue"`, which carry both
 sluice.toml:14:11: error: `l2` cannot bring IPv6 packets to 10.0.1.1, which is an IPv4 address
    14 | address = "10.0.1.1"
       |           ^^^^^^^^^^
-   help: give the IPv6 address of the server, or write `delivery = "ipip"`, which carries both
+   help: give the IPv6 address of the server, or write `delivery = "ipip"` or `"gue"`, which carry both
 2 errors; nothing was changed
+"#,
+    );
+}
+
+#[test]
+fn gue_ports() {
+    refuses(
+        r#"
+[[service]]
+name = "web"
+address = "10.0.0.100"
+port = 80
+delivery = "ipip"
+gue_port = 6080
+[[service]]
+name = "gue"
+address = "10.0.0.101"
+port = 80
+delivery = "gue"
+gue_port = 0
+[[service.backend]]
+address = "fd00::1"
+port = 8080
+[[service]]
+name = "words"
+address = "10.0.0.102"
+port = 80
+delivery = "gue"
+gue_port = "6080"
+"#,
+        r#"
+sluice.toml:6:12: error: service `web` cannot have a `gue_port`: its delivery is `ipip`
+   6 | gue_port = 6080
+     |            ^^^^
+   help: remove it, or write `delivery = "gue"`
+sluice.toml:12:12: error: `gue_port` cannot be 0
+   12 | gue_port = 0
+      |            ^
+   help: it goes from 1 to 65535
+sluice.toml:15:8: error: a backend of service `gue` cannot have a `port`: `gue` does not rewrite it
+   15 | port = 8080
+      |        ^^^^
+   help: remove it, and let the server listen on the service's port; or write `delivery = "nat"`
+sluice.toml:21:12: error: `gue_port` must be an integer, not a string
+   21 | gue_port = "6080"
+      |            ^^^^^^
+   help: write a whole number without quotes
+4 errors; nothing was changed
 "#,
     );
 }

@@ -74,10 +74,10 @@ sluice.toml:3:13: error: `source_v4` must be a string, not an integer
    3 | source_v4 = 10
      |             ^^
    help: put it in double quotes
-sluice.toml:7:8: error: `port` must be a number without quotes, or `"any"`, not a string
+sluice.toml:7:8: error: `80` is not a range of ports
    7 | port = "80"
      |        ^^^^
-   help: write it like `port = 80`
+   help: write `80`, without quotes
 sluice.toml:8:12: error: `delivery` must be a string, not a boolean
    8 | delivery = true
      |            ^^^^
@@ -128,7 +128,7 @@ sluice.toml:1:1: error: `address` is missing in a service
 sluice.toml:1:1: error: `delivery` is missing in a service
    1 | [[service]]
      | ^^^^^^^^^^^
-   help: write `"l2"` (backends on the same network segment, which own the service's address), `"ipip"` (backends anywhere, which unwrap) or `"nat"` (backends whose replies are routed through this node)
+   help: write `"l2"` (backends on the same network segment, which own the service's address), `"ipip"` or `"gue"` (backends anywhere, which unwrap) or `"nat"` (backends whose replies are routed through this node)
 sluice.toml:1:1: error: `name` is missing in a service
    1 | [[service]]
      | ^^^^^^^^^^^
@@ -209,7 +209,7 @@ state = "down"
 sluice.toml:5:12: error: `ippip` is not a value of `delivery`
    5 | delivery = "ippip"
      |            ^^^^^^^
-   help: did you mean `ipip`? `delivery` is one of `l2`, `ipip` and `nat`
+   help: did you mean `ipip`? `delivery` is one of `l2`, `ipip`, `nat` and `gue`
 sluice.toml:6:12: error: `sctp` is not a value of `protocol`
    6 | protocol = "sctp"
      |            ^^^^^^

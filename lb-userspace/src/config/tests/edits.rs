@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{deterministic, valid};
 use crate::{
     api::types::Edit,
-    model::{AdminState, Backend, Model},
+    model::{AdminState, Backend, Model, Moment},
 };
 
 /// How a generated document is written.
@@ -77,7 +77,13 @@ impl Style {
 /// An edit without regard for what there is; numbers are small, so that most hit something.
 fn edit() -> impl Strategy<Value = Edit> {
     let backend = || (0..3_u8, 1..6_u8).prop_map(|(service, number)| (format!("s{service}"), ip(service, number)));
-    let state = prop::sample::select(vec![AdminState::Up, AdminState::Drain, AdminState::Disabled]);
+    let until = |seconds| Some(Moment::from_seconds(seconds));
+    let state = prop_oneof![
+        Just((AdminState::Up, None)),
+        Just((AdminState::Disabled, None)),
+        Just((AdminState::Drain, None)),
+        (1_800_000_000_u64..1_800_000_003).prop_map(move |seconds| (AdminState::Drain, until(seconds))),
+    ];
     let list = || prop::collection::vec((0..8_u8).prop_map(|number| format!("192.0.2.{number}")), 1..4);
     let interface = || prop::sample::select(vec!["eth0", "eth1"]).prop_map(String::from);
     prop_oneof![
@@ -87,12 +93,14 @@ fn edit() -> impl Strategy<Value = Edit> {
             address,
             port: None,
             weight,
+            server_id: None,
         }),
         backend().prop_map(|(service, backend)| Edit::BackendRemove { service, backend: backend.to_string() }),
-        (backend(), state).prop_map(|((service, backend), state)| Edit::BackendState {
+        (backend(), state).prop_map(|((service, backend), (state, drain_until))| Edit::BackendState {
             service,
             backend: backend.to_string(),
             state,
+            drain_until,
         }),
         (backend(), 0..1001_u32).prop_map(|((service, backend), weight)| Edit::BackendWeight {
             service,
@@ -125,6 +133,8 @@ fn expected(mut model: Model, edit: &Edit) -> Option<Model> {
                 port: None,
                 weight: weight.unwrap_or(Backend::DEFAULT_WEIGHT),
                 state: AdminState::Up,
+                drain_until: None,
+                server_id: None,
             });
         }
         Edit::BackendRemove { service, backend } => {
@@ -132,7 +142,10 @@ fn expected(mut model: Model, edit: &Edit) -> Option<Model> {
             let index = backends.iter().position(|there| there.name == *backend)?;
             backends.remove(index);
         }
-        Edit::BackendState { service, backend, state } => backend_of(&mut model, service, backend)?.state = *state,
+        Edit::BackendState { service, backend, state, drain_until } => {
+            let backend = backend_of(&mut model, service, backend)?;
+            (backend.state, backend.drain_until) = (*state, *drain_until);
+        }
         Edit::BackendWeight { service, backend, weight } => backend_of(&mut model, service, backend)?.weight = *weight,
         Edit::ListAdd { prefixes, .. } => {
             for prefix in prefixes.iter().map(prefix) {

@@ -52,11 +52,18 @@ fn all_that_is_written_is_read() {
         model.services[0],
         Service {
             name: "web".into(),
-            address: "192.0.2.10".parse().unwrap(),
-            port: Some(80),
+            address: "192.0.2.10/32".parse().unwrap(),
+            ports: 80.into(),
             protocol: Protocol::Tcp,
             delivery: Delivery::Nat,
-            ring: RingSettings { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5 },
+            gue_port: Service::DEFAULT_GUE_PORT,
+            ring: RingSettings { bits: 12, algorithm: RingAlgorithm::Quota, tolerance_permille: 5, seed: None },
+            affinity: Affinity::Flow,
+            track: Track::Changes,
+            slow_start: Duration::ZERO,
+            quic: None,
+            allow_from: Vec::new(),
+            pool: None,
             health: Some(HealthCheck {
                 probe: Probe::Http { path: "/health".into(), host: None, status: vec![(200, 299), (301, 301)] },
                 port: None,
@@ -73,11 +80,20 @@ fn all_that_is_written_is_read() {
                     port: Some(8080),
                     weight: 100,
                     state: AdminState::Up,
+                    drain_until: None,
+                    server_id: None,
                 })
                 .into(),
         }
     );
     assert_eq!(model.services[2].protocol, Protocol::Udp);
+}
+
+#[test]
+fn a_gue_service_has_the_usual_port_or_its_own() {
+    let services = named("web-gue.toml").services;
+    assert!(services.iter().all(|service| service.delivery == Delivery::Gue));
+    assert_eq!(services.iter().map(|service| service.gue_port).collect::<Vec<_>>(), [6080, 6081]);
 }
 
 #[test]
@@ -107,7 +123,7 @@ fn a_service_with_any_port_may_surround_one_with_a_port() {
     let service =
         |name, port| format!("[[service]]\nname = '{name}'\naddress = '10.0.0.1'\nport = {port}\ndelivery = 'l2'\n");
     let (_, model) = valid(&(service("a", "'any'") + &service("b", "80")));
-    assert_eq!((model.services[0].port, model.services[1].port), (None, Some(80)));
+    assert_eq!((&model.services[0].ports, &model.services[1].ports), (&Ports::ANY, &80.into()));
 }
 
 #[test]

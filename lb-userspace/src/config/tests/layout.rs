@@ -3,11 +3,14 @@
 use std::net::IpAddr;
 
 use super::valid;
-use crate::{api::types::Edit, model::AdminState};
+use crate::{
+    api::types::Edit,
+    model::{AdminState, Moment},
+};
 
 fn add(name: Option<&str>, address: &str, weight: Option<u32>) -> Edit {
     let address: IpAddr = address.parse().unwrap();
-    Edit::BackendAdd { service: "web".into(), name: name.map(Into::into), address, port: None, weight }
+    Edit::BackendAdd { service: "web".into(), name: name.map(Into::into), address, port: None, weight, server_id: None }
 }
 
 fn remove(backend: &str) -> Edit {
@@ -18,8 +21,12 @@ fn weight(backend: &str, weight: u32) -> Edit {
     Edit::BackendWeight { service: "web".into(), backend: backend.into(), weight }
 }
 
+fn drain(backend: &str, until: Option<Moment>) -> Edit {
+    Edit::BackendState { service: "web".into(), backend: backend.into(), state: AdminState::Drain, drain_until: until }
+}
+
 fn state(backend: &str, state: AdminState) -> Edit {
-    Edit::BackendState { service: "web".into(), backend: backend.into(), state }
+    Edit::BackendState { service: "web".into(), backend: backend.into(), state, drain_until: None }
 }
 
 fn deny(prefixes: &[&str]) -> Edit {
@@ -338,4 +345,36 @@ fn what_is_so_already_is_left_alone() {
         let edited = document.edit(&edit).unwrap();
         assert_eq!((edited.done, &edited.document, &edited.model), (None, &document, &model));
     }
+}
+
+#[test]
+fn the_end_of_a_drain_is_written_and_taken_back() {
+    let until = Some(Moment::from_seconds(1_795_689_000));
+    let drained = TABLES
+        .replace("weight = 50 # slow\n", "weight = 50 # slow\nstate = \"drain\"\ndrain_until = 2026-11-26T10:30:00Z\n");
+    let said = "changed the state of backend `web1` of service `web` from up to drain until 2026-11-26T10:30:00Z";
+    becomes(TABLES, &drain("web1", until), said, &drained);
+    let said = "backend `web1` of service `web` now drains until 2026-11-26T11:30:00Z";
+    let later = Some(Moment::from_seconds(1_795_692_600));
+    becomes(&drained, &drain("web1", later), said, &drained.replace("10:30", "11:30"));
+    let endless = drained.replace("drain_until = 2026-11-26T10:30:00Z\n", "");
+    becomes(&drained, &drain("web1", None), "backend `web1` of service `web` now drains without a deadline", &endless);
+    let said = "changed the state of backend `web1` of service `web` from drain to up";
+    becomes(&drained, &state("web1", AdminState::Up), said, &endless.replace("\"drain\"", "\"up\""));
+}
+
+#[test]
+fn the_end_of_a_drain_in_an_inline_table() {
+    let text = |backend: &str| {
+        let service = "name = 'web', address = '10.0.0.100', port = 80, delivery = 'l2'";
+        format!("service = [{{ {service}, backend = [{{ {backend} }}] }}]\n")
+    };
+    let (before, drains) = (text("address = '10.0.0.1', state = 'up'"), "changed the state of backend `10.0.0.1`");
+    let drained = text("address = '10.0.0.1', state = \"drain\", drain_until = 2026-11-26T10:30:00Z");
+    let until = Some(Moment::from_seconds(1_795_689_000));
+    let said = format!("{drains} of service `web` from up to drain until 2026-11-26T10:30:00Z");
+    becomes(&before, &drain("10.0.0.1", until), &said, &drained);
+    let said = format!("{drains} of service `web` from drain to disabled");
+    let disabled = text("address = '10.0.0.1', state = \"disabled\"");
+    becomes(&drained, &state("10.0.0.1", AdminState::Disabled), &said, &disabled);
 }

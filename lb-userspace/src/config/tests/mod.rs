@@ -2,13 +2,17 @@
 
 mod bad_checks_and_addresses;
 mod bad_combinations;
+mod bad_services;
 mod bad_syntax;
 mod bad_values;
 mod edits;
 mod examples;
 mod file;
+mod flows;
 mod layout;
 mod limits;
+mod pools;
+mod quic;
 mod refused_edits;
 mod robustness;
 

@@ -46,7 +46,7 @@ fn remove(service: &str, backend: &str) -> Edit {
 
 fn add(name: &str, address: &str, port: Option<u16>, weight: Option<u32>) -> Edit {
     let address = address.parse().unwrap();
-    Edit::BackendAdd { service: "web".into(), name: Some(name.into()), address, port, weight }
+    Edit::BackendAdd { service: "web".into(), name: Some(name.into()), address, port, weight, server_id: None }
 }
 
 fn list(add: bool, list: &str, prefixes: &[&str]) -> Edit {
@@ -61,7 +61,8 @@ fn a_service_or_backend_that_is_not_there() {
     refused(&remove("web", "web2"), "service `web` has no backend `web2`; did you mean `web1`?");
     refused(&remove("web", "10.0.1.2"), "service `web` has no backend `10.0.1.2`; there are `web1` and `web1b`");
     refused(&remove("mail", "a"), "service `mail` has no backend `a`; there are none");
-    let state = Edit::BackendState { service: "web".into(), backend: "x".into(), state: AdminState::Up };
+    let state =
+        Edit::BackendState { service: "web".into(), backend: "x".into(), state: AdminState::Up, drain_until: None };
     refused(&state, "service `web` has no backend `x`; there are `web1` and `web1b`");
     let weight = Edit::BackendWeight { service: "x".into(), backend: "web1".into(), weight: 1 };
     refused(&weight, "there is no service `x`; there are `web` and `mail`");
@@ -114,7 +115,7 @@ this change would make the configuration invalid:
 sluice.toml:22:11: error: `nat` cannot bring IPv4 packets to fd00::1, which is an IPv6 address
    22 | address = "fd00::1"
       |           ^^^^^^^^^
-   help: give the IPv4 address of the server, or write `delivery = "ipip"`, which carries both
+   help: give the IPv4 address of the server, or write `delivery = "ipip"` or `"gue"`, which carry both
 1 error; nothing was changed"#,
     );
 }

@@ -47,15 +47,20 @@ fn a_neighbour_on_the_link_is_known_at_once() {
         let (ifindex, interface) = interfaces().await.unwrap().into_iter().find(|(_, i)| i.name == "node").unwrap();
         let expected = NextHop {
             ifindex,
+            vlan: None,
             interface: "node".into(),
             mac: mac(2),
             source_mac: mac(1),
             source: ip("10.0.0.1"),
             mtu: 1500,
+            is_local: false,
         };
         assert_eq!(*known, NextHops::from([(ip(NEAR), expected)]));
         assert_eq!(*next_hops.borrow(), known);
-        assert_eq!(interface, Interface { name: "node".into(), mac: mac(1), mtu: 1500, up: true, xdp: None });
+        assert_eq!(
+            interface,
+            Interface { name: "node".into(), mac: mac(1), mtu: 1500, up: true, xdp: None, vlan: None }
+        );
     });
 }
 
@@ -87,13 +92,27 @@ fn ipv6_is_followed_and_may_be_the_gateway_of_ipv4() {
 }
 
 #[test]
-fn nothing_is_delivered_to_oneself_or_to_nowhere() {
+fn nothing_is_delivered_to_nowhere() {
     in_namespace(async || {
         run("ip route add blackhole 192.0.2.0/24");
         run("ip route add unreachable 2001:db8:7::/48");
-        let (_routes, _, known) =
-            follow(&["10.0.0.1", "127.0.0.1", "10.0.0.255", FAR, "203.0.113.1", "2001:db8:7::1", "::1"]).await;
+        let (_routes, _, known) = follow(&["10.0.0.255", FAR, "203.0.113.1", "2001:db8:7::1"]).await;
         assert_eq!(*known, NextHops::new());
+    });
+}
+
+#[test]
+fn one_of_the_nodes_own_addresses_is_known_as_such() {
+    in_namespace(async || {
+        let own = ["10.0.0.1", "2001:db8::1", "127.0.0.1", "::1"];
+        let (_routes, mut next_hops, known) = follow(&[&own[..], &[NEAR]].concat()).await;
+        assert_eq!(known.len(), own.len());
+        assert!(known.values().all(|hop| hop.is_local && hop.interface == "lo"), "{known:?}");
+        // An address comes and goes.
+        run("ip address add 10.0.0.2/32 dev lo");
+        wait_for(&mut next_hops, NEAR, |hop| hop.is_some_and(|hop| hop.is_local)).await;
+        run("ip address delete 10.0.0.2/32 dev lo");
+        wait_for(&mut next_hops, NEAR, |hop| hop.is_none()).await;
     });
 }
 

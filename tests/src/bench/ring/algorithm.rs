@@ -31,7 +31,7 @@ impl Algorithm {
             Self::Maglev => (RingAlgorithm::Maglev, 0),
             Self::Rendezvous => return rendezvous(bits, seed, members),
         };
-        let owners = ring::build(&RingSettings { bits, algorithm, tolerance_permille }, seed, members);
+        let owners = ring::build(&RingSettings { bits, algorithm, tolerance_permille, seed: None }, seed, members);
         owners.into_iter().flatten().map(|index| members[usize::from(index)].id).collect()
     }
 }

@@ -78,7 +78,7 @@ fn sluice(pattern: &str, effort: Effort) -> Result<Vec<Row>> {
 fn foreign(pin: &Path, packets: &Path, pattern: &str, effort: Effort) -> Result<Vec<Row>> {
     let program = ProgramInfo::from_pin(pin).with_context(|| format!("{}", pin.display()))?.fd()?;
     let text = fs::read_to_string(packets).with_context(|| format!("{}", packets.display()))?;
-    let mut harness = Harness::load()?;
+    let mut harness = Harness::around(&program)?;
     let mut rows = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let (name, flow_bits, frame) = parse(line).with_context(|| format!("{}:{number}", packets.display()))?;

@@ -14,7 +14,8 @@ use super::{
 };
 use crate::sim::Kind;
 
-const SETTINGS: RingSettings = RingSettings { bits: 12, algorithm: RingAlgorithm::Maglev, tolerance_permille: 0 };
+const SETTINGS: RingSettings =
+    RingSettings { bits: 12, algorithm: RingAlgorithm::Maglev, tolerance_permille: 0, seed: None };
 
 /// What is known of a server.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,93 @@
+//! What time alone changes.
+
+use lb_common::{BackendFlags, Row, RowState};
+
+use super::{
+    DaemonError, census, clock,
+    drains::{Left, News},
+    history,
+    state::State,
+};
+use crate::{model::Moment, plan::Census};
+
+impl State {
+    /// Lets time pass: rows whose history nobody needs settle, slots that nobody uses are released, suspects are found to
+    /// be gone, weights grow, and drains end. Costs a scan of the flow table, and only while there is anything to wait for.
+    pub(super) fn tick(&mut self) -> Result<(), DaemonError> {
+        let result = self.look();
+        self.follow_drains();
+        self.write_history();
+        result
+    }
+
+    fn look(&mut self) -> Result<(), DaemonError> {
+        let now_s = clock::now_s();
+        let has_unsettled =
+            self.snapshot.rings.values().any(|rows| rows.iter().any(|row| row.state() != RowState::Settled));
+        let has_suspects = self.liveness.has_suspects(now_s);
+        let waits = self.planner.has_retired() || self.planner.is_ramping() || self.has_drain_to_end();
+        if has_unsettled || has_suspects || waits || self.scan_due {
+            self.scan_due = has_suspects;
+            let census = census::take(&self.kernel, &self.snapshot, &self.places.keeps, now_s)?;
+            let result = self.write_desired(Some(&census));
+            self.census = census;
+            return result;
+        }
+        self.census = Census::default();
+        Ok(())
+    }
+
+    /// Whether a backend whose drain is over may still be given packets.
+    fn has_drain_to_end(&self) -> bool {
+        let now = Moment::now();
+        let over = self.backends().filter(|(_, backend)| backend.drain_until.is_some_and(|until| until <= now));
+        let serves =
+            |slot: u16| self.snapshot.backends.get(&slot).is_some_and(|value| value.flags & BackendFlags::SERVES != 0);
+        over.filter_map(|(service, backend)| self.slot(&service.name, &backend.name)).any(serves)
+    }
+
+    /// Looks how far drains have come, and says what is new.
+    fn follow_drains(&mut self) {
+        let mut drains = std::mem::take(&mut self.drains);
+        let news =
+            drains.follow(&self.model, Moment::now(), clock::now_s(), |service, backend| self.left(service, backend));
+        self.drains = drains;
+        for (service, backend, news) in &news {
+            match news {
+                News::Drained => tracing::info!(service, backend, "backend is drained: nothing is left of it"),
+                News::Over { flows } => {
+                    tracing::warn!(
+                        service,
+                        backend,
+                        flows,
+                        "the drain is over, and the backend disabled; flows were let go"
+                    );
+                }
+            }
+        }
+        if news.iter().any(|(_, _, news)| matches!(news, News::Over { .. })) {
+            // Whoever is disabled is not checked.
+            self.set_targets();
+        }
+    }
+
+    /// What a backend still has.
+    fn left(&self, service: &str, backend: &str) -> Left {
+        let Some(slot) = self.slot(service, backend) else { return Left::default() };
+        let ring =
+            self.model.services.iter().find(|other| other.name == service).and_then(|service| self.rows(service));
+        let names = |row: &Row| row.current() == slot || row.default() == slot;
+        Left {
+            flows: self.census.flows.get(&slot).copied().unwrap_or(0),
+            is_named: ring.is_some_and(|rows| rows.iter().any(names)),
+        }
+    }
+
+    /// Keeps the history for a start without tables.
+    pub(super) fn write_history(&mut self) {
+        let Some(history) = self.planner.news() else { return };
+        if let Err(error) = history::write(&self.state_directory, history) {
+            tracing::error!(%error, "could not write the history into {}", self.state_directory.display());
+        }
+    }
+}
