@@ -91,11 +91,12 @@ fn install(packages: &[&'static str]) -> anyhow::Result<()> {
 
 /// The lab starts its own servers; nginx's service would hold port 80 of this machine from the next boot on.
 fn keep_off(service: &str) {
-    let outcome = match output(Command::new("systemctl").args(["disable", service])) {
-        Some(_) => "is not started, and was disabled: the lab runs its own",
-        None => "was not started; there is no systemd to disable it in",
-    };
-    println!("            {service}'s own service {outcome}");
+    match output(Command::new("systemctl").args(["disable", service])) {
+        Some(_) => {
+            println!("            {service}'s own service is not started, and was disabled: the lab runs its own");
+        }
+        None => println!("            {service}'s own service was not started; there is no systemd to disable it in"),
+    }
 }
 
 /// While this lives, installing a package starts no service.

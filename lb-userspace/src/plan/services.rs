@@ -70,7 +70,7 @@ pub fn present<'m>(model: &'m Model, current: &Snapshot) -> BTreeMap<&'m str, Se
 /// What stands at a service's address where one of its ranges is.
 fn standing(service: &Service, span: PortSpan, is_it: Match, current: &Snapshot) -> Vec<ServiceValue> {
     let exact =
-        (span.first > 0).then(|| PortSpan { first: span.first, last: span.first }).filter(|port| is_it(span, *port));
+        (span.first > 0).then_some(PortSpan { first: span.first, last: span.first }).filter(|port| is_it(span, *port));
     let exact = exact.and_then(|port| current.services.get(&service_key(service, port.first)));
     let others = current.services.get(&service_key(service, 0)).map(|value| current.behind(value)).unwrap_or_default();
     let others = others.into_iter().filter(|(other, _)| is_it(span, *other)).map(|(_, value)| value);

@@ -19,8 +19,11 @@ fn in_vlan(service: &'static str) -> impl Fn(&mut Setup) {
     move |setup| setup.hop(service).vlan = Some(VLAN)
 }
 
+/// How a packet arrives, in words, and what makes it arrive so.
+type Arrival = (&'static str, fn(Packet) -> Packet);
+
 /// What a packet may come with.
-const ARRIVALS: [(&str, fn(Packet) -> Packet); 4] = [
+const ARRIVALS: [Arrival; 4] = [
     ("no tag", |packet| packet),
     ("another tag", |packet| packet.tagged(0xe007)),
     ("the same tag", |packet| packet.tagged(VLAN)),

@@ -43,11 +43,11 @@ pub(super) fn check(services: &[WrittenService], report: &mut Report<'_>) {
 }
 
 /// The first service with which a sum exceeds a limit, and the sum over all.
-fn beyond<'a>(
-    services: &'a [WrittenService],
+fn beyond(
+    services: &[WrittenService],
     most: usize,
     mut part: impl FnMut(&WrittenService) -> usize,
-) -> Option<(&'a WrittenService, usize)> {
+) -> Option<(&WrittenService, usize)> {
     let (mut sum, mut first) = (0, None);
     for service in services {
         sum += part(service);

@@ -7,7 +7,7 @@ use crate::config::{
     fault::quote,
     names::{listed, nearest},
     report::{At, Report},
-    written::{Written, WrittenPool, WrittenService},
+    written::{Written, WrittenBackend, WrittenPool, WrittenService},
 };
 
 /// Gives each service of a pool the pool's backends, and its health check where the service has none.
@@ -52,7 +52,7 @@ pub(super) fn check(pools: &[WrittenPool], services: &[WrittenService], report: 
     }
     for pool in pools {
         backends::are_distinct(&pool.backends, "a pool", report);
-        backends::have_places_of_their_own(&pool.backends, &pool.called(), |backend| backend.port(), report);
+        backends::have_places_of_their_own(&pool.backends, &pool.called(), WrittenBackend::port, report);
         let Some(At { value, span }) = &pool.name else { continue };
         if let Some((what, line)) = seen.insert(value, ("pool", report.line(span.start))) {
             let message = format!("a {what} named `{value}` is there already, in line {line}");
