@@ -28,7 +28,7 @@ pub(super) enum Backends {
 pub(super) const MODES: [Mode; 4] = [
     Mode { name: "l2", added_bytes: 0, backends: Backends::OwnTheAddress },
     Mode { name: "ipip", added_bytes: 20, backends: Backends::RunTheAgent },
-    Mode { name: "gue", added_bytes: 28, backends: Backends::RunTheAgent },
+    Mode { name: "gue", added_bytes: 32, backends: Backends::RunTheAgent },
     Mode { name: "nat", added_bytes: 0, backends: Backends::ReplyToTheNode },
 ];
 
