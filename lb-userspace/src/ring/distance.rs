@@ -147,6 +147,28 @@ mod tests {
     use super::*;
     use crate::{model::Backend, ring::tests::cases};
 
+    /// Where all members are, without a short cut.
+    fn places(distances: &Distances, row: u32, members: &[Member]) -> impl Iterator<Item = Place> {
+        let key = distances.row_key(row);
+        members.iter().zip(0..).map(move |(member, position)| {
+            let distance = Group::new(member.weight).distance(mix(key ^ mix(member.id)));
+            Place { distance, position }
+        })
+    }
+
+    /// Many members of two weights, and a usual distance at which many rows are unusual: the nearest is then often one of
+    /// those that are within reach for one weight and would not be for the other.
+    #[test]
+    fn a_light_member_just_beyond_reach_hides_no_heavy_one() {
+        let weight = |id| if id < 40 { 3 } else { 1 };
+        let members: Vec<Member> = (0..160).map(|id| Member { id, weight: weight(id) }).collect();
+        let mut distances = Distances::new(16, 1, &members);
+        distances.usual_distance /= 3;
+        for row in 0..1 << 16 {
+            assert_eq!(distances.nearest(row, None), places(&distances, row, &members).min(), "row {row}");
+        }
+    }
+
     #[test]
     fn everything_is_within_reach_of_everywhere() {
         assert_eq!(Group::new(1).least_within(Reach::EVERYWHERE), 0);
@@ -164,11 +186,7 @@ mod tests {
             let members: Vec<Member> = (0..).zip(&weights).map(member).collect();
             let distances = Distances::new(10, seed, &members);
             for row in 0..64 {
-                let key = distances.row_key(row);
-                let place = |(member, position): (&Member, u16)| {
-                    Place { distance: Group::new(member.weight).distance(mix(key ^ mix(member.id))), position }
-                };
-                let mut places: Vec<Place> = members.iter().zip(0..).map(place).collect();
+                let mut places: Vec<Place> = places(&distances, row, &members).collect();
                 places.sort();
                 let mut refused = None;
                 for place in places {
