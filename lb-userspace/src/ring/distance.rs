@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::{
     Member,
     identity::{mix, settle, stir},
-    log::{multiply_high, neg_log2},
+    log::{FRACTION_BITS, multiply_high, neg_log2},
 };
 
 /// A member's place in a row's order: by distance, then by position. No two members have the same.
@@ -29,6 +29,9 @@ pub(super) struct Distances {
     seed: u64,
     /// The heaviest first: the sooner the nearest member is met, the more of the others are ruled out at once.
     groups: Vec<Group>,
+    /// How far away the nearest member is, but for one row in fifty; and, since distances have no memory, how much farther
+    /// than any other the next one is.
+    usual_distance: u64,
 }
 
 /// The members of one weight.
@@ -63,18 +66,33 @@ impl Reach {
 impl Distances {
     /// The distances of `members`, each of which has weight, from the rows of a ring of `1 << bits`.
     pub(super) fn new(bits: u32, seed: u64, members: &[Member]) -> Self {
+        // The nearest of exponentially distributed distances is beyond d with the probability 2^(−d · total).
+        const ONE_IN_FIFTY: u64 = 23 << (FRACTION_BITS - 2);
+        let total: u64 = members.iter().map(|member| u64::from(member.weight)).sum();
         let mut groups = BTreeMap::new();
         for (member, position) in members.iter().zip(0..) {
             let group = groups.entry(member.weight).or_insert_with(|| Group::new(member.weight));
             group.sites.push(Site { key: mix(member.id), position });
         }
-        Self { bits, seed, groups: groups.into_values().rev().collect() }
+        let groups = groups.into_values().rev().collect();
+        Self { bits, seed, groups, usual_distance: ONE_IN_FIFTY / total.max(1) }
     }
 
     /// The member nearest to `row`, of those that come after `refused` in the row's order.
+    ///
+    /// It is looked for where it usually is, so that few members but it are taken for the nearest on the way.
     pub(super) fn nearest(&self, row: u32, refused: Option<Place>) -> Option<Place> {
         let key = self.row_key(row);
-        let (mut nearest, mut reach) = (None, Reach::EVERYWHERE);
+        let usual = refused.map_or(0, |refused| refused.distance) + self.usual_distance;
+        let near = self.nearest_within(Reach::of(usual), key, refused);
+        // Reach is rounded up, and more so for light members: one that is a little beyond need not be the nearest.
+        near.filter(|place| place.distance <= usual).or_else(|| self.nearest_within(Reach::EVERYWHERE, key, refused))
+    }
+
+    /// The nearest of those within reach, if there are any.
+    #[inline(always)]
+    fn nearest_within(&self, mut reach: Reach, key: u64, refused: Option<Place>) -> Option<Place> {
+        let mut nearest = None;
         for group in &self.groups {
             let mut least = group.least_within(reach);
             for site in &group.sites {
@@ -124,14 +142,60 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
     use crate::{model::Backend, ring::tests::cases};
 
+    /// Where all members are, without a short cut.
+    fn places(distances: &Distances, row: u32, members: &[Member]) -> impl Iterator<Item = Place> {
+        let key = distances.row_key(row);
+        members.iter().zip(0..).map(move |(member, position)| {
+            let distance = Group::new(member.weight).distance(mix(key ^ mix(member.id)));
+            Place { distance, position }
+        })
+    }
+
+    /// Many members of two weights, and a usual distance at which many rows are unusual: the nearest is then often one of
+    /// those that are within reach for one weight and would not be for the other.
+    #[test]
+    fn a_light_member_just_beyond_reach_hides_no_heavy_one() {
+        let weight = |id| if id < 40 { 3 } else { 1 };
+        let members: Vec<Member> = (0..160).map(|id| Member { id, weight: weight(id) }).collect();
+        let mut distances = Distances::new(16, 1, &members);
+        distances.usual_distance /= 3;
+        for row in 0..1 << 16 {
+            assert_eq!(distances.nearest(row, None), places(&distances, row, &members).min(), "row {row}");
+        }
+    }
+
     #[test]
     fn everything_is_within_reach_of_everywhere() {
         assert_eq!(Group::new(1).least_within(Reach::EVERYWHERE), 0);
+    }
+
+    proptest! {
+        #![proptest_config(cases(256))]
+
+        #[test]
+        fn the_nearest_is_the_least_of_all(
+            weights in prop_oneof![vec(1..=3u32, 1..8), vec(1..=Backend::MAX_WEIGHT, 1..30)],
+            seed in any::<u64>(),
+        ) {
+            let member = |(id, &weight)| Member { id, weight };
+            let members: Vec<Member> = (0..).zip(&weights).map(member).collect();
+            let distances = Distances::new(10, seed, &members);
+            for row in 0..64 {
+                let mut places: Vec<Place> = places(&distances, row, &members).collect();
+                places.sort();
+                let mut refused = None;
+                for place in places {
+                    prop_assert_eq!(distances.nearest(row, refused), Some(place));
+                    refused = Some(place);
+                }
+                prop_assert_eq!(distances.nearest(row, refused), None);
+            }
+        }
     }
 
     proptest! {

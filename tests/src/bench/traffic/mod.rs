@@ -2,8 +2,8 @@
 //!
 //! Problem: nanoseconds in a test run ([`super`]) leave out what receiving and sending cost, and say nothing of how others
 //! would do on the same machine. Mechanism: first packets as fast as the kernel can make them, through a veth, a forwarder and
-//! another veth into a sink ([`packets`]), where Sluice is compared with a forwarder that only swaps MAC addresses; then real
-//! clients and servers, with Sluice and with others between them ([`clients`]). Everything is in namespaces that end with
+//! another veth into a sink (`packets`), where Sluice is compared with a forwarder that only swaps MAC addresses; then real
+//! clients and servers, with Sluice and with others between them (`clients`). Everything is in namespaces that end with
 //! this process, and subjects take turns in rounds. Trade-off: veth is not a card, senders leave nothing to it (no
 //! segmentation, no checksums), and on a machine of two processors client and servers compete with the balancer.
 

@@ -25,9 +25,10 @@ pub(super) enum Backends {
 }
 
 /// All of them.
-pub(super) const MODES: [Mode; 3] = [
+pub(super) const MODES: [Mode; 4] = [
     Mode { name: "l2", added_bytes: 0, backends: Backends::OwnTheAddress },
     Mode { name: "ipip", added_bytes: 20, backends: Backends::RunTheAgent },
+    Mode { name: "gue", added_bytes: 32, backends: Backends::RunTheAgent },
     Mode { name: "nat", added_bytes: 0, backends: Backends::ReplyToTheNode },
 ];
 

@@ -16,7 +16,7 @@ use lb_common::{BenchPacket, Hits};
 use lb_userspace::dataplane::{BENCH_OBJECT, Plain};
 use nix::net::if_::if_nametoindex;
 
-use super::napi::Receiver;
+use super::napi::{Receiver, hurry};
 use crate::{
     bench::packet::{Payload, Template, Walk},
     lab::Namespace,
@@ -160,8 +160,11 @@ impl Road {
         options.repeat = BURST;
         options.attrs = TestRunAttrs::new().xdp_live_frames(BATCH);
         // The map names an interface of this namespace.
-        generator.enter(|| program.test_run(options))?.context("the kernel refuses to send live frames")?;
-        Ok(())
+        let sent = generator.enter(|| -> Result<_> {
+            hurry(0)?;
+            Ok(program.test_run(options)?)
+        })?;
+        sent.context("the kernel refuses to send live frames").map(drop)
     }
 
     fn arrived(&self, place: Place) -> Result<Hits> {

@@ -1,10 +1,10 @@
 //! `sim state`: how many connections break although their server is alive, under several ways to steer packets.
 //!
 //! Problem: rules for keeping connections through changes look alike on paper, and small deviations break a hundred times as
-//! many. Mechanism: connections ([`connection`]) of every habit come and go while servers are changed ([`operation`]); every
-//! packet is steered by the rules ([`scheme`]) that are compared, of which the product's are its own planner, scan, rings and
+//! many. Mechanism: connections (`connection`) of every habit come and go while servers are changed (`operation`); every
+//! packet is steered by the rules (`scheme`) that are compared, of which the product's are its own planner, scan, rings and
 //! steering on a node without a kernel ([`super::Node`]); a connection one of whose packets goes to another server than its
-//! first is broken ([`world`]). Time is simulated, so a run is the same every time. Trade-off: packets meet one after the
+//! first is broken (`world`). Time is simulated, so a run is the same every time. Trade-off: packets meet one after the
 //! other, so races between processors do not occur, and one node stands for all.
 
 mod chance;
