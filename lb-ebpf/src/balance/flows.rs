@@ -113,6 +113,10 @@ fn go_on(arrival: &Arrival, set: &impl FlowSet, own: Place, table: &impl FlowTab
         }
         return old.backend();
     }
+    // Its backend is gone, and the flow is the default's from now on, even should that backend return before the next scan.
+    if !is_moving && let Some((way, old)) = own {
+        set.replace(way, old, Entry::EMPTY);
+    }
     // Whoever is going need not be remembered. Errors and fragments never get here: they only look.
     if is_moving && !closes && default != Row::NOBODY {
         let taken = own

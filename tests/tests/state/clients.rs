@@ -91,17 +91,28 @@ fn a_false_alarm_moves_no_client() {
     assert_eq!(send(&node, of(client, 3), Kind::Syn), "b");
 }
 
-/// The rows move, because what decides on them is another hash; the connections that are open do not all.
 #[test]
-fn another_affinity_is_another_hash() {
+fn all_connections_of_a_client_are_on_one_backend() {
     let mut node = super::node();
     node.set_state("b", AdminState::Up);
     node.change(|service| {
-        service.affinity = Affinity::Client(Clients { bits: 128, timeout: Duration::from_secs(600) })
+        service.affinity = Affinity::Client(Clients { bits: 128, timeout: Duration::from_secs(600) });
     });
     node.wait(TIMEOUT_S + 3);
     for client in 0..20 {
         let backend = send(&node, of(client, 0), Kind::Syn);
         assert!((1..20).all(|port| send(&node, of(client, port), Kind::Syn) == backend), "client {client}");
     }
+}
+
+/// Between two scans nobody has removed the entries of the backend that was gone.
+#[test]
+fn a_backend_that_is_gone_for_a_moment_gets_no_client_back() {
+    let mut node = node();
+    node.hand_to("b");
+    assert_eq!(send(&node, of(1, 0), Kind::Syn), "a");
+    node.set_health("a", Health::Gone);
+    assert_eq!((send(&node, of(1, 0), Kind::Data), node.row(of(1, 0)).state()), ("b", RowState::Lookup));
+    node.set_health("a", Health::Up);
+    assert_eq!(send(&node, of(1, 1), Kind::Data), "b");
 }

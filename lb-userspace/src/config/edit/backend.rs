@@ -89,7 +89,7 @@ pub(super) fn set_state(
     match drain_until {
         // The time was a moment of the model: it has a text that TOML understands.
         Some(until) => {
-            table::set(table, "drain_until", until.to_string().parse::<Value>().map_err(|_| EditError::ByHand)?)
+            table::set(table, "drain_until", until.to_string().parse::<Value>().map_err(|_| EditError::ByHand)?);
         }
         None => table::unset(table, "drain_until"),
     }
