@@ -74,6 +74,21 @@ fn a_flood_of_two_kinds_during_a_drain() {
     drain_under(&[Kind::Syn, Kind::Syn, Kind::Data, Kind::Data]);
 }
 
+/// Who sent one packet and nothing since is nobody, once the row that it might have been an old flow of has flipped.
+#[test]
+fn strangers_of_a_flood_are_forgotten_when_rows_have_flipped() {
+    for kind in [Kind::Syn, Kind::Data] {
+        let mut node = drain_under(&[kind]);
+        let strangers = |node: &Node| node.entries() - (0..300).filter(|&flow| node.entry(flow).is_some()).count();
+        node.wait(FLIP_S - 60);
+        assert!(strangers(&node) > 100, "one of them might still be a flow that seldom speaks");
+        (0..100).for_each(|flow| assert_eq!(data(&node, flow), "a"));
+        node.wait(61);
+        assert_eq!(strangers(&node), 0, "{kind:?}");
+        wait_sending(&mut node, FLIP_S, &[(0, "a"), (99, "a")]);
+    }
+}
+
 /// Settled rows keep nothing, so a flood of them leaves nothing behind.
 #[test]
 fn a_flood_without_a_change_leaves_no_trace() {
