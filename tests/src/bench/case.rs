@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 use lb_common::RowState;
 use lb_userspace::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Model, Node, PortSpan, Ports, Protocol, RingSettings,
     ServerId, Service, Track,
 };
 
@@ -43,8 +43,23 @@ pub struct Endpoint {
     pub protocol: Protocol,
     /// The port; `None` is any port.
     pub port: Option<u16>,
-    /// Whether it speaks QUIC, its backends numbered by their server ids.
-    pub is_quic: bool,
+    /// What else there is to it.
+    pub kind: Kind,
+}
+
+/// What a service of the bench has beyond an address and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing.
+    Plain,
+    /// A range of ports; other services' ranges stand before it.
+    Range,
+    /// A prefix of addresses.
+    Prefix,
+    /// A list of sources that may use it.
+    Restricted,
+    /// QUIC, its backends numbered by their server ids.
+    Quic,
 }
 
 const PORT: u16 = 80;
@@ -62,11 +77,34 @@ const UNLISTED: u32 = 0x0a02_0001;
 
 impl Endpoint {
     const fn new(is_v4: bool, delivery: Delivery) -> Self {
-        Self { is_v4, delivery, protocol: Protocol::Tcp, port: Some(PORT), is_quic: false }
+        Self { is_v4, delivery, protocol: Protocol::Tcp, port: Some(PORT), kind: Kind::Plain }
     }
 
     fn address(&self) -> IpAddr {
         if self.is_v4 { [10, 0, 0, 100].into() } else { [0xfd00, 0, 0, 0, 0, 0, 0, 0x100].into() }
+    }
+
+    /// The address, or a prefix around it.
+    fn network(&self) -> IpNet {
+        let bits = if self.kind == Kind::Prefix {
+            24
+        } else if self.is_v4 {
+            32
+        } else {
+            128
+        };
+        IpNet::new_assert(self.address(), bits).trunc()
+    }
+
+    /// The port, or ranges of which the one around it is the last.
+    fn ports(&self) -> Ports {
+        match (self.kind, self.port) {
+            (Kind::Range, Some(port)) => {
+                let before = (1..10).map(|number| PortSpan { first: 4 * number, last: 4 * number + 1 });
+                Ports::new(before.chain([PortSpan { first: port, last: port + 100 }]).collect())
+            }
+            (_, port) => port.map_or(Ports::ANY, Ports::from),
+        }
     }
 
     fn backend(&self, number: u32) -> IpAddr {
@@ -90,12 +128,12 @@ impl Endpoint {
             weight: Backend::DEFAULT_WEIGHT,
             state: AdminState::Up,
             drain_until: None,
-            server_id: ServerId::from_hex(&format!("{number:04x}")).filter(|_| self.is_quic),
+            server_id: ServerId::from_hex(&format!("{number:04x}")).filter(|_| self.kind == Kind::Quic),
         };
         Service {
             name: "bench".to_owned(),
-            address: self.address().into(),
-            ports: self.port.map_or(Ports::ANY, Ports::from),
+            address: self.network(),
+            ports: self.ports(),
             protocol: self.protocol,
             delivery: self.delivery,
             gue_port: Service::DEFAULT_GUE_PORT,
@@ -103,8 +141,8 @@ impl Endpoint {
             affinity: Affinity::default(),
             track: Track::default(),
             slow_start: Duration::ZERO,
-            quic: self.is_quic.then_some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
-            allow_from: Vec::new(),
+            quic: (self.kind == Kind::Quic).then_some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
+            allow_from: if self.kind == Kind::Restricted { vec![IpNet::from(self.client().ip())] } else { Vec::new() },
             health: None,
             pool: None,
             backends: (1..=BACKENDS).map(backend).collect(),
@@ -202,7 +240,7 @@ pub fn all() -> Vec<Case> {
     let v6 = |delivery| Endpoint::new(false, delivery);
     let (ipip, ipip6) = (v4(Delivery::Ipip), v6(Delivery::Ipip));
     let udp = Endpoint { protocol: Protocol::Udp, ..ipip };
-    let quic = Endpoint { is_quic: true, ..udp };
+    let quic = Endpoint { kind: Kind::Quic, ..udp };
     let any_port = Endpoint { port: None, ..ipip };
     let mut cases = vec![Case::new("ipip/v4/tcp", ipip)];
     cases.extend([10, 14, 17, 20, 22].map(|flow_bits| Case::new("ipip/v4/tcp", ipip).flows(flow_bits)));
@@ -218,6 +256,9 @@ pub fn all() -> Vec<Case> {
         Case::new("ipip/v4/tcp/unsettled/lookup", ipip).flows(20).rows(RowState::Lookup),
         Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(18).rows(RowState::Moving),
         Case::new("ipip/v4/tcp/unsettled/moving", ipip).flows(20).rows(RowState::Moving),
+        Case::new("ipip/v4/tcp/range", Endpoint { kind: Kind::Range, ..ipip }),
+        Case::new("ipip/v4/tcp/prefix", Endpoint { kind: Kind::Prefix, ..ipip }),
+        Case::new("ipip/v4/tcp/allowed-source", Endpoint { kind: Kind::Restricted, ..ipip }),
         Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
         Case::new("gue/v4/tcp", v4(Delivery::Gue)),
         Case::new("gue/v6/tcp", v6(Delivery::Gue)),
