@@ -3,7 +3,8 @@
 
 use std::{fs, net::SocketAddr, time::Duration};
 
-use lb_userspace::api::types::{BackendState, Drops};
+use anyhow::Context;
+use lb_userspace::api::types::{BackendState, Drops, ServiceStatus};
 use tests::{
     lab::{Agent, Family, Nginx, NginxOptions, Site, Sluice, node_section, until},
     traffic::{Load, LoadOptions, Report},
@@ -123,6 +124,35 @@ fn every_port_and_address_of_a_pool_is_answered_by_all_of_it() -> anyhow::Result
             until("requests should fail", PATIENCE, || Some(load.take()).filter(|report| report.failed() > 3))?;
         assert_eq!(failed.answered(), 0, "{target}");
     }
+    Ok(())
+}
+
+/// Ranges, prefixes and sources are found in the tables by the next daemon: what goes on there is not touched.
+#[test]
+fn a_daemon_takes_over_ranges_prefixes_and_sources() -> anyhow::Result<()> {
+    let mut running = Running::start(r#"["10.9.0.0/24"]"#)?;
+    let more = |running: &Running| -> anyhow::Result<ServiceStatus> {
+        let services: Vec<ServiceStatus> = running.sluice.json(&["services"])?;
+        services.into_iter().find(|service| service.name == "more").context("no service `more`")
+    };
+    running.assert_answered_by("192.0.2.80:8100", &["web1", "web2", "web3"])?;
+    let before = more(&running)?;
+    let loads = ["192.0.2.80:8000", "198.51.100.7:80", OFFICE].map(|target| running.load(target));
+    running.sluice.restart()?;
+    running.sluice.await_ready()?;
+    assert!(more(&running)?.traffic.packets > before.traffic.packets, "the counters began anew");
+    for load in loads {
+        let report = load?.stop()?;
+        assert!(report.answered() > 0);
+        assert_eq!(report.failed(), 0, "{}", report.reasons());
+    }
+    running.apply(r#"["10.99.0.0/16"]"#)?;
+    let shown = running.sluice.succeed(&["services", "more"])?;
+    assert!(shown.contains("192.0.2.80:443,8000-8100"), "{shown}");
+    let options = LoadOptions { timeout: Duration::from_millis(200), ..LoadOptions::default() };
+    let load = Load::start(&running.site.client, OFFICE.parse()?, options)?;
+    let failed = until("requests should fail", PATIENCE, || Some(load.take()).filter(|report| report.failed() > 3))?;
+    assert_eq!(failed.answered(), 0, "a source of the former daemon's is still allowed");
     Ok(())
 }
 
