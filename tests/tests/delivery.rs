@@ -286,7 +286,7 @@ fn at_home(delivery: &str) -> anyhow::Result<()> {
     let agents = site.servers.iter().map(|host| Agent::start(host, "eth0", &[address]));
     let _agents = agents.collect::<anyhow::Result<Vec<_>>>()?;
     site.node.own(address)?;
-    let hosts = [&site.servers[..], &[site.node.clone()]].concat();
+    let hosts = [&site.servers[..], std::slice::from_ref(&site.node)].concat();
     let _servers = Servers::start(&hosts, WEB_PORT, |_| (address, DNS_PORT).into())?;
     let mut backends = site.backends(Family::V4);
     backends.push(("node".to_owned(), Family::V4.host(9, 2)));

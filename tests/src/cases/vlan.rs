@@ -19,8 +19,10 @@ fn in_vlan(service: &'static str) -> impl Fn(&mut Setup) {
     move |setup| setup.hop(service).vlan = Some(VLAN)
 }
 
-/// What a packet may come with.
-const ARRIVALS: [(&str, fn(Packet) -> Packet); 4] = [
+/// A name for what a packet comes with, and how it gets that.
+type Arrival = (&'static str, fn(Packet) -> Packet);
+
+const ARRIVALS: [Arrival; 4] = [
     ("no tag", |packet| packet),
     ("another tag", |packet| packet.tagged(0xe007)),
     ("the same tag", |packet| packet.tagged(VLAN)),
