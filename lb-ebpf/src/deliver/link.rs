@@ -25,6 +25,10 @@ pub struct Hop<'a> {
 /// Sends the packet on as it is, but for the link header.
 #[inline(always)]
 pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: Hop<'_>) -> Result<Way, DropReason> {
+    if is_untagged(packet, hop) {
+        address(frame, hop)?;
+        return Ok(Way::leave_by(hop.ifindex, frame.ingress()));
+    }
     let tags = Tags::leaving(frame, packet, hop)?;
     let header_bytes = tags.header_bytes();
     if header_bytes != packet.network_offset || hop.vlan != 0 {
@@ -47,11 +51,22 @@ pub(super) fn wrap(
     outer_bytes: u32,
     ether_type: u16,
 ) -> Result<(u32, Way), DropReason> {
+    if is_untagged(packet, hop) {
+        frame.resize_front(outer_bytes as i32).ok_or(DropReason::NoHeadroom)?;
+        address(frame, hop)?.ether_type = ether_type;
+        return Ok((HEADER_BYTES, Way::leave_by(hop.ifindex, frame.ingress())));
+    }
     let tags = Tags::leaving(frame, packet, hop)?;
     let outer_offset = tags.header_bytes();
     let grow = (outer_offset + outer_bytes) as i32 - packet.network_offset as i32;
     frame.resize_front(grow).ok_or(DropReason::NoHeadroom)?;
     Ok((outer_offset, write(frame, hop, tags, ether_type)?))
+}
+
+/// Whether a packet came without tags and leaves without.
+#[inline(always)]
+const fn is_untagged(packet: &Packet, hop: Hop<'_>) -> bool {
+    packet.network_offset == HEADER_BYTES && hop.vlan == 0
 }
 
 /// Writes a link header at the front of the frame.
@@ -112,7 +127,7 @@ impl Tags {
             tags.outer = Some(Tag { protocol: VLAN, control: hop.vlan.to_be() });
             return Ok(tags);
         }
-        if packet.network_offset == HEADER_BYTES || hop.ifindex != frame.ingress() {
+        if hop.ifindex != frame.ingress() {
             return Ok(tags);
         }
         tags.outer = Some(*frame.header::<Tag>(ADDRESSES_BYTES).ok_or(DropReason::Inconsistent)?);

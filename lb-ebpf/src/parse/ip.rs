@@ -37,22 +37,22 @@ pub(super) fn v4(header: &Ipv4, offset: u32, frame_bytes: u32) -> Packet {
     }
 }
 
-/// Whether a packet with this IPv4 header can be forwarded.
+/// Whether a packet with this IPv4 header can be forwarded, if the frame has all of it.
 #[inline(always)]
-pub(super) fn check_v4(frame: &impl Frame, header: &Ipv4, packet: &mut Packet) -> Result<(), DropReason> {
-    let malformed = is_cut_short(frame, packet)
-        || header.version() != 4
-        || header.header_bytes() < ipv4::HEADER_BYTES
-        || packet.ip_bytes < header.header_bytes();
+pub(super) fn check_v4(header: &Ipv4, packet: &Packet) -> Result<(), DropReason> {
+    let malformed =
+        header.version() != 4 || header.header_bytes() < ipv4::HEADER_BYTES || packet.ip_bytes < header.header_bytes();
     if malformed {
         return Err(DropReason::MalformedIp);
     }
     if header.is_later_fragment() { Err(DropReason::FragmentUnknown) } else { Ok(()) }
 }
 
-/// Whether the frame ends before the IP packet does. The kernel is asked about further buffers only if the first one ends.
+/// Whether the frame ends before the IP packet does. The kernel is asked about further buffers only if the first one does.
+///
+/// It is called where little else is at hand: what is must survive the call, and would be put aside for every packet.
 #[inline(always)]
-fn is_cut_short(frame: &impl Frame, packet: &mut Packet) -> bool {
+pub(super) fn is_cut_short(frame: &impl Frame, packet: &mut Packet) -> bool {
     let end = packet.network_offset + packet.ip_bytes;
     if end <= packet.frame_bytes {
         return false;
@@ -82,12 +82,12 @@ pub(super) fn v6(header: &Ipv6, offset: u32, frame_bytes: u32) -> Packet {
     }
 }
 
-/// Whether a packet with this IPv6 header can be forwarded; moves on to its transport header.
+/// Whether a packet with this IPv6 header can be forwarded, if the frame has all of it; moves on to its transport header.
 #[inline(always)]
 pub(super) fn check_v6(frame: &impl Frame, header: &Ipv6, packet: &mut Packet) -> Result<(), DropReason> {
     // An IPv4-mapped address has no business on a wire, and the tables would take it for IPv4.
     let is_mapped = packet.source.is_v4() || packet.destination.is_v4();
-    if is_cut_short(frame, packet) || header.version() != 6 || is_mapped {
+    if header.version() != 6 || is_mapped {
         return Err(DropReason::MalformedIp);
     }
     for _ in 0..MAX_EXTENSIONS {

@@ -124,7 +124,7 @@ pub fn packet<'p>(frame: &impl Frame, place: &'p mut Option<Packet>) -> Option<&
         ethernet::IPV4 => {
             let header = frame.header(offset)?;
             let packet = place.insert(ip::v4(header, offset, bytes));
-            let checked = ip::check_v4(frame, header, packet);
+            let checked = ip::check_v4(header, packet);
             (packet, checked)
         }
         ethernet::IPV6 => {
@@ -136,6 +136,7 @@ pub fn packet<'p>(frame: &impl Frame, place: &'p mut Option<Packet>) -> Option<&
         _ => return None,
     };
     let packet = in_memory(packet);
+    let network = if ip::is_cut_short(frame, packet) { Err(DropReason::MalformedIp) } else { network };
     packet.defect = network.and_then(|()| transport::parse(frame, packet)).err();
     Some(in_memory(packet))
 }
