@@ -53,6 +53,12 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Change the packet table's packets at random: library and loaded program must keep the laws and agree (as root).
+    Fuzz {
+        /// How many seconds (60), and other options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Load each BPF program and report how much work the verifier had with it (as root).
     Verify {
         /// Options of the report.
@@ -84,5 +90,6 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Bench { arguments } => build::bench(&arguments),
         Verb::Sim { arguments } => build::run_bin("sim", &arguments),
         Verb::Verify { arguments } => build::run_as_root("verify", &arguments),
+        Verb::Fuzz { arguments } => build::run_as_root("fuzz", &arguments),
     }
 }

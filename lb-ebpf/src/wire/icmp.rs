@@ -40,11 +40,15 @@ impl Icmp {
     }
 
     /// Changes the type and corrects the checksum.
+    ///
+    /// Where the rest is all zeros, and only there, a sum of 0 is wrong, which an update cannot tell from the one that is right
+    /// (RFC 1624, section 3); all ones are right in both cases.
     #[inline(always)]
     pub const fn set_kind(&mut self, kind: u8) {
         let old = u16::from_ne_bytes([self.kind, self.code]);
         self.kind = kind;
         let new = u16::from_ne_bytes([kind, self.code]);
-        self.checksum = Update::new().word(old, new).apply(self.checksum);
+        let updated = Update::new().word(old, new).apply(self.checksum);
+        self.checksum = if updated == 0 { 0xffff } else { updated };
     }
 }

@@ -8,8 +8,8 @@ use std::{
 use ipnet::IpNet;
 use lb_common::RowState;
 use lb_userspace::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Model, Node, PortSpan, Ports, Protocol, RingSettings,
-    ServerId, Service, Track,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Model, Node, PortSpan, Ports, Protocol,
+    RingSettings, ServerId, Service, Track,
 };
 
 use super::packet::{Payload, Template, Walk};

@@ -34,6 +34,8 @@ fn answered() -> Vec<Case> {
         case("an address with `nat` services answers", "10.9.0.105", |packet| packet),
         case("an address without backends answers", "10.9.0.107", |packet| packet),
         case("an empty request", "10.9.0.100", |packet| packet.payload(b"")),
+        Case::new("echo: an answer of nothing but zeros", request("10.9.0.100").icmp(8, 0, 0).payload(b""))
+            .answers(reply("10.9.0.100").icmp(0, 0, 0).payload(b"")),
         case("a large request", "10.9.0.100", |packet| packet.payload(&[0x61; 1472])),
         case("tags and padding stay", "10.9.0.100", |packet| packet.service_tagged(6).tagged(0x2007).trailer(5)),
         case("IPv4 options stay", "10.9.0.100", |packet| packet.options(&[1; 4])),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{MapData, RingBuf};
-use lb_common::{Address, DropReason, Event, Hits, ListKind, Traffic};
+use lb_common::{Address, DropReason, Event, Hits, ListKind, RowState, Traffic};
 use lb_userspace::{
     dataplane::{self, Kernel},
     plan::Snapshot,
@@ -56,6 +56,7 @@ impl Runner {
     pub fn run(&mut self, case: &Case, world: &World) -> Result<Observation> {
         dataplane::apply(&mut self.kernel, &self.held, &world.snapshot)?;
         self.held = world.snapshot.clone();
+        self.forget_flows();
         let before = self.counts(world)?;
         let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
@@ -69,6 +70,17 @@ impl Runner {
         };
         let frame = if verdict == Action::Drop { Vec::new() } else { frame };
         Ok(Observation { verdict, frame, counts })
+    }
+
+    /// Lets the program forget the flows of former runs: each run begins with an empty table, as on the host.
+    fn forget_flows(&self) {
+        let is_asked = self.held.rings.values().any(|rows| rows.iter().any(|row| row.state() != RowState::Settled));
+        if is_asked {
+            for occupied in self.kernel.flows().entries() {
+                // Nobody else writes the table.
+                let _ = occupied.remove();
+            }
+        }
     }
 
     /// All counters, also those that are zero.

@@ -44,7 +44,7 @@ use std::{net::IpAddr, sync::LazyLock};
 use lb_common::{DropReason, ListKind};
 use lb_userspace::plan::Snapshot;
 
-pub use self::expect::{Observation, Outcome};
+pub use self::expect::{Action, Observation, Outcome};
 use crate::{
     packet::{Damage, Packet, RECEIVER, SENDER},
     world::{FRONT, Setup, World, interface_mac, mac_of},
@@ -90,6 +90,12 @@ impl Case {
     /// A packet about which the table says nothing.
     pub fn bare(frame: Vec<u8>, ingress: u32) -> Self {
         Self::new("bare", frame).from(ingress)
+    }
+
+    /// Another packet that meets the same tables and comes in by the same interface, about which the table says nothing.
+    pub fn with_frame(&self, frame: Vec<u8>) -> Self {
+        let in_first_buffer = self.in_first_buffer.map(|bytes| bytes.min(frame.len()));
+        Self { frame, in_first_buffer, ..self.clone() }
     }
 
     /// A packet that comes in by the front and is passed on to the kernel's stack, until another method says otherwise.

@@ -10,6 +10,7 @@ mod link;
 mod network;
 pub mod oracle;
 pub mod quic;
+mod repair;
 mod show;
 mod transport;
 
@@ -17,7 +18,7 @@ use std::net::IpAddr;
 
 use etherparse::{Ipv6FlowLabel, TcpHeader, UdpHeader};
 
-pub use self::{damage::Damage, show::difference};
+pub use self::{damage::Damage, repair::repair, show::difference};
 use self::{extension::Extension, link::Link, network::Network, transport::Transport};
 
 /// The MAC address that a packet comes from unless it is told otherwise.

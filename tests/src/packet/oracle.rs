@@ -53,7 +53,8 @@ fn v6(bytes: &[u8]) -> Result<()> {
             44 => Ok(8),
             _ => break,
         };
-        (number, at) = (bytes[at], at + skipped?);
+        let skipped = skipped?;
+        (number, at) = (bytes[at], at + skipped);
         ensure!(at <= total, "an extension header goes beyond the packet");
     }
     transport(number, &bytes[8..40], &bytes[at..total])
