@@ -1,7 +1,7 @@
 //! Fuzzing of the datapath with the packet table as its corpus.
 //!
 //! Every case of [`cases::table`] gives its packet and its tables; the packet is changed in ways that nobody has thought of
-//! (see [`mutation`]) and run through the library, for which [`laws`] must hold, and through the loaded program, which must
+//! (see `mutation`) and run through the library, for which `laws` must hold, and through the loaded program, which must
 //! do the same as the library, byte for byte. A frame with which something new has happened becomes a seed itself, so that
 //! a long run gets further than one change from the table. The same seed makes the same run.
 
