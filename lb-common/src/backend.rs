@@ -17,6 +17,8 @@ pub enum Delivery {
     /// Put an IP, a UDP and a GUE header in front (draft-ietf-intarea-gue); the backend takes them off and answers the client
     /// itself.
     Gue = 4,
+    /// Rewrite source and destination, so that the backend answers the node; sessions say whom an answer is for.
+    FullNat = 5,
 }
 
 impl Delivery {
@@ -28,6 +30,7 @@ impl Delivery {
             2 => Some(Self::Ipip),
             3 => Some(Self::Nat),
             4 => Some(Self::Gue),
+            5 => Some(Self::FullNat),
             _ => None,
         }
     }
@@ -39,6 +42,7 @@ impl Delivery {
             Self::Ipip => "ipip",
             Self::Nat => "nat",
             Self::Gue => "gue",
+            Self::FullNat => "full-nat",
         }
     }
 }
@@ -91,7 +95,7 @@ impl BackendFlags {
 pub struct BackendValue {
     /// The backend's address.
     pub address: Address,
-    /// The source address of an encapsulation's outer header: the node's address towards this backend.
+    /// The node's address towards this backend: the source of an encapsulation's outer header, and of `full-nat` packets.
     pub source: Address,
     /// The next hop's MAC address.
     pub mac: Mac,
@@ -99,7 +103,7 @@ pub struct BackendValue {
     pub source_mac: Mac,
     /// The index of that interface.
     pub ifindex: u32,
-    /// The port that `nat` writes, host byte order; 0 keeps the client's.
+    /// The port that `nat` and `full-nat` write, host byte order; 0 keeps the client's.
     pub port: u16,
     /// The largest IP packet, in bytes, that the way to the backend carries.
     pub mtu: u16,

@@ -13,6 +13,15 @@ macro_rules! drop_reasons {
             /// Every reason, in the order of the counters.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
+            /// The reason with an index.
+            #[inline(always)]
+            pub const fn from_index(index: u32) -> Option<Self> {
+                $(if index == Self::$variant as u32 {
+                    return Some(Self::$variant);
+                })+
+                None
+            }
+
             /// The name in metrics, commands and tests.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
@@ -57,6 +66,11 @@ drop_reasons! {
     SourceNotAllowed = "source_not_allowed",
     /// A map held what it never should. This is a fault of Sluice: please report it.
     Inconsistent = "inconsistent",
+    /// A TCP segment to a `full-nat` service opens no session and belongs to none: its session has been idle for too long, or its
+    /// backend is gone.
+    SessionUnknown = "session_unknown",
+    /// No port of the node was free for a new session of a `full-nat` service: give it more addresses or ports (`node.full_nat`).
+    PortsExhausted = "ports_exhausted",
 }
 
 #[cfg(test)]
@@ -67,6 +81,7 @@ mod tests {
     fn discriminants_index_the_list() {
         for (index, reason) in DropReason::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, index);
+            assert_eq!(DropReason::from_index(index as u32), Some(*reason));
             assert!(!reason.explanation().is_empty());
         }
     }

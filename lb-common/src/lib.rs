@@ -24,6 +24,7 @@ mod quic;
 mod ring;
 mod service;
 mod service_line;
+mod session;
 mod settings;
 mod sources;
 
@@ -43,9 +44,14 @@ pub use quic::ConnectionIds;
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
+pub use session::{
+    DATAGRAMS_SECONDS, DIRECTORY_WAYS, DirectoryEntry, DirectoryPlace, DirectorySet, ESTABLISHED_SECONDS,
+    HALF_CLOSED_SECONDS, Mark, NodeAddress, QUESTION_SECONDS, REST_SECONDS, Second, Session, SessionId, SessionState,
+    TRANSIENT_SECONDS,
+};
 pub use settings::{Features, Settings};
 pub use sources::SourceKey;
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;

@@ -30,6 +30,16 @@ pub const MAX_ROWS: u32 = 1 << 20;
 /// simulation asks for four times as many entries as there are such flows.
 pub const FLOW_SETS: u32 = 1 << 17;
 
+/// Addresses of the node that `full-nat` sessions come from.
+pub const MAX_NODE_ADDRESSES: u32 = 4;
+
+/// Sessions of `full-nat`: one for each port of each protocol of each node address, 64 bytes each, 32 MiB together.
+pub const MAX_SESSIONS: u32 = 1 << crate::SessionId::BITS;
+
+/// Sets of the directory of sessions, a power of two: 1 Mi entries in 8 MiB, twice as many as there are sessions. Four
+/// addresses with the default ports fill a set to a quarter on average; one in a thousand then is full.
+pub const DIRECTORY_SETS: u32 = 1 << 17;
+
 /// The smallest and largest ring, as powers of two.
 pub const RING_BITS: core::ops::RangeInclusive<u32> = 10..=16;
 
@@ -50,5 +60,11 @@ pub const EVENT_BYTES: u32 = 64 * 1024;
 
 const _: () = assert!(MAX_BACKENDS < crate::Row::NOBODY as u32);
 const _: () = assert!(FLOW_SETS.is_power_of_two());
+const _: () = assert!(MAX_NODE_ADDRESSES.is_power_of_two());
+const _: () = assert!(DIRECTORY_SETS.is_power_of_two());
+const _: () = assert!(
+    DIRECTORY_SETS.ilog2() + crate::DIRECTORY_WAYS.ilog2() <= 20,
+    "a session's state has 20 bits for the place of its entry"
+);
 const _: () = assert!(MAX_ROWS.is_multiple_of(crate::ROWS_PER_ELEMENT));
 const _: () = assert!(MAX_ROWS / crate::ROWS_PER_ELEMENT <= 1 << 16, "a service's value names an element in 16 bits");

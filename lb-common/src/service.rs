@@ -86,6 +86,10 @@ impl ServiceFlags {
     pub const CLIENT_SERVICE: u16 = 16;
     /// The service speaks QUIC, and its servers' connection ids say whose they are.
     pub const QUIC: u16 = 32;
+    /// The entry stands for an address of the node that `full-nat` sessions come from; its `id` is the address's number.
+    pub const SESSIONS: u16 = 64;
+    /// The service is delivered by `full-nat`: sessions say where its packets go.
+    pub const FULL_NAT: u16 = 128;
 }
 
 /// What the `services` table says of a service: one word, so that it is replaced at once.
@@ -161,6 +165,23 @@ impl ServiceValue {
     /// The entry that stands for a block of port ranges.
     pub const fn block(index: u16) -> Self {
         Self { ring: index, id: 0, flags: ServiceFlags::RANGES, ring_bits: 0, client_bits: 0 }
+    }
+
+    /// Whether the entry stands for an address of the node that sessions come from, and not for a service.
+    #[inline(always)]
+    pub const fn is_node_address(&self) -> bool {
+        self.flags & ServiceFlags::SESSIONS != 0
+    }
+
+    /// The entry that stands for an address of the node; `number` is its place in the `node_addresses` array.
+    pub const fn node_address(number: u16) -> Self {
+        Self { ring: 0, id: number, flags: ServiceFlags::SESSIONS, ring_bits: 0, client_bits: 0 }
+    }
+
+    /// Whether sessions say where a packet goes, as for `full-nat` in both directions.
+    #[inline(always)]
+    pub const fn has_sessions(&self) -> bool {
+        self.flags & (ServiceFlags::SESSIONS | ServiceFlags::FULL_NAT) != 0
     }
 
     /// The value as one word. No service's is 0, because its ring has rows.

@@ -23,6 +23,7 @@ pub mod deliver;
 
 pub mod echo;
 pub mod reply;
+pub mod sessions;
 pub mod verdict;
 
 pub mod agent;
@@ -61,6 +62,9 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
         return Ok(echo::answer(frame, packet));
     }
     service::admit(packet, service, tables)?;
+    if service.has_sessions() {
+        return sessions::translate(frame, packet, &service, tables);
+    }
     let backend = balance::choose(frame, packet, &service, settings, tables)?;
     deliver::to(frame, packet, backend)
 }

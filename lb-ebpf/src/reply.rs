@@ -3,7 +3,7 @@
 //! Nothing is remembered per flow: a backend's address and port belong to one service (the configuration refuses
 //! anything else), so the source of a packet alone tells what it must become.
 
-use lb_common::{DropReason, EndpointKey, Features, ReplyValue, Settings};
+use lb_common::{DropReason, EndpointKey, Features, Mac, ReplyValue, Settings};
 
 use crate::{
     deliver::{self, Hop},
@@ -29,12 +29,18 @@ pub(crate) fn translate(
         return Ok(Way::PASS);
     }
     let Some(reply) = find(packet, tables) else { return Ok(Way::PASS) };
+    // The backend may also talk to the node itself: the answer to a health check, say.
+    let Some((ifindex, mac, source_mac)) = neighbour(packet, tables)? else { return Ok(Way::PASS) };
+    deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 })
+}
+
+/// The interface that leads to the packet's destination by the kernel's routes, the neighbour's MAC address and that
+/// interface's; `None` if it is for the node itself, or the kernel knows no way.
+#[inline(always)]
+pub(crate) fn neighbour(packet: &Packet, tables: &impl Tables) -> Result<Option<(u32, Mac, Mac)>, DropReason> {
     match tables.route(packet) {
-        // The backend talks to the node itself: the answer to a health check, say.
-        Route::Local => Ok(Way::PASS),
-        Route::Neighbour { ifindex, mac, source_mac } => {
-            deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 })
-        }
+        Route::Local => Ok(None),
+        Route::Neighbour { ifindex, mac, source_mac } => Ok(Some((ifindex, mac, source_mac))),
         Route::Unresolved { ifindex, address } => {
             tables.want_neighbour(ifindex, &address);
             Err(DropReason::NeighbourUnknown)

@@ -10,6 +10,7 @@ use crate::{
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
+    verdict::Way,
 };
 
 /// The datapath's view of the maps and of the kernel's routes.
@@ -50,6 +51,21 @@ pub trait Tables {
     /// It is asked of the tables so that the kernel's can make it a function that the verifier looks at by itself, once,
     /// and not again for every way in which a packet may have come there.
     fn steer(&self, arrival: Arrival) -> u16;
+
+    /// Brings a packet to where its session says: what [`crate::sessions::carry`] does. It is asked of the tables for the same
+    /// reason, and so that the road of the other deliveries stays as short as it is without this one.
+    ///
+    /// # Errors
+    ///
+    /// The reason to drop the packet; [`DropReason::SessionUnknown`] if it has no session.
+    fn carry(&self, frame: &mut impl Frame, packet: &Packet, service: &ServiceValue) -> Result<Way, DropReason>;
+
+    /// Opens the session of a packet that has none: what [`crate::sessions::open`] does.
+    ///
+    /// # Errors
+    ///
+    /// The reason to drop the packet.
+    fn open(&self, packet: &Packet, service: &ServiceValue) -> Result<(), DropReason>;
 
     /// The service that a `nat` backend's reply belongs to.
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue>;

@@ -17,14 +17,26 @@ pub enum Verdict {
 ///
 /// Where the parts of an enum that a variant lacks meet those of another, LLVM may copy a register that nobody wrote, and
 /// the verifier refuses to read that.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Way(u32);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way(u32);
 
 impl Way {
     /// See [`Verdict::Pass`]. No interface has this index.
     pub(crate) const PASS: Self = Self(0);
     /// See [`Verdict::Transmit`]. No interface has this index.
     pub(crate) const TRANSMIT: Self = Self(u32::MAX);
+
+    /// The way in a word.
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        Self(word)
+    }
+
+    /// The word.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        self.0
+    }
 
     /// The way out of the interface `egress`.
     #[inline(always)]

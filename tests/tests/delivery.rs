@@ -339,8 +339,8 @@ fn nat_to_the_node_itself_is_refused_with_a_reason() -> anyhow::Result<()> {
 }
 
 /// The node stands between two networks: the client is behind a router of the front one, the servers are on the back
-/// one and send everything to the node.
-fn nat(family: Family) -> anyhow::Result<()> {
+/// one. With `nat` they send everything to the node, with `full-nat` they know of no other network than their own.
+fn rewritten(delivery: &str, family: Family) -> anyhow::Result<()> {
     let (outside, front, back) = (Switch::new("outside")?, Switch::new("front")?, Switch::new("back")?);
     let host = |switch: &Switch, name: &str, network: u8, number: u8| {
         switch.host(name, &addresses(network, number).each_ref().map(String::as_str))
@@ -364,7 +364,7 @@ fn nat(family: Family) -> anyhow::Result<()> {
     client.ip(&format!("route add default via {}", family.host(1, 2)))?;
     router.ip(&format!("route add {} via {}", family.service(), family.host(2, 2)))?;
     node.ip(&format!("route add default via {}", family.host(2, 1)))?;
-    for server in &servers {
+    for server in servers.iter().filter(|_| delivery == "nat") {
         server.ip(&format!("route add default via {}", family.host(3, 1)))?;
     }
 
@@ -375,7 +375,7 @@ fn nat(family: Family) -> anyhow::Result<()> {
     let section = |name: &str, protocol: &str, port: u16, to: Option<u16>| {
         let address = family.service();
         let settings =
-            format!("address = \"{address}\"\nport = {port}\nprotocol = \"{protocol}\"\ndelivery = \"nat\"\n");
+            format!("address = \"{address}\"\nport = {port}\nprotocol = \"{protocol}\"\ndelivery = \"{delivery}\"\n");
         service_with_port(name, &settings, &backends, to)
     };
     let configuration = [
@@ -391,10 +391,20 @@ fn nat(family: Family) -> anyhow::Result<()> {
 
 #[test]
 fn nat_over_ipv4() -> anyhow::Result<()> {
-    nat(Family::V4)
+    rewritten("nat", Family::V4)
 }
 
 #[test]
 fn nat_over_ipv6() -> anyhow::Result<()> {
-    nat(Family::V6)
+    rewritten("nat", Family::V6)
+}
+
+#[test]
+fn full_nat_over_ipv4() -> anyhow::Result<()> {
+    rewritten("full-nat", Family::V4)
+}
+
+#[test]
+fn full_nat_over_ipv6() -> anyhow::Result<()> {
+    rewritten("full-nat", Family::V6)
 }

@@ -13,7 +13,7 @@ use support::{
 };
 use tests::{
     cases::{Case, host, kernel},
-    packet::{Packet, oracle},
+    packet::{Packet, ends, oracle},
     world::{BACK, FRONT, Setup, World},
 };
 
@@ -165,7 +165,7 @@ proptest! {
         };
         let request = run(&packet(&client, client_port, service, port, 64).bytes(), FRONT, 0);
         prop_assert!(request.left(), "{:?}", request);
-        let (_, (backend, backend_port)) = support::ends(&request.frame);
+        let (_, (backend, backend_port)) = ends(&request.frame);
         prop_assert!(backend.to_string() != service);
 
         let reply = run(&packet(&backend.to_string(), backend_port, &client, client_port, 64).bytes(), BACK, 0);
@@ -205,5 +205,5 @@ fn the_loaded_program_agrees_with_the_library() -> Result<()> {
 fn the_worlds_services_are_known() {
     assert!(is_service_address("10.9.0.100".parse::<IpAddr>().unwrap()));
     assert!(!is_service_address("10.9.0.200".parse::<IpAddr>().unwrap()));
-    assert_eq!(WORLD.service_ids.len(), 29);
+    assert_eq!(WORLD.service_ids.len(), 35);
 }

@@ -64,7 +64,7 @@ pub fn hash(flow: &Flow, service: &ServiceValue, settings: &Settings, tables: &i
 
 /// The slot of the backend that the ring, or for an unsettled row the flow table, says.
 #[inline(always)]
-fn owner(
+pub(crate) fn owner(
     packet: &Packet,
     hash: u64,
     opens: bool,

@@ -9,6 +9,7 @@ mod outer;
 use lb_common::{BackendFlags, Delivery, DropReason};
 
 pub use self::link::Hop;
+pub(crate) use self::nat::Endpoint;
 use crate::{
     balance::Choice,
     frame::Frame,
@@ -39,8 +40,23 @@ pub(crate) fn to(frame: &mut impl Frame, packet: &Packet, choice: Choice<'_>) ->
             nat::request(frame, packet, backend)?;
             link::forward(frame, packet, hop)
         }
-        None => Err(DropReason::Inconsistent),
+        // A service of `full-nat` has sessions and does not come here.
+        Some(Delivery::FullNat) | None => Err(DropReason::Inconsistent),
     }
+}
+
+/// Rewrites both ends of a packet, and sends it on.
+#[inline(always)]
+pub(crate) fn between(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    source: Endpoint<'_>,
+    destination: Endpoint<'_>,
+    hop: Hop<'_>,
+) -> Result<Way, DropReason> {
+    spend_ttl(frame, packet)?;
+    nat::both(frame, packet, source, destination)?;
+    link::forward(frame, packet, hop)
 }
 
 /// Rewrites a `nat` backend's reply so that it comes from the service, and sends it on.
@@ -58,7 +74,7 @@ pub(crate) fn reply(
 
 /// Whether an IP packet of this length fits the way.
 #[inline(always)]
-const fn fits(ip_bytes: u32, mtu: u16) -> Result<(), DropReason> {
+pub(crate) const fn fits(ip_bytes: u32, mtu: u16) -> Result<(), DropReason> {
     if ip_bytes > mtu as u32 { Err(DropReason::MtuExceeded) } else { Ok(()) }
 }
 

@@ -1,5 +1,5 @@
 //! `nat`: destination address translation without per-flow state. Requests get the backend's address and port,
-//! replies get the service's back.
+//! replies get the service's back. `full-nat` rewrites both ends with the same means.
 
 use lb_common::{Address, BackendValue, DropReason, ReplyValue};
 
@@ -14,6 +14,27 @@ use crate::{
 enum End {
     Source,
     Destination,
+}
+
+/// An address and a port, host byte order.
+#[derive(Clone, Copy)]
+pub(crate) struct Endpoint<'a> {
+    /// The address, of the packet's family.
+    pub(crate) address: &'a Address,
+    /// The port.
+    pub(crate) port: u16,
+}
+
+/// Replaces source and destination.
+#[inline(always)]
+pub(super) fn both(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    source: Endpoint<'_>,
+    destination: Endpoint<'_>,
+) -> Result<(), DropReason> {
+    rewrite(frame, packet, End::Source, source.address, source.port)?;
+    rewrite(frame, packet, End::Destination, destination.address, destination.port)
 }
 
 /// Addresses a client's packet to the backend.

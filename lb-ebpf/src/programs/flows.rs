@@ -53,7 +53,7 @@ impl FlowTable for KernelFlows {
 
 /// Seconds since the machine started, by the coarse clock, which costs a seventh of the fine one.
 #[inline(always)]
-fn seconds() -> u64 {
+pub(crate) fn seconds() -> u64 {
     // SAFETY: the helper has no preconditions.
     let nanoseconds = unsafe { bpf_ktime_get_coarse_ns() };
     nanoseconds / 1_000_000_000
@@ -84,13 +84,20 @@ impl FlowSet for KernelSet {
     #[inline(always)]
     fn replace(&self, way: u32, old: Entry, new: Entry) -> bool {
         // SAFETY: `word` is valid and aligned.
-        let (seen, _) = unsafe {
-            core::intrinsics::atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
-                self.word(way),
-                old.word(),
-                new.word(),
-            )
-        };
-        seen == old.word()
+        unsafe { exchange(self.word(way), old.word(), new.word()) }
     }
+}
+
+/// Replaces a word if it is still what it was. What this CPU has written before is seen before, as on every CPU.
+///
+/// # Safety
+///
+/// `word` is valid and aligned.
+#[inline(always)]
+pub(crate) unsafe fn exchange(word: *mut u64, old: u64, new: u64) -> bool {
+    // SAFETY: the caller says so.
+    let (seen, _) = unsafe {
+        core::intrinsics::atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(word, old, new)
+    };
+    seen == old
 }

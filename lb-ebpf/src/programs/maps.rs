@@ -16,9 +16,16 @@ use lb_ebpf::{
     parse::Packet,
     service::lookup::Endpoint,
     tables::{Route, Tables},
+    verdict::Way,
 };
 
-use crate::{clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, services};
+use crate::{
+    clients::sluice_client_hash,
+    flows::sluice_steer,
+    quic::sluice_quic,
+    services,
+    sessions::{sluice_carry, sluice_open, unpack},
+};
 
 #[map(name = "settings")]
 pub(crate) static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -145,6 +152,16 @@ impl Tables for KernelTables {
     fn steer(&self, arrival: Arrival) -> u16 {
         let Arrival { hash, row, service, opens, closes, by_client } = arrival;
         sluice_steer(hash, row.word(), service, u32::from(opens) | u32::from(closes) << 1, u32::from(by_client)) as u16
+    }
+
+    #[inline(always)]
+    fn carry(&self, _: &mut impl Frame, packet: &Packet, service: &ServiceValue) -> Result<Way, DropReason> {
+        unpack(sluice_carry(self.context, packet, service.word())).map(Way::from_word)
+    }
+
+    #[inline(always)]
+    fn open(&self, packet: &Packet, service: &ServiceValue) -> Result<(), DropReason> {
+        unpack(sluice_open(packet, service.word())).map(|_| ())
     }
 
     #[inline(always)]

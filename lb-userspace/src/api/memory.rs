@@ -15,7 +15,7 @@ use super::{
     Client, Control, bind, serve,
     types::{
         ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, Drops,
-        Edit, Interface, List, ListTest, ServiceStatus, Status, TrafficStatus,
+        Edit, Interface, List, ListTest, NodeAddressStatus, ServiceStatus, Status, TrafficStatus,
     },
 };
 use crate::model::{AdminState, ListKind, Moment, Protocol};
@@ -95,6 +95,7 @@ pub(crate) fn backend(service: &str, name: &str, ip: &str, state: BackendState) 
         resolved: true,
         local: false,
         traffic: TrafficStatus { packets: 600, bytes: 750_000, flows: 12 },
+        sessions: None,
     }
 }
 
@@ -134,6 +135,7 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
             pool: None,
             allow_from: vec!["198.51.100.0/24".to_owned()],
             traffic: TrafficStatus { packets: 1200, bytes: 1_500_000, flows: 24 },
+            sessions: None,
             backends: vec![backend("web", "web1", "10.0.0.11", BackendState::Up), down],
         },
         ServiceStatus {
@@ -141,11 +143,12 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
             address: "2001:db8::1".to_owned(),
             port: "any".to_owned(),
             protocol: Protocol::Udp,
-            delivery: "nat".to_owned(),
+            delivery: "full-nat".to_owned(),
             rows: 1024,
             pool: Some("names".to_owned()),
             allow_from: Vec::new(),
             traffic: TrafficStatus::default(),
+            sessions: Some(7),
             backends: vec![six],
         },
     ]
@@ -162,6 +165,12 @@ pub(crate) fn status() -> Status {
         services: 2,
         backends: 3,
         backends_up: 1,
+        node_addresses: vec![NodeAddressStatus {
+            address: address("2001:db8::2"),
+            ports: 31_744,
+            tcp_sessions: 0,
+            udp_sessions: 7,
+        }],
         warnings: vec!["service dns has no backend that takes new flows".to_owned()],
     }
 }

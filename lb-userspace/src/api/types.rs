@@ -27,8 +27,23 @@ pub struct Status {
     pub backends: usize,
     /// How many of them take traffic.
     pub backends_up: usize,
+    /// The addresses of this node that `full-nat` sessions come from.
+    pub node_addresses: Vec<NodeAddressStatus>,
     /// Things the operator should know, in words.
     pub warnings: Vec<String>,
+}
+
+/// An address of the node that `full-nat` sessions come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeAddressStatus {
+    /// The address.
+    pub address: IpAddr,
+    /// How many ports it has for sessions of one protocol.
+    pub ports: u32,
+    /// How many of them sessions of TCP have.
+    pub tcp_sessions: u32,
+    /// How many of them sessions of UDP have.
+    pub udp_sessions: u32,
 }
 
 /// An interface that the program is attached to.
@@ -51,7 +66,7 @@ pub struct ServiceStatus {
     pub port: String,
     /// Its protocol.
     pub protocol: Protocol,
-    /// `l2`, `ipip`, `nat` or `gue`.
+    /// `l2`, `ipip`, `nat`, `gue` or `full-nat`.
     pub delivery: String,
     /// Rows of its ring.
     pub rows: u32,
@@ -61,6 +76,8 @@ pub struct ServiceStatus {
     pub allow_from: Vec<String>,
     /// Its counters.
     pub traffic: TrafficStatus,
+    /// How many sessions it has, if it is delivered by `full-nat`.
+    pub sessions: Option<u64>,
     /// Its backends.
     pub backends: Vec<BackendStatus>,
 }
@@ -98,6 +115,8 @@ pub struct BackendStatus {
     pub local: bool,
     /// Its counters.
     pub traffic: TrafficStatus,
+    /// How many sessions it has, if its service is delivered by `full-nat`.
+    pub sessions: Option<u64>,
 }
 
 /// How far a drain has come.

@@ -74,13 +74,13 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Firewall, Node};
+    use crate::model::{Firewall, FullNat, Node};
 
     fn model(interfaces: &[&str]) -> Model {
         let interfaces = interfaces.iter().map(ToString::to_string).collect();
         let deny = ["192.0.2.0/24", "2001:db8::/32"].iter().filter_map(|prefix| prefix.parse().ok()).collect();
         Model {
-            node: Node { interfaces, secret: None, source_v4: None, source_v6: None },
+            node: Node { interfaces, secret: None, source_v4: None, source_v6: None, full_nat: FullNat::default() },
             services: vec![],
             firewall: Firewall { allow: vec![], deny },
         }

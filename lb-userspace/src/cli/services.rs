@@ -88,6 +88,7 @@ fn details(service: &ServiceStatus, style: Style) -> String {
     if !service.allow_from.is_empty() {
         rows.push(("Sources", service.allow_from.join(", ")));
     }
+    rows.extend(service.sessions.map(|sessions| ("Sessions", sessions.to_string())));
     let fields = table::fields(&rows);
     format!("{fields}\n{}", backends::text(&service.backends, style))
 }

@@ -7,7 +7,7 @@ use super::{
     table::fields,
     units::{count, duration},
 };
-use crate::api::types::Status;
+use crate::api::types::{NodeAddressStatus, Status};
 
 /// Show what the daemon does and what it has to complain about.
 #[derive(Debug, Args)]
@@ -33,16 +33,27 @@ fn text(status: &Status) -> String {
     } else {
         ""
     };
-    let table = fields(&[
+    let addresses: Vec<_> = status.node_addresses.iter().map(ports).collect();
+    let mut lines = vec![
         ("Daemon", format!("version {}, pid {}, up {}", status.version, status.pid, duration(status.uptime_seconds))),
         ("Configuration", format!("{}{unlike}", status.config)),
         ("Interfaces", interfaces),
         ("Services", status.services.to_string()),
         ("Backends", format!("{} of {} up", status.backends_up, status.backends)),
-    ]);
+    ];
+    if !addresses.is_empty() {
+        lines.push(("Ports in use", addresses.join("; ")));
+    }
+    let table = fields(&lines);
     if status.warnings.is_empty() {
         return table;
     }
     let warnings: String = status.warnings.iter().map(|warning| format!("\n- {warning}")).collect();
     format!("{table}\n{}:{warnings}", count(status.warnings.len(), "warning", "warnings"))
+}
+
+/// How many ports of an address sessions have.
+fn ports(node: &NodeAddressStatus) -> String {
+    let NodeAddressStatus { address, ports, tcp_sessions, udp_sessions } = node;
+    format!("{tcp_sessions} (TCP) and {udp_sessions} (UDP) of {ports} on {address}")
 }

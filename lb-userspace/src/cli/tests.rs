@@ -84,6 +84,7 @@ Configuration  /etc/sluice/sluice.toml (ephemeral changes are in effect that it 
 Interfaces     eth0 (native)
 Services       2
 Backends       1 of 3 up
+Ports in use   0 (TCP) and 7 (UDP) of 31744 on 2001:db8::2
 
 1 warning:
 - service dns has no backend that takes new flows
@@ -98,9 +99,14 @@ fn services_are_a_table() {
         "\
 NAME  ADDRESS          PROTOCOL  DELIVERY   UP  PACKETS    BYTES  FLOWS
 web   192.0.2.80:80    tcp       l2        1/2     1200  1.50 MB     24
-dns   [2001:db8::1]:*  udp       nat       0/1        0      0 B      0
+dns   [2001:db8::1]:*  udp       full-nat  0/1        0      0 B      0
 "
     );
+}
+
+#[test]
+fn a_service_of_full_nat_has_sessions() {
+    assert!(output(&Daemon::start(), "services dns").contains("\nSessions  7\n"));
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(super) struct WrittenService {
     pub(super) gue_port: Option<At<u16>>,
     pub(super) ring: At<RingSettings>,
     pub(super) affinity: Affinity,
-    pub(super) track: Track,
+    pub(super) track: Option<At<Track>>,
     pub(super) slow_start: Duration,
     /// What could be read of `quic`, if the key is there.
     pub(super) quic: Option<At<Option<ConnectionIds>>>,
@@ -96,7 +96,13 @@ impl WrittenService {
         if self.pool.is_some() { &[] } else { &self.backends }
     }
 
+    /// Whether the service's sessions are all that needs to be remembered of its flows.
+    pub(super) fn is_told_by_sessions(&self) -> bool {
+        self.delivery == Some(Delivery::FullNat) && self.affinity.clients().is_none()
+    }
+
     fn mean(self) -> Option<Service> {
+        let track = if self.is_told_by_sessions() { Track::Never } else { self.track.map_or_default(|at| at.value) };
         Some(Service {
             name: self.name?.value,
             address: self.address?.value,
@@ -106,7 +112,7 @@ impl WrittenService {
             gue_port: self.gue_port.map_or(Service::DEFAULT_GUE_PORT, |port| port.value),
             ring: self.ring.value,
             affinity: self.affinity,
-            track: self.track,
+            track,
             slow_start: self.slow_start,
             quic: self.quic.map_or(Some(None), |quic| quic.value.map(Some))?,
             allow_from: self.allow_from,

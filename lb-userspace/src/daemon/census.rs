@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use lb_common::{BackendFlags, Entry, ServiceValue, Tick};
+use lb_common::{BackendFlags, Entry, Second, ServiceValue, Tick};
 
+use super::sessions;
 use crate::{
-    dataplane::{DataplaneError, FLOW_ENTRIES, Kernel, Occupied},
+    dataplane::{DataplaneError, FLOW_ENTRIES, Kernel, Occupied, OpenSession},
     plan::{Census, Keep, Snapshot},
 };
 
@@ -23,7 +24,8 @@ pub type Keeps = BTreeMap<u32, Keep>;
 
 /// Scans the kernel's table. The daemon's own view of the tables tells which slots serve and how large the rings are.
 pub(super) fn take(kernel: &Kernel, snapshot: &Snapshot, keeps: &Keeps, now_s: u64) -> Result<Census, DataplaneError> {
-    let census = scan(kernel.flows().entries(), FLOW_ENTRIES, snapshot, keeps, now_s);
+    let mut census = scan(kernel.flows().entries(), FLOW_ENTRIES, snapshot, keeps, now_s);
+    scan_sessions(sessions::open(kernel, snapshot), snapshot, now_s, &mut census);
     Ok(Census { overflowed_s: overflows(kernel, snapshot)?, ..census })
 }
 
@@ -48,6 +50,26 @@ pub fn scan<'a>(
     census.is_crowded = flows.iter().sum::<u64>() > room as u64 / 2;
     census.flows = (0..).zip(flows).filter(|(_, flows)| *flows > 0).collect();
     census
+}
+
+/// Adds the sessions of `full-nat` to a census. Those whose backend serves nobody any more are ended; they count until their
+/// ports are free.
+pub fn scan_sessions<'a>(
+    sessions: impl Iterator<Item = OpenSession<'a>>,
+    snapshot: &Snapshot,
+    now_s: u64,
+    census: &mut Census,
+) {
+    let now = Second::new(now_s);
+    for open in sessions.filter(|open| !open.state().is_over(now)) {
+        let (slot, address) = (open.session.slot, open.session.backend);
+        *census.flows.entry(slot).or_default() += 1;
+        let backend = snapshot.backends.get(&slot).filter(|value| value.address == address);
+        let serves = backend.is_some_and(|value| value.flags & BackendFlags::SERVES != 0);
+        if !serves && !open.state().has_ended() {
+            open.close(now);
+        }
+    }
 }
 
 /// An entry that stays, and where it belongs. Entries that are over and those of slots in which nobody serves are removed.

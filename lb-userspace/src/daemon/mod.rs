@@ -18,6 +18,7 @@ mod liveness;
 mod report;
 mod request;
 mod secret;
+mod sessions;
 mod state;
 mod tick;
 
@@ -33,7 +34,7 @@ use tokio::{
 };
 
 pub use self::{
-    census::{Keeps, scan},
+    census::{Keeps, scan, scan_sessions},
     error::DaemonError,
 };
 use self::{handle::Handle, state::State};

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fs, net::IpAddr, time::Duration};
 
 use humantime::format_duration;
 use ipnet::IpNet;
-use lb_common::{BackendFlags, DropReason, Row, Traffic};
+use lb_common::{BackendFlags, DropReason, NodeAddress, Row, Traffic};
 
-use super::{clock, state::State};
+use super::{clock, sessions::Tally, state::State};
 use crate::{
     api::types::{
-        ApiError, BackendState, BackendStatus, DrainStatus, DropCount, Drops, Interface, List, ListTest, ServiceStatus,
-        Status, TrafficStatus,
+        ApiError, BackendState, BackendStatus, DrainStatus, DropCount, Drops, Interface, List, ListTest,
+        NodeAddressStatus, ServiceStatus, Status, TrafficStatus,
     },
     config::prefix,
     dataplane::DataplaneError,
@@ -36,8 +36,19 @@ impl State {
             services: self.model.services.len(),
             backends: self.backends().count(),
             backends_up: up,
+            node_addresses: self.node_addresses(),
             warnings: self.warnings(),
         })
+    }
+
+    /// The addresses that sessions come from, and how many there are.
+    fn node_addresses(&self) -> Vec<NodeAddressStatus> {
+        let tally = Tally::take(&self.kernel, &self.snapshot, clock::now_s());
+        let status = |(number, node): (&u32, &NodeAddress)| {
+            let (tcp_sessions, udp_sessions) = tally.by_address.get(number).copied().unwrap_or_default();
+            NodeAddressStatus { address: node.address.into(), ports: node.ports(), tcp_sessions, udp_sessions }
+        };
+        self.snapshot.node_addresses.iter().map(status).collect()
     }
 
     async fn interfaces_with_mode(&self) -> Result<Vec<Interface>, ApiError> {
@@ -54,21 +65,31 @@ impl State {
     }
 
     pub(super) fn services(&self) -> Result<Vec<ServiceStatus>, ApiError> {
+        let sessions = Tally::take(&self.kernel, &self.snapshot, clock::now_s()).by_slot;
         let services: Result<_, DataplaneError> =
-            self.model.services.iter().map(|service| self.service_status(service)).collect();
+            self.model.services.iter().map(|service| self.service_status(service, &sessions)).collect();
         services.map_err(ApiError::failure)
     }
 
-    fn service_status(&self, service: &Service) -> Result<ServiceStatus, DataplaneError> {
+    fn service_status(
+        &self,
+        service: &Service,
+        sessions: &BTreeMap<u16, u64>,
+    ) -> Result<ServiceStatus, DataplaneError> {
         let id = self.places.service_ids.get(&service.name).copied();
         let traffic = id.map(|id| self.kernel.counters().service(id)).transpose()?.unwrap_or_default();
         let rows = self.rows_by_slot(service);
         let total = 1u32 << service.ring.bits;
+        let is_full_nat = service.delivery == Delivery::FullNat;
         let backends = service.backends.iter().map(|backend| {
             let slot = self.slot(&service.name, &backend.name);
             let owned = slot.and_then(|slot| rows.get(&slot)).copied().unwrap_or(0);
-            self.backend_status(service, backend, slot, f64::from(owned) / f64::from(total))
+            let mut status = self.backend_status(service, backend, slot, f64::from(owned) / f64::from(total))?;
+            let count = || slot.and_then(|slot| sessions.get(&slot)).copied().unwrap_or(0);
+            status.sessions = is_full_nat.then(count);
+            Ok(status)
         });
+        let backends = backends.collect::<Result<Vec<BackendStatus>, DataplaneError>>()?;
         Ok(ServiceStatus {
             name: service.name.clone(),
             address: prefix::written(service.address),
@@ -79,7 +100,8 @@ impl State {
             pool: service.pool.clone(),
             allow_from: service.allow_from.iter().map(|&source| prefix::written(source)).collect(),
             traffic: traffic_status(traffic),
-            backends: backends.collect::<Result<_, _>>()?,
+            sessions: backends.iter().map(|backend| backend.sessions).sum::<Option<u64>>().filter(|_| is_full_nat),
+            backends,
         })
     }
 
@@ -102,6 +124,8 @@ impl State {
         let (state, reason) = self.state_of(service, backend);
         let value = slot.and_then(|slot| self.snapshot.backends.get(&slot));
         let traffic = slot.map(|slot| self.kernel.counters().backend(slot)).transpose()?.unwrap_or_default();
+        let resolved = value.is_some_and(|value| value.flags & BackendFlags::RESOLVED != 0);
+        let without_source = self.without_source(service, backend);
         Ok(BackendStatus {
             name: backend.name.clone(),
             service: service.name.clone(),
@@ -112,12 +136,13 @@ impl State {
             server_id: backend.server_id.map(|id| id.to_string()),
             admin: backend.state,
             state,
-            reason,
+            resolved: resolved || without_source.is_some(),
+            reason: without_source.unwrap_or(reason),
             drain: self.drain_status(service, backend),
             share,
             local: self.next_hops.get(&backend.address).is_some_and(|hop| hop.is_local),
-            resolved: value.is_some_and(|value| value.flags & BackendFlags::RESOLVED != 0),
             traffic: traffic_status(traffic),
+            sessions: None,
         })
     }
 
@@ -151,6 +176,14 @@ impl State {
             until: backend.drain_until,
             seconds_left: backend.drain_until.map(|until| until.since(Moment::now())),
         })
+    }
+
+    /// Why a backend of `full-nat` gets nothing although the way to it is known, if that is the case.
+    fn without_source(&self, service: &Service, backend: &Backend) -> Option<String> {
+        let value = self.snapshot.backends.get(&self.slot(&service.name, &backend.name)?)?;
+        let hop = self.next_hops.get(&backend.address)?;
+        let could = service.delivery == Delivery::FullNat && !hop.is_local;
+        (could && value.flags & BackendFlags::RESOLVED == 0).then(|| without_source(hop.source))
     }
 
     /// How far a drain has come, in words. Flows that have not spoken since it began are not known yet.
@@ -207,7 +240,9 @@ impl State {
         for service in &self.model.services {
             self.warn_of(service, &mut warnings);
         }
-        warnings.extend(forwarding_warnings(&self.model, |path| fs::read_to_string(path).unwrap_or_default()));
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        warnings.extend(forwarding_warnings(&self.model, read));
+        warnings.extend(ports_warning(&self.model, read));
         warnings
     }
 
@@ -238,6 +273,9 @@ impl State {
                 )),
                 Some(_) => {}
             }
+            if let Some(reason) = self.without_source(service, backend) {
+                warnings.push(format!("backend {} of service {} gets nothing: {reason}", backend.name, service.name));
+            }
         }
     }
 }
@@ -246,6 +284,17 @@ impl State {
 fn end_of_drain(backend: &Backend) -> String {
     let until = backend.drain_until.filter(|_| backend.state == AdminState::Drain);
     until.map(|until| format!("its drain was over at {until}")).unwrap_or_default()
+}
+
+/// Why a backend that can be reached gets nothing: `full-nat` has no address to come from.
+fn without_source(source: IpAddr) -> String {
+    if source.is_unspecified() {
+        return "this node has no address of its family to come from".to_owned();
+    }
+    format!(
+        "sessions cannot come from {source}: a service has ports of it or a prefix that it is in, or there are too many such addresses; name \
+         others in `node.full_nat`"
+    )
 }
 
 fn traffic_status(traffic: Traffic) -> TrafficStatus {
@@ -263,21 +312,36 @@ fn longest_match(prefixes: &[IpNet], address: IpAddr) -> Option<IpNet> {
     prefixes.iter().filter(|prefix| prefix.contains(&address)).max_by_key(|prefix| prefix.prefix_len()).copied()
 }
 
+/// A port that both a session and a connection of the node's own come from makes the answers ambiguous, if both go to the
+/// same backend, as health checks do.
+fn ports_warning(model: &Model, read: impl Fn(&str) -> String) -> Option<String> {
+    let is_used = model.services.iter().any(|service| service.delivery == Delivery::FullNat);
+    let range = read("/proc/sys/net/ipv4/ip_local_port_range");
+    let mut bounds = range.split_whitespace().filter_map(|port| port.parse::<u16>().ok());
+    let (first, last) = (bounds.next()?, bounds.next()?);
+    let ours = &model.node.full_nat.ports;
+    (is_used && *ours.start() <= last && first <= *ours.end()).then(|| {
+        format!(
+            "`full-nat` and this node's own connections share ports, so that health checks may fail: sessions have {}-{}, \
+             connections {first}-{last}; change `node.full_nat` or sysctl net.ipv4.ip_local_port_range",
+            ours.start(),
+            ours.end()
+        )
+    })
+}
+
 /// `nat` replies are routed by the kernel's tables, which it allows only where forwarding is on.
 fn forwarding_warnings(model: &Model, read: impl Fn(&str) -> String) -> Vec<String> {
     let families = [
         (true, "IPv4", "net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
         (false, "IPv6", "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
     ];
-    let has_nat = |is_v4| {
-        model
-            .services
-            .iter()
-            .any(|service| service.delivery == Delivery::Nat && service.address.addr().is_ipv4() == is_v4)
-    };
+    let is_nat = |service: &Service| matches!(service.delivery, Delivery::Nat | Delivery::FullNat);
+    let has_nat =
+        |is_v4| model.services.iter().any(|service| is_nat(service) && service.address.addr().is_ipv4() == is_v4);
     let off = families.into_iter().filter(|&(is_v4, _, _, path)| has_nat(is_v4) && read(path).trim() == "0");
     off.map(|(_, family, name, _)| {
-        format!("replies of {family} `nat` services are dropped, because forwarding is off: sysctl -w {name}=1")
+        format!("replies of {family} `nat` and `full-nat` services are dropped, because forwarding is off: sysctl -w {name}=1")
     })
     .collect()
 }

@@ -1,6 +1,6 @@
 //! What time alone changes.
 
-use lb_common::{BackendFlags, Row, RowState};
+use lb_common::{BackendFlags, BackendValue, Row, RowState};
 
 use super::{
     DaemonError, census, clock,
@@ -8,11 +8,15 @@ use super::{
     history,
     state::State,
 };
-use crate::{model::Moment, plan::Census};
+use crate::{
+    model::{Delivery, Moment},
+    plan::Census,
+};
 
 impl State {
     /// Lets time pass: rows whose history nobody needs settle, slots that nobody uses are released, suspects are found to
-    /// be gone, weights grow, and drains end. Costs a scan of the flow table, and only while there is anything to wait for.
+    /// be gone, weights grow, drains end, and so do the
+    /// sessions of backends that are gone. Costs a scan of flow table and sessions, and only while there is anything to wait for.
     pub(super) fn tick(&mut self) -> Result<(), DaemonError> {
         let result = self.look();
         self.follow_drains();
@@ -25,7 +29,10 @@ impl State {
         let has_unsettled =
             self.snapshot.rings.values().any(|rows| rows.iter().any(|row| row.state() != RowState::Settled));
         let has_suspects = self.liveness.has_suspects(now_s);
-        let waits = self.planner.has_retired() || self.planner.is_ramping() || self.has_drain_to_end();
+        let waits = self.planner.has_retired()
+            || self.planner.is_ramping()
+            || self.has_drain_to_end()
+            || self.has_sessions_to_end();
         if has_unsettled || has_suspects || waits || self.scan_due {
             self.scan_due = has_suspects;
             let census = census::take(&self.kernel, &self.snapshot, &self.places.keeps, now_s)?;
@@ -44,6 +51,14 @@ impl State {
         let serves =
             |slot: u16| self.snapshot.backends.get(&slot).is_some_and(|value| value.flags & BackendFlags::SERVES != 0);
         over.filter_map(|(service, backend)| self.slot(&service.name, &backend.name)).any(serves)
+    }
+
+    /// Whether a backend of `full-nat` takes nothing new: its sessions outlive the rows that led to them.
+    fn has_sessions_to_end(&self) -> bool {
+        let is_leaving = |value: &BackendValue| {
+            value.delivery == Delivery::FullNat as u8 && value.flags & BackendFlags::ELIGIBLE == 0
+        };
+        self.snapshot.backends.values().any(is_leaving)
     }
 
     /// Looks how far drains have come, and says what is new.

@@ -16,7 +16,7 @@ use aya::{
 use lb_common::{EndpointKey, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
 
 use super::{
-    Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, links, pin,
+    Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, SessionArray, links, pin,
     tables::{Events, Tables, failed},
 };
 use crate::plan::{Change, Snapshot};
@@ -38,8 +38,13 @@ impl Kernel {
     pub fn open(pins: &Path) -> Result<Self, DataplaneError> {
         pin::make_pins(pins)?;
         let load = |source| DataplaneError::Load { source: Box::new(source), log: None };
-        let mut ebpf =
-            EbpfLoader::new().default_map_pin_directory(pin::directory(pins)).load(LB_OBJECT).map_err(load)?;
+        let cpus =
+            nr_cpus().map_err(|(what, error)| DataplaneError::Preflight(format!("could not read {what}: {error}")))?;
+        let mut ebpf = EbpfLoader::new()
+            .default_map_pin_directory(pin::directory(pins))
+            .override_global("CPUS", &(cpus.get() as u32), true)
+            .load(LB_OBJECT)
+            .map_err(load)?;
         xdp(&mut ebpf).and_then(Xdp::load).map_err(refused_by_verifier)?;
         let (tables, events) = Tables::take(&mut ebpf)?;
         Ok(Self { ebpf, tables, events: Some(events), pins: pins.to_owned() })
@@ -108,6 +113,11 @@ impl Kernel {
         &self.tables.flows
     }
 
+    /// The sessions.
+    pub const fn sessions(&self) -> &SessionArray {
+        &self.tables.sessions
+    }
+
     /// The second, since the machine started, in which a flow of a service last found no room in the flow table; 0 if
     /// none ever did.
     ///
@@ -146,6 +156,12 @@ impl Kernel {
         for entry in tables.replies.iter() {
             let (Plain(key), Plain(value)) = entry.map_err(read("replies"))?;
             snapshot.replies.insert(key, value);
+        }
+        for (number, entry) in (0..).zip(tables.node_addresses.iter()) {
+            let Plain(value) = entry.map_err(read("node_addresses"))?;
+            if value.first_port != 0 {
+                snapshot.node_addresses.insert(number, value);
+            }
         }
         for (kind, lists) in [(lb_common::ListKind::Allow, &tables.allow), (lb_common::ListKind::Deny, &tables.deny)] {
             let prefixes = lists.prefixes().map_err(read(kind.name()))?;
@@ -244,6 +260,12 @@ impl Dataplane for Kernel {
             }
             Change::PutReply(key, value) => ("replies", tables.replies.insert(&Plain(*key), &Plain(*value), 0)),
             Change::RemoveReply(key) => ("replies", tables.replies.remove(&Plain(*key))),
+            Change::PutNodeAddress(number, value) => {
+                ("node_addresses", tables.node_addresses.set(*number, &Plain(*value), 0))
+            }
+            Change::RemoveNodeAddress(number) => {
+                ("node_addresses", tables.node_addresses.set(*number, &Plain::default(), 0))
+            }
             Change::AddPrefix(list, prefix) => (list.name(), tables.list(*list).add(*prefix)),
             Change::RemovePrefix(list, prefix) => (list.name(), tables.list(*list).remove(*prefix)),
             Change::PutSettings(settings) => ("settings", tables.settings.set(0, &Plain(**settings), 0)),

@@ -8,11 +8,13 @@ mod counters;
 mod flows;
 mod kernel;
 mod links;
+mod mapped;
 mod pin;
 mod plain;
 mod preflight;
 mod programs;
 mod services;
+mod sessions;
 mod sources;
 mod tables;
 
@@ -24,6 +26,7 @@ pub use pin::{make_pins, remove_unused_pins};
 pub use plain::Plain;
 pub use preflight::preflight;
 pub use programs::{AGENT_OBJECT, BENCH_OBJECT, LB_OBJECT, LB_PROGRAM};
+pub use sessions::{OpenSession, SessionArray};
 
 use crate::plan::{Change, Snapshot, difference};
 

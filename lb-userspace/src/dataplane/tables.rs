@@ -3,10 +3,11 @@
 use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, RingBuf, lpm_trie::Key};
 use ipnet::IpNet;
 use lb_common::{
-    BackendValue, EndpointKey, Hits, ListKind, ListValue, PortBlock, ReplyValue, RingElement, Settings, Traffic,
+    BackendValue, EndpointKey, Hits, ListKind, ListValue, NodeAddress, PortBlock, ReplyValue, RingElement, Settings,
+    Traffic,
 };
 
-use super::{DataplaneError, FlowTable, Plain, services::Services, sources::Sources};
+use super::{DataplaneError, FlowTable, Plain, SessionArray, services::Services, sources::Sources};
 
 /// A list's maps, one for each family.
 pub(super) struct Lists {
@@ -23,6 +24,7 @@ pub(super) struct Tables {
     pub(super) rings: Array<MapData, Plain<RingElement>>,
     pub(super) backends: Array<MapData, Plain<BackendValue>>,
     pub(super) replies: HashMap<MapData, Plain<EndpointKey>, Plain<ReplyValue>>,
+    pub(super) node_addresses: Array<MapData, Plain<NodeAddress>>,
     pub(super) devices: DevMapHash<MapData>,
     pub(super) allow: Lists,
     pub(super) deny: Lists,
@@ -32,6 +34,7 @@ pub(super) struct Tables {
     pub(super) drops: PerCpuArray<MapData, u64>,
     pub(super) overflows: Array<MapData, u64>,
     pub(super) flows: FlowTable,
+    pub(super) sessions: SessionArray,
 }
 
 /// The ring buffer that the datapath writes its records into.
@@ -65,6 +68,7 @@ impl Tables {
             rings: take(ebpf, "rings")?,
             backends: take(ebpf, "backends")?,
             replies: take(ebpf, "replies")?,
+            node_addresses: take(ebpf, "node_addresses")?,
             devices: take(ebpf, "devices")?,
             allow: Lists { v4: take(ebpf, "allow_v4")?, v6: take(ebpf, "allow_v6")? },
             deny: Lists { v4: take(ebpf, "deny_v4")?, v6: take(ebpf, "deny_v6")? },
@@ -74,6 +78,8 @@ impl Tables {
             drops: take(ebpf, "drops")?,
             overflows: take(ebpf, "overflows")?,
             flows: FlowTable::map(take_map(ebpf, "flows")?).map_err(|source| failed("map", "flows", source))?,
+            sessions: SessionArray::map(take_map(ebpf, "sessions")?)
+                .map_err(|source| failed("map", "sessions", source))?,
         };
         Ok((tables, take(ebpf, "events")?))
     }

@@ -9,7 +9,7 @@ mod network;
 mod ports;
 mod server_id;
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 pub use lb_common::{ConnectionIds, Delivery, ListKind, PortSpan};
@@ -46,6 +46,33 @@ pub struct Node {
     pub source_v4: Option<std::net::Ipv4Addr>,
     /// The outer source address of IPv6 encapsulation; without one the kernel's choice towards each backend.
     pub source_v6: Option<std::net::Ipv6Addr>,
+    /// What `full-nat` sessions come from.
+    pub full_nat: FullNat,
+}
+
+/// The ends of `full-nat` sessions on this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullNat {
+    /// The addresses, at most [`lb_common::MAX_NODE_ADDRESSES`]; none: the kernel's choice towards each backend.
+    pub addresses: Vec<IpAddr>,
+    /// The ports.
+    pub ports: RangeInclusive<u16>,
+}
+
+impl FullNat {
+    /// Whether a service is in the way of sessions that come from an address: it has a port of theirs; or all that comes to
+    /// the address is its, except what has an entry of its own, and sessions are such an exception to it.
+    pub fn collides(&self, address: IpAddr, service: IpNet, ports: &Ports) -> bool {
+        let takes_what_is_left = is_prefix(service) || ports.has_wide();
+        service.contains(&address) && (takes_what_is_left || ports.singles().any(|port| self.ports.contains(&port)))
+    }
+}
+
+impl Default for FullNat {
+    /// Ports below those that the kernel gives to connections of the node's own (`net.ipv4.ip_local_port_range`).
+    fn default() -> Self {
+        Self { addresses: Vec::new(), ports: 1024..=32767 }
+    }
 }
 
 /// A transport protocol that a service can have.
@@ -95,7 +122,7 @@ pub struct Service {
     pub ring: RingSettings,
     /// What tells flows apart.
     pub affinity: Affinity,
-    /// Which flows are remembered.
+    /// Which flows the flow table remembers; none where the sessions of `full-nat` do.
     pub track: Track,
     /// For how long a backend that comes up takes less than its share; zero: it takes it at once.
     pub slow_start: Duration,
@@ -175,7 +202,7 @@ pub struct Backend {
     pub name: String,
     /// The address.
     pub address: IpAddr,
-    /// The port that `nat` rewrites to and that checks connect to; `None`: that of the packet.
+    /// The port that `nat` and `full-nat` rewrite to and that checks connect to; `None`: that of the packet.
     pub port: Option<u16>,
     /// The share of flows relative to the other backends, 0 to [`Backend::MAX_WEIGHT`]; 0 takes no new flows.
     pub weight: u32,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use lb_common::{Address, BackendFlags, BackendValue, EndpointKey, ReplyValue};
 
-use super::{Health, Inputs, Snapshot, ramps::Takes, services};
+use super::{Health, Inputs, Snapshot, ramps::Takes, services, sources::Sources};
 use crate::{
     model::{AdminState, Backend, Delivery, Model, Service},
     ring,
@@ -40,6 +40,7 @@ pub(super) fn put(
     id: u32,
     slot: u16,
     inputs: Inputs<'_>,
+    sources: &Sources,
     snapshot: &mut Snapshot,
 ) {
     let mut value = BackendValue {
@@ -57,8 +58,13 @@ pub(super) fn put(
             value.flags |= BackendFlags::RESOLVED | BackendFlags::LOCAL;
         }
         Some(hop) if !hop.is_local => {
-            value.flags |= BackendFlags::RESOLVED;
-            value.source = outer_source(inputs.model, hop.source);
+            let source = match service.delivery {
+                Delivery::FullNat => sources.towards(backend.address, hop),
+                _ => Some(outer_source(inputs.model, hop.source)),
+            };
+            // Without an address to come from there is no way to the backend.
+            value.flags |= if source.is_some() { BackendFlags::RESOLVED } else { 0 };
+            value.source = source.unwrap_or_default();
             value.mac = hop.mac;
             value.source_mac = hop.source_mac;
             value.ifindex = hop.ifindex;
@@ -101,7 +107,7 @@ fn put_replies(service: &Service, backend: &Backend, id: u32, slot: u16, snapsho
 pub const fn can_be_local(delivery: Delivery) -> bool {
     match delivery {
         Delivery::L2 | Delivery::Ipip | Delivery::Gue => true,
-        Delivery::Nat => false,
+        Delivery::Nat | Delivery::FullNat => false,
     }
 }
 

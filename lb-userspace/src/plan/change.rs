@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, ListKind, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
 
 use super::Snapshot;
 
@@ -46,6 +46,10 @@ pub enum Change {
     PutReply(EndpointKey, ReplyValue),
     /// Remove a source of replies.
     RemoveReply(EndpointKey),
+    /// Let `full-nat` sessions come from an address, under a number.
+    PutNodeAddress(u32, NodeAddress),
+    /// Open no more sessions from the address with a number.
+    RemoveNodeAddress(u32),
     /// Add a prefix to a list.
     AddPrefix(ListKind, IpNet),
     /// Remove a prefix from a list.
@@ -66,6 +70,8 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     }
     changes.extend(put(&from.servers, &to.servers).map(|(&key, &slot)| Change::PutServer(key, slot)));
     changes.extend(put(&from.replies, &to.replies).map(|(&key, &value)| Change::PutReply(key, value)));
+    let addresses = put(&from.node_addresses, &to.node_addresses);
+    changes.extend(addresses.map(|(&number, &value)| Change::PutNodeAddress(number, value)));
     changes.extend(to.prefixes.difference(&from.prefixes).map(|&(list, prefix)| Change::AddPrefix(list, prefix)));
     changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
     if from.settings != to.settings {
@@ -87,6 +93,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
         .extend(from.sources.difference(&to.sources).map(|&(service, source)| Change::RemoveSource(service, source)));
     changes.extend(from.prefixes.difference(&to.prefixes).map(|&(list, prefix)| Change::RemovePrefix(list, prefix)));
     changes.extend(gone(&from.servers, &to.servers).map(Change::RemoveServer));
+    changes.extend(gone(&from.node_addresses, &to.node_addresses).map(Change::RemoveNodeAddress));
     changes.extend(gone(&from.replies, &to.replies).map(Change::RemoveReply));
     changes.extend(gone(&from.backends, &to.backends).map(Change::RemoveBackend));
     changes.extend(from.devices.difference(&to.devices).map(|&ifindex| Change::RemoveDevice(ifindex)));

@@ -16,9 +16,10 @@ use super::{
     rings::{CachedRing, Crew},
     rows::{Census, Keep, Patience, Times},
     services,
+    sources::Sources,
 };
 use crate::{
-    model::{Backend, Model, Moment, Service},
+    model::{Backend, Delivery, Model, Moment, Service},
     ring,
     routes::NextHops,
 };
@@ -120,15 +121,18 @@ struct Numbers {
     slots: Free,
     /// The slots that are taken, by service id and backend identity.
     taken: BTreeMap<(u16, u32), u16>,
+    /// What `full-nat` sessions come from.
+    sources: Sources,
 }
 
 impl Numbers {
-    fn new(current: &Snapshot, retired: &BTreeMap<u16, u64>) -> Self {
+    fn new(inputs: Inputs<'_>, current: &Snapshot, retired: &BTreeMap<u16, u64>) -> Self {
         let ids = current.services_by_id().into_keys().map(u32::from);
         Self {
             ids: Free::new(0..MAX_SERVICES, ids),
             slots: Free::new(0..MAX_BACKENDS, current.backends.keys().chain(retired.keys()).map(|&slot| slot.into())),
             taken: current.backends.iter().map(|(&slot, value)| ((value.service, value.identity), slot)).collect(),
+            sources: Sources::new(inputs, current),
         }
     }
 
@@ -163,14 +167,16 @@ impl Planner {
         };
         self.release(inputs.census);
         self.is_ramping = false;
-        let mut numbers = Numbers::new(current, &self.retired);
+        let mut numbers = Numbers::new(inputs, current, &self.retired);
         let present = services::present(inputs.model, current);
         let mut values = Vec::with_capacity(inputs.model.services.len());
         for service in &inputs.model.services {
             let before = present.get(service.name.as_str());
-            values.push((service, self.put_service(service, before, inputs, current, &mut numbers, &mut desired)?));
+            let value = self.put_service(service, before, inputs, current, &mut numbers, &mut desired)?;
+            values.push((service, value));
         }
         services::put(&values, current, &mut self.blocks, &mut desired.snapshot)?;
+        numbers.sources.put(&mut desired.snapshot);
         self.rings.retain(|name, _| desired.service_ids.contains_key(name));
         self.times.retain(|name, _| desired.service_ids.contains_key(name));
         self.ramps.retain(|name| desired.service_ids.contains_key(name));
@@ -223,7 +229,7 @@ impl Planner {
         for backend in &service.backends {
             let slot = numbers.slot(id, backend)?;
             slots.push(slot);
-            backends::put(service, backend, id, slot, inputs, &mut desired.snapshot);
+            backends::put(service, backend, id, slot, inputs, &numbers.sources, &mut desired.snapshot);
             desired.slots.insert((service.name.clone(), backend.name.clone()), slot);
         }
         let crew = Crew { slots, parties: self.parties(service, inputs) };
@@ -233,11 +239,12 @@ impl Planner {
         let weights = crew.parties.into_iter().map(|party| ((service.name.clone(), party.name), party.weight));
         desired.weights.extend(weights);
         desired.service_ids.insert(service.name.clone(), id);
+        let sessions = if service.delivery == Delivery::FullNat { ServiceFlags::FULL_NAT } else { 0 };
         let restricted = if service.allow_from.is_empty() { 0 } else { ServiceFlags::RESTRICTED };
         Ok(ServiceValue {
             ring: ring as u16,
             id: id as u16,
-            flags: service.affinity.flag() | restricted | service.quic.map_or(0, ServiceValue::quic_flags),
+            flags: service.affinity.flag() | restricted | sessions | service.quic.map_or(0, ServiceValue::quic_flags),
             ring_bits: service.ring.bits as u8,
             client_bits: service.affinity.clients().map_or(0, |clients| clients.bits),
         })

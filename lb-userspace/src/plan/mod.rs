@@ -14,6 +14,7 @@ mod rings;
 mod rows;
 mod services;
 mod snapshot;
+mod sources;
 #[cfg(test)]
 mod tests;
 

@@ -81,8 +81,11 @@ impl Snapshot {
         self.each_service().find(|value| u32::from(value.id) == id)
     }
 
-    /// The services that an entry without a port stands for.
+    /// The services that an entry without a port stands for: none, if it is an address of the node.
     fn behind(&self, value: &ServiceValue) -> Vec<(PortSpan, ServiceValue)> {
+        if value.is_node_address() {
+            return Vec::new();
+        }
         if !value.is_block() {
             return vec![(PortSpan::ANY, *value)];
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, ListKind, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
 
 use super::Change;
 
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub backends: BTreeMap<u16, BackendValue>,
     /// The sources of `nat` replies.
     pub replies: BTreeMap<EndpointKey, ReplyValue>,
+    /// The addresses that `full-nat` sessions come from, by number.
+    pub node_addresses: BTreeMap<u32, NodeAddress>,
     /// The prefixes of the lists.
     pub prefixes: BTreeSet<(ListKind, IpNet)>,
     /// The interfaces that packets may be redirected to.
@@ -56,6 +58,8 @@ impl Snapshot {
             Change::RemoveSource(service, source) => drop(self.sources.remove(&(*service, *source))),
             Change::PutReply(key, value) => drop(self.replies.insert(*key, *value)),
             Change::RemoveReply(key) => drop(self.replies.remove(key)),
+            Change::PutNodeAddress(number, value) => drop(self.node_addresses.insert(*number, *value)),
+            Change::RemoveNodeAddress(number) => drop(self.node_addresses.remove(number)),
             Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),
             Change::RemovePrefix(list, prefix) => drop(self.prefixes.remove(&(*list, *prefix))),
             Change::PutSettings(settings) => self.settings = **settings,

@@ -8,17 +8,22 @@ use std::{
 use ipnet::IpNet;
 use lb_common::RowState;
 use lb_userspace::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Model, Node, PortSpan, Ports, Protocol,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, FullNat, Model, Node, PortSpan, Ports, Protocol,
     RingSettings, ServerId, Service, Track,
 };
 
-use super::packet::{Payload, Template, Walk};
+use super::{
+    node::source,
+    packet::{Payload, Template, Walk},
+};
 
 /// One case.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Its name: `delivery/family/protocol/variant`, or the feature's name first.
     pub name: &'static str,
+    /// A packet that is sent once before: it opens the session that the others belong to.
+    pub opening: Option<Template>,
     /// The packet.
     pub template: Template,
     /// The flows that it walks over.
@@ -65,6 +70,8 @@ pub enum Kind {
 const PORT: u16 = 80;
 const CLIENT_PORT: u16 = 1024;
 const BACKENDS: u32 = 100;
+/// The only port that sessions have, so that it is known which one they get.
+const NODE_PORT: u16 = 20_000;
 
 /// The client behind the uplink; the walks begin there.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 2, 0, 1);
@@ -124,7 +131,7 @@ impl Endpoint {
         let backend = |number| Backend {
             name: format!("backend-{number}"),
             address: self.backend(number),
-            port: (self.delivery == Delivery::Nat).then_some(8080),
+            port: matches!(self.delivery, Delivery::Nat | Delivery::FullNat).then_some(8080),
             weight: Backend::DEFAULT_WEIGHT,
             state: AdminState::Up,
             drain_until: None,
@@ -139,13 +146,14 @@ impl Endpoint {
             gue_port: Service::DEFAULT_GUE_PORT,
             ring: RingSettings::default(),
             affinity: Affinity::default(),
-            track: Track::default(),
+            track: if self.delivery == Delivery::FullNat { Track::Never } else { Track::default() },
             slow_start: Duration::ZERO,
             quic: (self.kind == Kind::Quic).then_some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
             allow_from: if self.kind == Kind::Restricted { vec![IpNet::from(self.client().ip())] } else { Vec::new() },
             health: None,
             pool: None,
-            backends: (1..=BACKENDS).map(backend).collect(),
+            // Whose answer it is must be known before a session is opened.
+            backends: (1..=if self.delivery == Delivery::FullNat { 1 } else { BACKENDS }).map(backend).collect(),
         }
     }
 }
@@ -157,7 +165,8 @@ impl Case {
         let destination = SocketAddr::new(service.address(), PORT);
         let frame_bytes = if service.is_v4 { 64 } else { 96 };
         let template = Template { payload, source: service.client(), destination, frame_bytes };
-        Self { name, template, walk: Walk::default(), service, entries: 0, rows: RowState::Settled }
+        let opening = (service.delivery == Delivery::FullNat).then_some(Template { payload: Payload::Syn, ..template });
+        Self { name, opening, template, walk: Walk::default(), service, entries: 0, rows: RowState::Settled }
     }
 
     fn payload(mut self, payload: Payload) -> Self {
@@ -183,7 +192,10 @@ impl Case {
     /// A packet from a backend to the client.
     fn reply(mut self) -> Self {
         self.template.source = SocketAddr::new(self.service.backend(1), 8080);
-        self.template.destination = self.service.client();
+        self.template.destination = match self.service.delivery {
+            Delivery::FullNat => SocketAddr::new(source(self.service.backend(1)), NODE_PORT),
+            _ => self.service.client(),
+        };
         self
     }
 
@@ -220,9 +232,10 @@ impl Case {
 
     /// What the node is configured to do.
     pub fn model(&self) -> Model {
+        let full_nat = FullNat { addresses: Vec::new(), ports: NODE_PORT..=NODE_PORT };
         let entry = |number: u32| IpNet::from(self.listable(LISTED.wrapping_add(number.wrapping_mul(LIST_STRIDE))));
         Model {
-            node: Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None },
+            node: Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None, full_nat },
             services: vec![self.service.service()],
             firewall: Firewall { allow: Vec::new(), deny: (0..self.entries).map(entry).collect() },
         }
@@ -267,6 +280,9 @@ pub fn all() -> Vec<Case> {
         Case::new("nat/v4/tcp", v4(Delivery::Nat)),
         Case::new("nat/v6/tcp", v6(Delivery::Nat)),
         Case::new("nat/v4/reply", v4(Delivery::Nat)).reply(),
+        Case::new("full-nat/v4/tcp", v4(Delivery::FullNat)),
+        Case::new("full-nat/v6/tcp", v6(Delivery::FullNat)),
+        Case::new("full-nat/v4/reply", v4(Delivery::FullNat)).reply(),
         Case::new("pass/v4/tcp", ipip).elsewhere(),
         Case::new("pass/v6/tcp", ipip6).elsewhere(),
         Case::new("echo/v4", ipip).payload(Payload::Echo),

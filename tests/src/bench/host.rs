@@ -20,14 +20,19 @@ pub struct Outcome {
     pub frame: Vec<u8>,
 }
 
-/// What the datapath makes of a frame, and notes in the flow table.
-pub fn process(frame: &[u8], snapshot: &Snapshot, flows: &Rc<FlowMemory>, uplink: Uplink) -> Outcome {
-    let mut buffer = vec![0; HEADROOM_BYTES];
-    buffer.extend_from_slice(frame);
-    let mut frame = MemoryFrame::new(&mut buffer, HEADROOM_BYTES, INGRESS);
+/// What the datapath makes of the last of some frames, one after the other, and notes in the flow table.
+pub fn process(frames: &[Vec<u8>], snapshot: &Snapshot, flows: &Rc<FlowMemory>, uplink: Uplink) -> Outcome {
     let route = Route::Neighbour { ifindex: uplink.ifindex, mac: uplink.neighbour, source_mac: uplink.mac };
-    let verdict = lb_ebpf::process(&mut frame, &SnapshotTables::with_flows(snapshot, |_| route, Rc::clone(flows)));
-    Outcome { action: action(verdict), frame: frame.bytes().to_vec() }
+    let tables = SnapshotTables::with_flows(snapshot, |_| route, Rc::clone(flows));
+    let mut outcome = Outcome { action: 0, frame: Vec::new() };
+    for frame in frames {
+        let mut buffer = vec![0; HEADROOM_BYTES];
+        buffer.extend_from_slice(frame);
+        let mut frame = MemoryFrame::new(&mut buffer, HEADROOM_BYTES, INGRESS);
+        let verdict = lb_ebpf::process(&mut frame, &tables);
+        outcome = Outcome { action: action(verdict), frame: frame.bytes().to_vec() };
+    }
+    outcome
 }
 
 /// The number of an XDP action (`enum xdp_action` in linux/bpf.h).

@@ -12,6 +12,7 @@ use super::{
     harness::{Harness, Runs},
     host::{self, Outcome, action_name},
     node::Node,
+    packet::Template,
     report::{Row, Statistic},
     sandbox::Uplink,
 };
@@ -88,6 +89,11 @@ pub fn case(harness: &mut Harness, case: &Case, uplink: Uplink, effort: Effort) 
         Some(node) => node.program()?,
         None => harness.floor.try_clone()?,
     };
+    if let Some(opening) = &case.opening {
+        let frame = opening.build()?;
+        harness.restore(case.walk.wrap(&frame)?)?;
+        harness.run(&subject.program()?, &frame, 1)?;
+    }
     let frame = case.template.build()?;
     let packet = case.walk.wrap(&frame)?;
     let remembered = match case.rows {
@@ -144,11 +150,13 @@ fn check(
 ) -> Result<()> {
     let step = if case.walk.flow_bits == 0 { (0, 0) } else { packet.step(runs.last) };
     let template = case.template.moved(step);
+    let opening = case.opening.as_ref().map(Template::build).transpose()?;
     let (frame, flows) = (template.build()?, Rc::new(FlowMemory::new(1, 0)));
     if let Some(tables) = remembered.filter(|_| node.knows(&template.flow())) {
-        host::process(&frame, tables, &flows, uplink);
+        host::process(std::slice::from_ref(&frame), tables, &flows, uplink);
     }
-    let expected = host::process(&frame, &node.snapshot, &flows, uplink);
+    let frames: Vec<Vec<u8>> = opening.into_iter().chain([frame]).collect();
+    let expected = host::process(&frames, &node.snapshot, &flows, uplink);
     ensure!(
         runs.outcome == expected,
         "the kernel's answer is not the host library's:\n  kernel {}\n  host   {}",

@@ -100,18 +100,22 @@ fn next_hops(model: &Model) -> NextHops {
 }
 
 fn next_hop(address: IpAddr) -> NextHop {
-    let source = match address {
-        IpAddr::V4(_) => IpAddr::from([10, 1, 0, 254]),
-        IpAddr::V6(_) => IpAddr::from([0xfd00, 0, 0, 1, 0, 0, 0, 0xfffe]),
-    };
     NextHop {
         ifindex: INGRESS,
         vlan: None,
         interface: "lo".to_owned(),
         mac: Mac::new([2, 0, 0, 0, 0, 3]),
         source_mac: Mac::new([2, 0, 0, 0, 0, 2]),
-        source,
+        source: source(address),
         mtu: 1500,
         is_local: false,
+    }
+}
+
+/// The node's address towards a backend.
+pub fn source(backend: IpAddr) -> IpAddr {
+    match backend {
+        IpAddr::V4(_) => [10, 1, 0, 254].into(),
+        IpAddr::V6(_) => [0xfd00, 0, 0, 1, 0, 0, 0, 0xfffe].into(),
     }
 }

@@ -3,22 +3,29 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{MapData, RingBuf};
-use lb_common::{Address, DropReason, Event, Hits, ListKind, RowState, Traffic};
+use aya::maps::{Array, Map, MapData, RingBuf};
+use lb_common::{
+    Address, DropReason, Event, Hits, LAYOUT_VERSION, ListKind, MAX_NODE_ADDRESSES, RowState, Session, SessionId,
+    SessionState, Traffic,
+};
 use lb_userspace::{
-    dataplane::{self, Kernel},
+    dataplane::{self, Kernel, Plain},
     plan::Snapshot,
 };
 use zerocopy::FromBytes;
 
 use super::{Case, Observation, expect::Action, network, poison::Poison};
-use crate::{tables::Counts, world::World};
+use crate::{
+    tables::Counts,
+    world::{NODE_PORT, World},
+};
 
 /// The loaded program and what its tables hold.
 pub struct Runner {
     kernel: Kernel,
     poison: Poison,
     events: RingBuf<MapData>,
+    sessions: Array<MapData, Plain<Session>>,
     held: Snapshot,
     pins: PathBuf,
 }
@@ -43,7 +50,9 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
         let mut kernel = Kernel::open(&pins)?;
         let events = kernel.take_events().context("the events were already taken")?;
         let poison = Poison::around(kernel.program()?)?;
-        run(&mut Runner { kernel, poison, events, held: Snapshot::default(), pins })
+        let path = pins.join(format!("v{LAYOUT_VERSION}/sessions"));
+        let sessions = Map::Array(MapData::from_pin(path)?).try_into()?;
+        run(&mut Runner { kernel, poison, events, sessions, held: Snapshot::default(), pins })
     })?
 }
 
@@ -54,9 +63,8 @@ impl Runner {
     ///
     /// The kernel refuses a change or the run.
     pub fn run(&mut self, case: &Case, world: &World) -> Result<Observation> {
-        dataplane::apply(&mut self.kernel, &self.held, &world.snapshot)?;
-        self.held = world.snapshot.clone();
-        self.forget_flows();
+        self.run_before(case)?;
+        self.hold(&world.snapshot)?;
         let before = self.counts(world)?;
         let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
@@ -72,6 +80,28 @@ impl Runner {
         Ok(Observation { verdict, frame, counts })
     }
 
+    fn hold(&mut self, snapshot: &Snapshot) -> Result<()> {
+        dataplane::apply(&mut self.kernel, &self.held, snapshot)?;
+        self.held = snapshot.clone();
+        Ok(())
+    }
+
+    /// Forgets the flows and sessions of former cases, and runs the packets that come before this one's.
+    fn run_before(&mut self, case: &Case) -> Result<()> {
+        self.forget_flows();
+        self.change_sessions(|_| SessionState::EMPTY)?;
+        if case.before.is_empty() {
+            return Ok(());
+        }
+        self.hold(&case.world_before().snapshot)?;
+        for before in &case.before {
+            let alone = case.with_frame(before.frame.clone());
+            self.poison.run(&alone.frame, alone.first_bytes(), before.ingress)?;
+            self.change_sessions(|state| earlier(state, before.later_s))?;
+        }
+        self.wanted().map(drop)
+    }
+
     /// Lets the program forget the flows of former runs: each run begins with an empty table, as on the host.
     fn forget_flows(&self) {
         let is_asked = self.held.rings.values().any(|rows| rows.iter().any(|row| row.state() != RowState::Settled));
@@ -81,6 +111,22 @@ impl Runner {
                 let _ = occupied.remove();
             }
         }
+    }
+
+    /// Changes the state of every session of the world's only port.
+    fn change_sessions(&mut self, change: impl Fn(SessionState) -> SessionState) -> Result<()> {
+        for number in 0..MAX_NODE_ADDRESSES {
+            for is_tcp in [true, false] {
+                let index = SessionId::new(number, is_tcp, NODE_PORT).number();
+                let Plain(mut session) = self.sessions.get(&index, 0)?;
+                let state = SessionState::from_word(session.state);
+                if change(state) != state {
+                    session.state = change(state).word();
+                    self.sessions.set(index, &Plain(session), 0)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// All counters, also those that are zero.
@@ -111,6 +157,13 @@ impl Runner {
         }
         Ok(wanted)
     }
+}
+
+/// A state as it would be if everything had happened so many seconds earlier. The 28 bits from bit 16 on are its last second.
+const fn earlier(state: SessionState, seconds: u64) -> SessionState {
+    const MASK: u64 = ((1 << 28) - 1) << 16;
+    let word = state.word();
+    SessionState::from_word(word & !MASK | word.wrapping_sub(seconds << 16) & MASK)
 }
 
 /// What was counted between two readings.

@@ -14,6 +14,7 @@ mod expect;
 mod extensions;
 mod firewall;
 mod fragments;
+mod full_nat;
 mod gue;
 mod hairpin;
 pub mod host;
@@ -70,12 +71,25 @@ pub struct Case {
     pub outcome: Outcome,
     /// Why the kernel cannot run this case.
     pub host_only: Option<&'static str>,
+    /// What came before, and is not looked at.
+    before: Vec<Before>,
     /// `None` for the world as it is by default.
     setup: Option<Setup>,
+    /// What has become of that since the packets before; `None`: nothing.
+    changed: Option<Setup>,
     edit: fn(&mut Snapshot),
     counted: Option<Counted>,
     listed: Option<ListKind>,
     wanted: Option<(u32, IpAddr)>,
+}
+
+/// A packet before the one that a case is about.
+#[derive(Clone, Debug)]
+struct Before {
+    ingress: u32,
+    frame: Vec<u8>,
+    /// How much time passes then, in seconds.
+    later_s: u64,
 }
 
 /// For whom a packet is counted.
@@ -108,7 +122,9 @@ impl Case {
             in_first_buffer: None,
             outcome: Outcome::Pass,
             host_only: None,
+            before: Vec::new(),
             setup: None,
+            changed: None,
             edit: |_| {},
             counted: None,
             listed: None,
@@ -125,6 +141,26 @@ impl Case {
     /// The configuration or the next hops are others.
     fn with(mut self, change: impl FnOnce(&mut Setup)) -> Self {
         change(self.setup.get_or_insert_default());
+        self
+    }
+
+    /// Another packet came before, by an interface, and at the same time.
+    fn after(mut self, ingress: u32, packet: impl Into<Vec<u8>>) -> Self {
+        self.before.push(Before { ingress, frame: packet.into(), later_s: 0 });
+        self
+    }
+
+    /// So many seconds have passed since the last of the packets before.
+    fn later(mut self, seconds: u64) -> Self {
+        self.before.last_mut().expect("after comes first").later_s += seconds;
+        self
+    }
+
+    /// Something has changed since the packets before.
+    fn then(mut self, change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = self.setup.clone().unwrap_or_default();
+        change(&mut setup);
+        self.changed = Some(setup);
         self
     }
 
@@ -213,8 +249,17 @@ impl Case {
 
     /// The tables that the packet meets.
     pub fn world(&self) -> World {
+        self.planned(self.changed.as_ref().or(self.setup.as_ref()))
+    }
+
+    /// The tables that the packets before it met.
+    fn world_before(&self) -> World {
+        self.planned(self.setup.as_ref())
+    }
+
+    fn planned(&self, setup: Option<&Setup>) -> World {
         static DEFAULT: LazyLock<World> = LazyLock::new(|| World::new(&Setup::default()));
-        let mut world = self.setup.as_ref().map_or_else(|| DEFAULT.clone(), World::new);
+        let mut world = setup.map_or_else(|| DEFAULT.clone(), World::new);
         (self.edit)(&mut world.snapshot);
         world
     }
@@ -246,6 +291,7 @@ pub fn table() -> Vec<Case> {
         hairpin::cases(),
         nat_request::cases(),
         nat_reply::cases(),
+        full_nat::cases(),
         echo::cases(),
         drops::cases(),
         quic::cases(),

@@ -4,6 +4,7 @@
 //! computed by what it tests. Checksums and lengths are right unless a method says otherwise.
 
 mod damage;
+mod ends;
 mod extension;
 mod fragment;
 mod link;
@@ -18,7 +19,12 @@ use std::net::IpAddr;
 
 use etherparse::{Ipv6FlowLabel, TcpHeader, UdpHeader};
 
-pub use self::{damage::Damage, repair::repair, show::difference};
+pub use self::{
+    damage::Damage,
+    ends::{End, ends},
+    repair::repair,
+    show::difference,
+};
 use self::{extension::Extension, link::Link, network::Network, transport::Transport};
 
 /// The MAC address that a packet comes from unless it is told otherwise.
@@ -147,6 +153,18 @@ impl Packet {
     pub fn ack(mut self) -> Self {
         let header = self.transport.tcp_header();
         (header.ack, header.acknowledgment_number) = (true, 0x8765_4321);
+        self
+    }
+
+    /// Sets the FIN flag.
+    pub fn fin(mut self) -> Self {
+        self.transport.tcp_header().fin = true;
+        self
+    }
+
+    /// Sets the RST flag.
+    pub fn rst(mut self) -> Self {
+        self.transport.tcp_header().rst = true;
         self
     }
 

@@ -32,7 +32,13 @@ pub(super) fn model(protocol: Protocol) -> Model {
         backends: Vec::new(),
     };
     Model {
-        node: model::Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None },
+        node: model::Node {
+            interfaces: Vec::new(),
+            secret: None,
+            source_v4: None,
+            source_v6: None,
+            full_nat: model::FullNat::default(),
+        },
         services: vec![service],
         firewall: Firewall::default(),
     }

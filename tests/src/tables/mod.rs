@@ -1,6 +1,7 @@
 //! The datapath's tables over a snapshot, for runs on the host.
 
 mod flows;
+mod sessions;
 
 use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
 
@@ -16,12 +17,14 @@ use lb_ebpf::{
     frame::Frame,
     parse::Packet,
     service::lookup::{self, Endpoint, ServiceTable},
+    sessions::{carry, open},
     tables::{Route, Tables},
+    verdict::Way,
 };
 use lb_userspace::plan::Snapshot;
 
-pub use self::flows::FlowMemory;
 use self::flows::Flows;
+pub use self::{flows::FlowMemory, sessions::SessionMemory};
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +48,7 @@ pub struct SnapshotTables<'a> {
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
     flows: Rc<FlowMemory>,
+    sessions: Rc<SessionMemory>,
     counts: RefCell<Counts>,
 }
 
@@ -57,7 +61,21 @@ impl<'a> SnapshotTables<'a> {
 
     /// Tables with this flow table.
     pub fn with_flows(snapshot: &'a Snapshot, route: impl Fn(&Packet) -> Route + 'a, flows: Rc<FlowMemory>) -> Self {
-        Self { snapshot, route: Box::new(route), nobody: BackendValue::default(), flows, counts: RefCell::default() }
+        Self {
+            snapshot,
+            route: Box::new(route),
+            nobody: BackendValue::default(),
+            flows,
+            sessions: Rc::default(),
+            counts: RefCell::default(),
+        }
+    }
+
+    /// The same with these sessions.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: Rc<SessionMemory>) -> Self {
+        self.sessions = sessions;
+        self
     }
 
     /// What was counted.
@@ -119,6 +137,14 @@ impl Tables for SnapshotTables<'_> {
 
     fn steer(&self, arrival: Arrival) -> u16 {
         steer(&arrival, &Flows { memory: &self.flows, snapshot: self.snapshot })
+    }
+
+    fn carry(&self, frame: &mut impl Frame, packet: &Packet, service: &ServiceValue) -> Result<Way, DropReason> {
+        carry(frame, packet, service, self)
+    }
+
+    fn open(&self, packet: &Packet, service: &ServiceValue) -> Result<(), DropReason> {
+        open(packet, service, self)
     }
 
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {

@@ -39,6 +39,9 @@ pub const CLIENT: &str = "10.9.0.7";
 /// A client on the front network.
 pub const CLIENT6: &str = "fd09::7";
 
+/// The only port that sessions of `full-nat` have on each of the node's addresses.
+pub const NODE_PORT: u16 = 20_000;
+
 /// The MAC address of the host that owns an IP address of the world.
 pub fn mac_of(address: &str) -> [u8; 6] {
     match address.parse().expect("an address") {

@@ -2,9 +2,11 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use super::NODE_PORT;
 use ipnet::IpNet;
 use lb_userspace::model::{
-    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service, Track,
+    AdminState, Affinity, Backend, Delivery, Firewall, FullNat, Model, Node, Ports, Protocol, RingSettings, Service,
+    Track,
 };
 
 /// The secret of the flow hash.
@@ -14,7 +16,7 @@ pub const SECRET: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 type Line = (&'static str, Protocol, &'static str, u16, Delivery, &'static [(&'static str, u16)]);
 
 const SERVICES: &[Line] = {
-    use Delivery::{Gue, Ipip, L2, Nat};
+    use Delivery::{FullNat, Gue, Ipip, L2, Nat};
     use Protocol::{Tcp, Udp};
     &[
         ("web", Tcp, "10.9.0.100", 80, L2, &[("10.9.0.11", 0)]),
@@ -46,13 +48,20 @@ const SERVICES: &[Line] = {
         ("nat6-dns", Udp, "fd09::105", 53, Nat, &[("fd09:1::42", 5353)]),
         ("nat6-any", Udp, "fd09::106", 0, Nat, &[("fd09:1::43", 0)]),
         ("spread6", Tcp, "fd09::101", 80, L2, &[("fd09:1::21", 0), ("fd09:1::22", 0), ("fd09:1::23", 0)]),
+        ("full", Tcp, "10.9.0.108", 80, FullNat, &[("10.9.1.51", 8080)]),
+        ("full-near", Tcp, "10.9.0.108", 81, FullNat, &[("10.9.0.51", 0)]),
+        ("full-dns", Udp, "10.9.0.108", 53, FullNat, &[("10.9.1.52", 5353)]),
+        ("full-any", Tcp, "10.9.0.109", 0, FullNat, &[("10.9.1.53", 0)]),
+        ("full6", Tcp, "fd09::108", 80, FullNat, &[("fd09:1::51", 8080)]),
+        ("full6-dns", Udp, "fd09::108", 53, FullNat, &[("fd09:1::52", 5353)]),
     ]
 };
 
 /// The configuration. A backend's name is its address.
 pub(super) fn model() -> Model {
+    let full_nat = FullNat { addresses: Vec::new(), ports: NODE_PORT..=NODE_PORT };
     Model {
-        node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None },
+        node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None, full_nat },
         services: SERVICES.iter().map(line).collect(),
         firewall: Firewall::default(),
     }
@@ -81,7 +90,8 @@ pub fn service(
         gue_port: Service::DEFAULT_GUE_PORT,
         ring: RingSettings { bits: 10, ..RingSettings::default() },
         affinity: Affinity::default(),
-        track: Track::default(),
+        // As the configuration has it: sessions remember flows.
+        track: if delivery == Delivery::FullNat { Track::Never } else { Track::default() },
         slow_start: Duration::ZERO,
         quic: None,
         allow_from: Vec::new(),

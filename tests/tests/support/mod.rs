@@ -8,7 +8,7 @@ use std::{
     sync::LazyLock,
 };
 
-use etherparse::{InternetSlice, SlicedPacket, TransportSlice};
+use etherparse::{SlicedPacket, TransportSlice};
 use lb_common::{Address, DropReason};
 use lb_ebpf::{
     agent::AgentTables,
@@ -21,6 +21,7 @@ use proptest::{
     test_runner::{Config, RngSeed},
 };
 use tests::{
+    packet::ends,
     tables::SnapshotTables,
     world::{BACK, FAR, FRONT, SIDE, Setup, World, route},
 };
@@ -112,25 +113,6 @@ pub(crate) fn destination(frame: &[u8]) -> Option<IpAddr> {
 /// Whether an address is that of a service of the world.
 pub(crate) fn is_service_address(address: IpAddr) -> bool {
     WORLD.snapshot.services.keys().any(|key| key.address == address.into())
-}
-
-/// An address and a port.
-pub(crate) type End = (IpAddr, u16);
-
-/// Source and destination of a frame, as etherparse reads them.
-pub(crate) fn ends(frame: &[u8]) -> (End, End) {
-    let packet = SlicedPacket::from_ethernet(frame).expect("a well-formed frame");
-    let (source, destination): (IpAddr, IpAddr) = match packet.net {
-        Some(InternetSlice::Ipv4(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        Some(InternetSlice::Ipv6(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
-        _ => panic!("not IP: {frame:x?}"),
-    };
-    let ports = match packet.transport {
-        Some(TransportSlice::Tcp(tcp)) => (tcp.source_port(), tcp.destination_port()),
-        Some(TransportSlice::Udp(udp)) => (udp.source_port(), udp.destination_port()),
-        _ => (0, 0),
-    };
-    ((source, ports.0), (destination, ports.1))
 }
 
 /// Checks that the datapath and etherparse read a well-formed packet alike.

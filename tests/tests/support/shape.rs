@@ -24,7 +24,7 @@ pub(crate) struct Shape {
 }
 
 /// Services of every delivery and family, and strangers.
-const DESTINATIONS: [&str; 18] = [
+const DESTINATIONS: [&str; 20] = [
     "10.9.0.100",
     "10.9.0.101",
     "10.9.0.102",
@@ -34,6 +34,7 @@ const DESTINATIONS: [&str; 18] = [
     "10.9.0.107",
     "10.9.0.160",
     "10.9.0.161",
+    "10.9.0.108",
     "10.9.0.200",
     "fd09::100",
     "fd09::102",
@@ -42,6 +43,7 @@ const DESTINATIONS: [&str; 18] = [
     "fd09::106",
     "fd09::160",
     "fd09::161",
+    "fd09::108",
     "fd09::200",
 ];
 
@@ -75,7 +77,7 @@ pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
 }
 
 /// What a backend sends: its address, its port, and to whom.
-const REPLIES: [(&str, u16, &str); 10] = [
+const REPLIES: [(&str, u16, &str); 11] = [
     ("10.9.1.41", 8080, "192.0.2.9"),
     ("10.9.1.42", 5353, "10.9.0.7"),
     ("10.9.1.43", 4711, "192.88.99.9"),
@@ -83,12 +85,13 @@ const REPLIES: [(&str, u16, &str); 10] = [
     ("10.9.1.41", 8080, "198.51.100.9"),
     ("10.9.1.41", 8080, "203.0.113.9"),
     ("10.9.1.41", 8080, "10.9.0.1"),
+    ("10.9.1.51", 8080, "10.9.1.1"),
     ("fd09:1::41", 8080, "2001:db8:1::9"),
     ("fd09:1::42", 5353, "fd09::8"),
     ("fd09:1::43", 4711, "2001:db8:4::9"),
 ];
 
-/// Shapes of packets of `nat` backends.
+/// Shapes of packets of `nat` and `full-nat` backends.
 pub(crate) fn replies() -> impl Strategy<Value = Shape> {
     (shapes(), select(REPLIES.to_vec())).prop_map(|(shape, (backend, source_port, destination))| Shape {
         backend: Some(backend),

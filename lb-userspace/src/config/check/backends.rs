@@ -18,7 +18,7 @@ use crate::{
 pub(super) fn check(service: &WrittenService, report: &mut Report<'_>) {
     are_distinct(service.own_backends(), "a service", report);
     let port = |backend: &WrittenBackend| {
-        let own = backend.port().filter(|_| service.delivery == Some(Delivery::Nat));
+        let own = backend.port().filter(|_| service.delivery.is_some_and(rewrites_ports));
         own.or_else(|| service.ports.as_ref()?.value.only())
     };
     have_places_of_their_own(service.own_backends(), &service.called(), port, report);
@@ -77,10 +77,15 @@ pub(super) fn have_places_of_their_own(
     }
 }
 
+/// Whether a backend may have a port of its own.
+const fn rewrites_ports(delivery: Delivery) -> bool {
+    matches!(delivery, Delivery::Nat | Delivery::FullNat)
+}
+
 fn ports_can_be_written(service: &WrittenService, report: &mut Report<'_>) {
     for port in service.backends.iter().filter_map(|backend| backend.port.as_ref()) {
         match (service.delivery, &service.ports) {
-            (Some(delivery @ (Delivery::L2 | Delivery::Ipip | Delivery::Gue)), _) => report.error(
+            (Some(delivery), _) if !rewrites_ports(delivery) => report.error(
                 &port.span,
                 format!(
                     "a backend of {} cannot have a `port`: `{}` does not rewrite it",

@@ -1,6 +1,7 @@
 //! What only the whole document can tell.
 
 mod backends;
+mod full_nat;
 mod limits;
 mod nat;
 mod pools;
@@ -21,5 +22,6 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
         quic::check(service, report);
     }
     nat::check(&written.services, report);
+    full_nat::check(written, report);
     limits::check(&written.services, report);
 }

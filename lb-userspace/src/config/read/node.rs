@@ -1,6 +1,8 @@
 //! `[node]`: this machine.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr, ops::RangeInclusive};
+
+use lb_common::MAX_NODE_ADDRESSES;
 
 use super::{section::Section, value::Value};
 use crate::{
@@ -10,10 +12,11 @@ use crate::{
         names,
         report::Report,
     },
-    model::Node,
+    model::{FullNat, Node},
 };
 
-const KEYS: [&str; 4] = ["interfaces", "secret", "source_v4", "source_v6"];
+const KEYS: [&str; 5] = ["interfaces", "secret", "source_v4", "source_v6", "full_nat"];
+const FULL_NAT_KEYS: [&str; 2] = ["addresses", "ports"];
 
 /// Reads the section, if there is one.
 pub(super) fn read(value: Option<Value<'_>>, report: &mut Report<'_>) -> Node {
@@ -24,6 +27,46 @@ pub(super) fn read(value: Option<Value<'_>>, report: &mut Report<'_>) -> Node {
         secret: get("secret").and_then(|value| value.parsed(secret, report)),
         source_v4: get("source_v4").and_then(|value| value.parsed(address::host_v4, report)),
         source_v6: get("source_v6").and_then(|value| value.parsed(address::host_v6, report)),
+        full_nat: get("full_nat").map(|value| full_nat(&value, report)).unwrap_or_default(),
+    }
+}
+
+/// The ends of `full-nat` sessions.
+fn full_nat(value: &Value<'_>, report: &mut Report<'_>) -> FullNat {
+    let Some(section) = Section::open(value, "`full_nat`", &FULL_NAT_KEYS, report) else { return FullNat::default() };
+    let addresses = section.get("addresses").map(|value| addresses(&value, report)).unwrap_or_default();
+    let ports = section.get("ports").and_then(|value| value.parsed(ports, report));
+    FullNat { addresses, ports: ports.unwrap_or_else(|| FullNat::default().ports) }
+}
+
+fn addresses(value: &Value<'_>, report: &mut Report<'_>) -> Vec<IpAddr> {
+    let mut first_lines: HashMap<IpAddr, usize> = HashMap::new();
+    let mut addresses = Vec::new();
+    for element in value.elements(report) {
+        let Some(address) = element.parsed(address::host, report) else { continue };
+        let line = report.line(element.span.start);
+        if let Some(first) = first_lines.insert(address, line) {
+            let message = format!("the address {address} is named already, in line {first}");
+            report.error(&element.span, message, "remove one of the two");
+        }
+        addresses.push(address);
+    }
+    if addresses.len() > MAX_NODE_ADDRESSES as usize {
+        let message = format!("there are {} addresses, and there is room for {MAX_NODE_ADDRESSES}", addresses.len());
+        report.error(&value.span, message, "each carries as many sessions of a protocol as there are `ports`");
+    }
+    addresses
+}
+
+/// Two ports with a `-` between them.
+fn ports(text: &str) -> Result<RangeInclusive<u16>, Fault> {
+    let bounds = text.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    match bounds {
+        Some((first @ 1.., last)) if first <= last => Ok(first..=last),
+        _ => Err(Fault::new(
+            format!("{} is not a range of ports", quote(text)),
+            "write the first and the last, from 1 to 65535, like `\"1024-32767\"`",
+        )),
     }
 }
 

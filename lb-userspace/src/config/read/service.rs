@@ -35,10 +35,16 @@ const TRACKS: [(&str, Track); 3] = [("changes", Track::Changes), ("always", Trac
 /// A slow start has ten steps, and the daemon looks at them once a second.
 const SLOW_STARTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 const PROTOCOLS: [(&str, Protocol); 2] = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
-const DELIVERIES: [(&str, Delivery); 4] =
-    [("l2", Delivery::L2), ("ipip", Delivery::Ipip), ("nat", Delivery::Nat), ("gue", Delivery::Gue)];
+const DELIVERIES: [(&str, Delivery); 5] = [
+    ("l2", Delivery::L2),
+    ("ipip", Delivery::Ipip),
+    ("nat", Delivery::Nat),
+    ("gue", Delivery::Gue),
+    ("full-nat", Delivery::FullNat),
+];
 const DELIVERY_HELP: &str = "write `\"l2\"` (backends on the same network segment, which own the service's address), \
-    `\"ipip\"` or `\"gue\"` (backends anywhere, which unwrap) or `\"nat\"` (backends whose replies are routed through this node)";
+    `\"ipip\"` or `\"gue\"` (backends anywhere, which unwrap), `\"nat\"` (backends whose replies are routed through this \
+    node) or `\"full-nat\"` (any backends; they see this node's address instead of the clients')";
 
 /// Reads all services.
 pub(super) fn read_all(value: Option<Value<'_>>, report: &mut Report<'_>) -> Vec<WrittenService> {
@@ -70,7 +76,7 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenService> {
         gue_port: section.get("gue_port").and_then(|value| Some(value.at(value.integer(1..=65535, report)?))),
         ring: read_ring(&section, report),
         affinity: section.get("affinity").map(|value| affinity::read(&value, family, report)).unwrap_or_default(),
-        track: section.get("track").and_then(|value| value.one_of(&TRACKS, report)).unwrap_or_default(),
+        track: section.get("track").and_then(|value| Some(value.at(value.one_of(&TRACKS, report)?))),
         slow_start: section.get("slow_start").and_then(|value| value.duration(SLOW_STARTS, report)).unwrap_or_default(),
         quic: section.get("quic").map(|value| value.at(quic::read(&value, report))),
         allow_from: section.get("allow_from").map(|value| sources(&value, report)).unwrap_or_default(),

@@ -44,7 +44,7 @@ wieght = 5
 sluice.toml:2:1: error: unknown key `colour` in the node
    2 | colour = "red"
      | ^^^^^^
-   help: the keys here are `interfaces`, `secret`, `source_v4` and `source_v6`
+   help: the keys here are `interfaces`, `secret`, `source_v4`, `source_v6` and `full_nat`
 sluice.toml:8:19: error: unclosed array table, expected `]`
    8 | [[service.backend]
      |                   ^
@@ -164,7 +164,7 @@ node = { "größe" = 1, interfaces = ["ethernet-interface-seventeen"] }
 sluice.toml:1:10: error: unknown key `größe` in the node
    1 | node = { "größe" = 1, interfaces = ["ethernet-interface-seventeen"] }
      |          ^^^^^^^
-   help: the keys here are `interfaces`, `secret`, `source_v4` and `source_v6`
+   help: the keys here are `interfaces`, `secret`, `source_v4`, `source_v6` and `full_nat`
 sluice.toml:1:37: error: `ethernet-interface-seventeen` cannot be the name of an interface
    1 | node = { "größe" = 1, interfaces = ["ethernet-interface-seventeen"] }
      |                                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -200,7 +200,7 @@ fn windows_line_ends() {
 sluice.toml:2:1: error: unknown key `colour` in the node
    2 | colour = 1
      | ^^^^^^
-   help: the keys here are `interfaces`, `secret`, `source_v4` and `source_v6`
+   help: the keys here are `interfaces`, `secret`, `source_v4`, `source_v6` and `full_nat`
 1 error; nothing was changed
 "#,
     );

@@ -37,7 +37,7 @@ colour = "red"
 sluice.toml:2:1: error: unknown key `colour` in the node
    2 | colour = "red"
      | ^^^^^^
-   help: the keys here are `interfaces`, `secret`, `source_v4` and `source_v6`
+   help: the keys here are `interfaces`, `secret`, `source_v4`, `source_v6` and `full_nat`
 sluice.toml:3:2: error: unknown key `services` in the configuration
    3 | [services]
      |  ^^^^^^^^
@@ -128,7 +128,7 @@ sluice.toml:1:1: error: `address` is missing in a service
 sluice.toml:1:1: error: `delivery` is missing in a service
    1 | [[service]]
      | ^^^^^^^^^^^
-   help: write `"l2"` (backends on the same network segment, which own the service's address), `"ipip"` or `"gue"` (backends anywhere, which unwrap) or `"nat"` (backends whose replies are routed through this node)
+   help: write `"l2"` (backends on the same network segment, which own the service's address), `"ipip"` or `"gue"` (backends anywhere, which unwrap), `"nat"` (backends whose replies are routed through this node) or `"full-nat"` (any backends; they see this node's address instead of the clients')
 sluice.toml:1:1: error: `name` is missing in a service
    1 | [[service]]
      | ^^^^^^^^^^^
@@ -209,7 +209,7 @@ state = "down"
 sluice.toml:5:12: error: `ippip` is not a value of `delivery`
    5 | delivery = "ippip"
      |            ^^^^^^^
-   help: did you mean `ipip`? `delivery` is one of `l2`, `ipip`, `nat` and `gue`
+   help: did you mean `ipip`? `delivery` is one of `l2`, `ipip`, `nat`, `gue` and `full-nat`
 sluice.toml:6:12: error: `sctp` is not a value of `protocol`
    6 | protocol = "sctp"
      |            ^^^^^^

@@ -2,6 +2,7 @@
 
 mod bad_checks_and_addresses;
 mod bad_combinations;
+mod bad_full_nat;
 mod bad_pools;
 mod bad_services;
 mod bad_syntax;

@@ -1,0 +1,157 @@
+//! `full-nat`: both ends of a packet are replaced, so that a backend answers the node, and sessions remember whom an answer is
+//! for.
+//!
+//! A client's packet looks its session up by the flow's hash; a backend's packet names it by the node's port that it is sent
+//! to. Only a TCP SYN and a datagram open one. A session decides the backend for as long as that one serves, whatever the ring
+//! says; so this delivery needs neither flow table nor unsettled rows.
+
+mod open;
+mod rules;
+
+use core::ops::Deref;
+
+use lb_common::{
+    BackendFlags, DirectoryEntry, DropReason, NodeAddress, Second, ServiceValue, Session, SessionId, SessionState,
+};
+
+pub use self::open::{Ports, look, open};
+use crate::{
+    deliver::{self, Endpoint, Hop},
+    frame::Frame,
+    parse::{Packet, Transport},
+    reply,
+    tables::Tables,
+    verdict::Way,
+};
+
+/// What the rules need to know of sessions and may change. Other CPUs and user space read and write them at the same time.
+pub trait SessionTable: Tables {
+    /// The time.
+    fn now(&self) -> Second;
+
+    /// A set of the directory.
+    fn directory(&self, set: u32) -> Option<impl Directory>;
+
+    /// The session with a number.
+    fn session(&self, id: SessionId) -> Option<impl Cell>;
+
+    /// An address of the node, by its number.
+    fn node_address(&self, number: u32) -> Option<&NodeAddress>;
+
+    /// This CPU's number, and how many CPUs there are.
+    fn cpu(&self) -> (u32, u32);
+
+    /// Where this CPU goes on to look for a free port of one protocol of a node's address.
+    fn cursor(&self, address: u32, is_tcp: bool) -> u32;
+
+    /// Moves that on.
+    fn set_cursor(&self, address: u32, is_tcp: bool, cursor: u32);
+
+    /// What [`look`] says, asked of the tables for the reason that [`Tables::steer`] is.
+    fn look(&self, ports: Ports, now: Second) -> u64;
+}
+
+/// A set of the directory.
+pub trait Directory {
+    /// The entry in a way, below [`lb_common::DIRECTORY_WAYS`].
+    fn entry(&self, way: u32) -> DirectoryEntry;
+
+    /// Replaces an entry, if it is still what it was.
+    fn replace(&self, way: u32, old: DirectoryEntry, new: DirectoryEntry) -> bool;
+}
+
+/// An element of the `sessions` array.
+pub trait Cell {
+    /// The state.
+    fn state(&self) -> SessionState;
+
+    /// Replaces the state, if it is still what it was.
+    fn replace(&self, old: SessionState, new: SessionState) -> bool;
+
+    /// The session. Its words are valid only as [`SessionState`] says.
+    fn session(&self) -> impl Deref<Target = Session>;
+
+    /// Writes all but the state.
+    fn write(&self, session: &Session);
+}
+
+/// Brings a packet for which a service's or a node address's entry has been found to where its session says, and opens one for
+/// it if it may.
+#[inline(always)]
+pub(crate) fn translate(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    service: &ServiceValue,
+    tables: &impl Tables,
+) -> Result<Way, DropReason> {
+    if !service.is_node_address() {
+        tables.count_service(service.id.into(), packet.frame_bytes as u64, packet.opens_flow() as u64);
+    }
+    match tables.carry(frame, packet, service) {
+        Err(DropReason::SessionUnknown) if packet.opens_flow() || packet.transport == Transport::Udp => {
+            tables.open(packet, service)?;
+            tables.carry(frame, packet, service)
+        }
+        carried => carried,
+    }
+}
+
+/// Brings a packet to where its session says, if it has one.
+#[inline(always)]
+pub fn carry(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    service: &ServiceValue,
+    tables: &impl SessionTable,
+) -> Result<Way, DropReason> {
+    if service.is_node_address() { back(frame, packet, service, tables) } else { forth(frame, packet, tables) }
+}
+
+/// From the client to the backend.
+#[inline(always)]
+fn forth(frame: &mut impl Frame, packet: &Packet, tables: &impl SessionTable) -> Result<Way, DropReason> {
+    let settings = tables.settings().ok_or(DropReason::Inconsistent)?;
+    let flow = packet.flow();
+    let hash = flow.hash(&settings.hash_key);
+    let id = rules::known(packet, &flow, hash, tables).ok_or(DropReason::SessionUnknown)?;
+    // An address that was taken away takes its sessions with it.
+    let node =
+        tables.node_address(id.address()).filter(|node| node.first_port != 0).ok_or(DropReason::SessionUnknown)?;
+    let cell = tables.session(id).ok_or(DropReason::Inconsistent)?;
+    let session = cell.session();
+    let backend = tables.backend(session.slot).ok_or(DropReason::Inconsistent)?;
+    if backend.flags & BackendFlags::RESOLVED == 0 {
+        return Err(DropReason::NextHopUnresolved);
+    }
+    tables.count_backend(session.slot, packet.frame_bytes as u64, packet.opens_flow() as u64);
+    deliver::fits(packet.ip_bytes, backend.mtu)?;
+    let source = Endpoint { address: &node.address, port: id.port() };
+    let destination = Endpoint { address: &session.backend, port: session.backend_port };
+    let hop = Hop { ifindex: backend.ifindex, mac: &backend.mac, source_mac: &backend.source_mac, vlan: backend.vlan };
+    deliver::between(frame, packet, source, destination, hop)
+}
+
+/// From the backend to the client. What no session expects is the node's own, and passes.
+#[inline(always)]
+fn back(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    service: &ServiceValue,
+    tables: &impl SessionTable,
+) -> Result<Way, DropReason> {
+    let Some(cell) = rules::answered(packet, service.id.into(), tables) else { return Ok(Way::PASS) };
+    let session = cell.session();
+    // The kernel is asked for the way of the packet that leaves.
+    let translated = Packet {
+        source: session.service,
+        destination: session.client,
+        source_port: session.service_port,
+        destination_port: session.client_port,
+        ..*packet
+    };
+    let (ifindex, mac, source_mac) = reply::neighbour(&translated, tables)?.ok_or(DropReason::NoRoute)?;
+    let source = Endpoint { address: &session.service, port: session.service_port };
+    let destination = Endpoint { address: &session.client, port: session.client_port };
+    let hop = Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 };
+    deliver::between(frame, packet, source, destination, hop)
+}
