@@ -30,6 +30,13 @@ pub const MAX_ROWS: u32 = 1 << 20;
 /// simulation asks for four times as many entries as there are such flows.
 pub const FLOW_SETS: u32 = 1 << 17;
 
+/// Sets of the table of fragmented packets, a power of two: 32 Ki packets in 256 KiB, of which each is remembered for 30
+/// seconds. That is a thousand fragmented packets a second.
+pub const FRAGMENT_SETS: u32 = 1 << 12;
+
+/// MAC addresses that frames for this node may be addressed to.
+pub const MAX_MACS: usize = 16;
+
 /// The smallest and largest ring, as powers of two.
 pub const RING_BITS: core::ops::RangeInclusive<u32> = 10..=16;
 
@@ -50,5 +57,6 @@ pub const EVENT_BYTES: u32 = 64 * 1024;
 
 const _: () = assert!(MAX_BACKENDS < crate::Row::NOBODY as u32);
 const _: () = assert!(FLOW_SETS.is_power_of_two());
+const _: () = assert!(FRAGMENT_SETS.is_power_of_two());
 const _: () = assert!(MAX_ROWS.is_multiple_of(crate::ROWS_PER_ELEMENT));
 const _: () = assert!(MAX_ROWS / crate::ROWS_PER_ELEMENT <= 1 << 16, "a service's value names an element in 16 bits");

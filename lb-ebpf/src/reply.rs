@@ -3,10 +3,10 @@
 //! Nothing is remembered per flow: a backend's address and port belong to one service (the configuration refuses
 //! anything else), so the source of a packet alone tells what it must become.
 
-use lb_common::{DropReason, EndpointKey, Features, ReplyValue, Settings};
+use lb_common::{Address, DropReason, EndpointKey, Features, ReplyValue, Settings};
 
 use crate::{
-    deliver::{self, Hop},
+    deliver::{self, Hop, Part},
     frame::Frame,
     parse::{Packet, Transport},
     service::lookup::Endpoint,
@@ -25,21 +25,32 @@ pub(crate) fn translate(
     if settings.features & Features::NAT == 0 || packet.defect.is_some() {
         return Ok(Way::PASS);
     }
-    if !settings.replies.may_have(&packet.source) {
-        return Ok(Way::PASS);
+    match find(packet, settings, tables) {
+        Some(reply) => send(frame, packet, Part::Packet, (&reply.address, reply.port), tables),
+        None => Ok(Way::PASS),
     }
-    let Some(reply) = find(packet, tables) else { return Ok(Way::PASS) };
+}
+
+/// Makes a packet come from a service's address and port (0 keeps the backend's), and sends it on by the kernel's route.
+#[inline(always)]
+pub(crate) fn send(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    part: Part<'_>,
+    service: (&Address, u16),
+    tables: &impl Tables,
+) -> Result<Way, DropReason> {
     match tables.route(packet) {
         // The backend talks to the node itself: the answer to a health check, say.
         Route::Local => Ok(Way::PASS),
         Route::Neighbour { ifindex, mac, source_mac } => {
-            deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 })
+            deliver::reply(frame, packet, part, service, Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 })
         }
         Route::Unresolved { ifindex, address } => {
             tables.want_neighbour(ifindex, &address);
             Err(DropReason::NeighbourUnknown)
         }
-        Route::TooBig => Err(DropReason::MtuExceeded),
+        Route::TooBig { mtu } => deliver::refuse(frame, packet, part, mtu, tables),
         Route::Unreachable => Err(DropReason::NoRoute),
     }
 }
@@ -48,8 +59,9 @@ pub(crate) fn translate(
 ///
 /// Any port of a backend may be too many: where only ranges of them are the service's, it must be found there.
 #[inline(always)]
-fn find<'t>(packet: &Packet, tables: &'t impl Tables) -> Option<&'t ReplyValue> {
-    if !matches!(packet.transport, Transport::Tcp { .. } | Transport::Udp) {
+pub(crate) fn find<'t>(packet: &Packet, settings: &Settings, tables: &'t impl Tables) -> Option<&'t ReplyValue> {
+    if !settings.replies.may_have(&packet.source) || !matches!(packet.transport, Transport::Tcp { .. } | Transport::Udp)
+    {
         return None;
     }
     let (port, protocol) = (packet.source_port, packet.protocol);

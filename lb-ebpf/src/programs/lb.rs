@@ -13,7 +13,9 @@ mod clients;
 mod flows;
 mod maps;
 mod quic;
+mod roads;
 mod runtime;
+mod scratch;
 mod services;
 mod xdp_frame;
 

@@ -1,5 +1,7 @@
 //! Runs a case through the datapath as a library.
 
+use std::cell::Cell;
+
 use lb_common::DropReason;
 use lb_ebpf::{frame::MemoryFrame, tables::Tables, verdict::Verdict};
 
@@ -14,11 +16,20 @@ const POISON: u8 = 0xa5;
 
 /// Runs a case.
 pub fn run(case: &Case, world: &World) -> Observation {
-    let tables = SnapshotTables::new(&world.snapshot, |packet| route(packet, case.ingress));
-    let mut buffer = vec![POISON; case.headroom];
-    buffer.extend(&case.frame);
-    let mut frame = MemoryFrame::new(&mut buffer, case.headroom, case.ingress).in_pieces(case.first_bytes());
-    let verdict = match lb_ebpf::process(&mut frame, &tables) {
+    let ingress = Cell::new(case.ingress);
+    let tables = SnapshotTables::new(&world.snapshot, |packet| route(packet, ingress.get()));
+    for (interface, bytes) in &case.earlier {
+        ingress.set(*interface);
+        process(bytes, bytes.len(), *interface, case.headroom, &tables);
+    }
+    tables.pass(case.waited_s);
+    tables.reset_counts();
+    if case.is_exhausted {
+        tables.exhaust_complaints();
+    }
+    ingress.set(case.ingress);
+    let (verdict, frame) = process(&case.frame, case.first_bytes(), case.ingress, case.headroom, &tables);
+    let verdict = match verdict {
         Verdict::Pass => Action::Pass,
         Verdict::Transmit => Action::Transmit,
         // What the program's device map does.
@@ -29,6 +40,21 @@ pub fn run(case: &Case, world: &World) -> Observation {
         Verdict::Redirect(egress) => Action::Redirect(Some(egress)),
         Verdict::Drop => Action::Drop,
     };
-    let frame = if verdict == Action::Drop { Vec::new() } else { frame.bytes().to_vec() };
+    let frame = if verdict == Action::Drop { Vec::new() } else { frame };
     Observation { verdict, frame, counts: tables.counts() }
+}
+
+/// What becomes of one frame.
+fn process(
+    bytes: &[u8],
+    first_bytes: usize,
+    ingress: u32,
+    headroom: usize,
+    tables: &SnapshotTables<'_>,
+) -> (Verdict, Vec<u8>) {
+    let mut buffer = vec![POISON; headroom];
+    buffer.extend(bytes);
+    let mut frame = MemoryFrame::new(&mut buffer, headroom, ingress).in_pieces(first_bytes);
+    let verdict = lb_ebpf::process(&mut frame, tables);
+    (verdict, frame.bytes().to_vec())
 }

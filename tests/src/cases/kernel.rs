@@ -3,15 +3,23 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{MapData, RingBuf};
-use lb_common::{Address, DropReason, Event, Hits, ListKind, RowState, Traffic};
+use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
+use aya::util::nr_cpus;
+use lb_common::{
+    Address, DropReason, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, ListKind, RowState, Traffic,
+};
 use lb_userspace::{
     dataplane::{self, Kernel},
     plan::Snapshot,
 };
 use zerocopy::FromBytes;
 
-use super::{Case, Observation, expect::Action, network, poison::Poison};
+use super::{
+    Case, Observation,
+    expect::Action,
+    network,
+    poison::{FIRST_BUFFER_BYTES, Poison},
+};
 use crate::{tables::Counts, world::World};
 
 /// The loaded program and what its tables hold.
@@ -57,6 +65,11 @@ impl Runner {
         dataplane::apply(&mut self.kernel, &self.held, &world.snapshot)?;
         self.held = world.snapshot.clone();
         self.forget_flows();
+        self.forget_packets(case)?;
+        for (ingress, frame) in &case.earlier {
+            self.poison.run(frame, frame.len().min(FIRST_BUFFER_BYTES), *ingress)?;
+        }
+        self.wanted()?;
         let before = self.counts(world)?;
         let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
@@ -81,6 +94,26 @@ impl Runner {
                 let _ = occupied.remove();
             }
         }
+    }
+
+    /// Empties what the datapath remembers of single packets, and lets it complain of others again or not.
+    fn forget_packets(&self, case: &Case) -> Result<()> {
+        let mut due = PerCpuArray::<_, u64>::try_from(self.map("complaints")?)?;
+        let cpus = nr_cpus().map_err(|(_, error)| error)?;
+        let due_ns = if case.is_exhausted { u64::MAX } else { 0 };
+        due.set(0, PerCpuValues::try_from(vec![due_ns; cpus.get() as usize])?, 0)?;
+        let mut fragments = Array::<_, [u64; FLOW_WAYS]>::try_from(self.map("fragments")?)?;
+        for set in 0..FRAGMENT_SETS {
+            fragments.set(set, &[0; FLOW_WAYS], 0)?;
+        }
+        Ok(())
+    }
+
+    /// A map, by its pin.
+    fn map(&self, name: &str) -> Result<Map> {
+        let pin = self.pins.join(format!("v{LAYOUT_VERSION}")).join(name);
+        let data = MapData::from_pin(&pin).with_context(|| pin.display().to_string())?;
+        Ok(Map::from_map_data(data)?)
     }
 
     /// All counters, also those that are zero.

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod agent_run;
 mod drops;
 mod echo;
+mod errors;
 mod expect;
 mod extensions;
 mod firewall;
@@ -29,12 +30,15 @@ mod local;
 mod nat_reply;
 mod nat_request;
 mod network;
+mod nonsense;
 mod poison;
 mod ports;
 mod prefixes;
 mod quic;
+mod receivers;
 mod service;
 mod sources;
+mod too_big;
 mod transport;
 mod truncated;
 mod vlan;
@@ -68,6 +72,12 @@ pub struct Case {
     in_first_buffer: Option<usize>,
     /// What must become of it.
     pub outcome: Outcome,
+    /// What came in before it, by which interface.
+    pub earlier: Vec<(u32, Vec<u8>)>,
+    /// How long ago that was, in seconds.
+    pub waited_s: u64,
+    /// Whether the node has complained of packets so often that it may not complain again.
+    pub is_exhausted: bool,
     /// Why the kernel cannot run this case.
     pub host_only: Option<&'static str>,
     /// `None` for the world as it is by default.
@@ -76,6 +86,8 @@ pub struct Case {
     counted: Option<Counted>,
     listed: Option<ListKind>,
     wanted: Option<(u32, IpAddr)>,
+    /// It is counted as dropped for this reason although an answer leaves.
+    refused: Option<DropReason>,
 }
 
 /// For whom a packet is counted.
@@ -107,12 +119,16 @@ impl Case {
             headroom: HEADROOM,
             in_first_buffer: None,
             outcome: Outcome::Pass,
+            earlier: Vec::new(),
+            waited_s: 0,
+            is_exhausted: false,
             host_only: None,
             setup: None,
             edit: |_| {},
             counted: None,
             listed: None,
             wanted: None,
+            refused: None,
         }
     }
 
@@ -172,6 +188,32 @@ impl Case {
     /// This packet goes back to where the question came from.
     fn answers(mut self, packet: Packet) -> Self {
         self.outcome = Outcome::Transmit(packet.link(RECEIVER, SENDER).bytes());
+        self
+    }
+
+    /// This came in by the same interface before.
+    fn after(mut self, packet: impl Into<Vec<u8>>) -> Self {
+        self.earlier.push((self.ingress, packet.into()));
+        self
+    }
+
+    /// Time has passed since then.
+    const fn waited(mut self, seconds: u64) -> Self {
+        self.waited_s = seconds;
+        self.host_only = Some("nobody can set the kernel's clock");
+        self
+    }
+
+    /// The node may not complain of packets for now.
+    const fn exhausted(mut self) -> Self {
+        self.is_exhausted = true;
+        self
+    }
+
+    /// The packet is dropped because it does not fit, and the sender gets this.
+    fn refuses(mut self, answer: impl Into<Vec<u8>>) -> Self {
+        self.refused = Some(DropReason::MtuExceeded);
+        self.outcome = Outcome::Transmit(answer.into().set(0, &SENDER).set(6, &RECEIVER));
         self
     }
 
@@ -253,6 +295,10 @@ pub fn table() -> Vec<Case> {
         prefixes::cases(),
         sources::cases(),
         affinity::cases(),
+        errors::cases(),
+        too_big::cases(),
+        nonsense::cases(),
+        receivers::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }
