@@ -35,6 +35,18 @@ impl Delivery {
         }
     }
 
+    /// By how many bytes it makes an IP packet longer, if the backend's address is of IPv4 or not.
+    pub const fn overhead_bytes(self, is_v4: bool) -> u32 {
+        const UDP: u32 = 8;
+        const GUE: u32 = 4;
+        let outer = if is_v4 { 20 } else { 40 };
+        match self {
+            Self::L2 | Self::Nat | Self::FullNat => 0,
+            Self::Ipip => outer,
+            Self::Gue => outer + UDP + GUE,
+        }
+    }
+
     /// The word for it in the configuration.
     pub const fn name(self) -> &'static str {
         match self {
@@ -63,6 +75,12 @@ impl Mac {
         ])
     }
 
+    /// Whether it stands for several receivers: multicast or broadcast.
+    #[inline(always)]
+    pub const fn is_group(self) -> bool {
+        self.0[0].to_ne_bytes()[0] & 1 != 0
+    }
+
     /// The six bytes in the order of the wire.
     pub const fn bytes(self) -> [u8; 6] {
         let (a, b, c) = (self.0[0].to_ne_bytes(), self.0[1].to_ne_bytes(), self.0[2].to_ne_bytes());
@@ -74,7 +92,7 @@ impl Mac {
 pub struct BackendFlags;
 
 impl BackendFlags {
-    /// The next hop is known: `mac`, `source_mac`, `ifindex` and `mtu` are valid.
+    /// The next hop is known: `mac`, `source_mac`, `ifindex` and `max_bytes` are valid.
     pub const RESOLVED: u8 = 1;
     /// The backend may be given new flows. The datapath does not look at it (the ring says so already); a daemon
     /// that takes the maps over starts its health checks from it.
@@ -95,7 +113,8 @@ impl BackendFlags {
 pub struct BackendValue {
     /// The backend's address.
     pub address: Address,
-    /// The node's address towards this backend: the source of an encapsulation's outer header, and of `full-nat` packets.
+    /// The node's address towards this backend: the source of an encapsulation's outer header, and of `full-nat` packets. With
+    /// `nat` the one that the backend's replies get: the service's.
     pub source: Address,
     /// The next hop's MAC address.
     pub mac: Mac,
@@ -103,10 +122,11 @@ pub struct BackendValue {
     pub source_mac: Mac,
     /// The index of that interface.
     pub ifindex: u32,
-    /// The port that `nat` and `full-nat` write, host byte order; 0 keeps the client's.
+    /// The port that the backend listens on, which `nat` and `full-nat` write, host byte order; 0 keeps the client's. A
+    /// reply's source has it too.
     pub port: u16,
-    /// The largest IP packet, in bytes, that the way to the backend carries.
-    pub mtu: u16,
+    /// The largest packet of a client's, in bytes of IP, that fits the way to the backend once it is rewritten.
+    pub max_bytes: u16,
     /// A [`Delivery`]; 0 in a slot that nobody uses.
     pub delivery: u8,
     /// [`BackendFlags`].

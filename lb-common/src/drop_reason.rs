@@ -44,7 +44,7 @@ drop_reasons! {
     MalformedTransport = "malformed_transport",
     /// A packet to an IPv6 service has more extension headers than the datapath walks.
     ExtensionHeaders = "extension_headers",
-    /// A later fragment of a packet to a service: it has no ports, so its backend is not known.
+    /// A later fragment of a packet to a service whose first fragment, which tells the backend, has not been seen in the last 30 seconds.
     FragmentUnknown = "fragment_unknown",
     /// The time to live (hop limit) ran out here.
     TtlExpired = "ttl_expired",
@@ -52,7 +52,8 @@ drop_reasons! {
     NoBackend = "no_backend",
     /// The MAC address of the way to the backend is not known: is it reachable, does it answer ARP or ND?
     NextHopUnresolved = "next_hop_unresolved",
-    /// The packet does not fit the way to the backend once it is rewritten: raise the MTU there, or lower the MSS.
+    /// The packet does not fit the way to the backend once it is rewritten. The sender is told; if it goes on, it does not
+    /// get or heed ICMP "fragmentation needed" or "packet too big": raise the MTU there, or lower the MSS.
     MtuExceeded = "mtu_exceeded",
     /// The client of a `nat` reply has no known MAC address yet; the daemon is asking for it.
     NeighbourUnknown = "neighbour_unknown",
@@ -64,6 +65,12 @@ drop_reasons! {
     NoHeadroom = "no_headroom",
     /// The service allows only some sources, and this is none of them: see `allow_from` of the service.
     SourceNotAllowed = "source_not_allowed",
+    /// A TCP segment to a service with flags that no honest sender sets: none at all, SYN with FIN or RST, FIN without ACK.
+    TcpFlags = "tcp_flags",
+    /// A packet to a service from an address that nobody can have: unspecified, loopback, multicast, reserved, or the service's own.
+    MartianSource = "martian_source",
+    /// An ICMP error to a service's address about a packet that no service sent, or of which it quotes too little to tell.
+    IcmpUnknown = "icmp_unknown",
     /// A map held what it never should. This is a fault of Sluice: please report it.
     Inconsistent = "inconsistent",
     /// A TCP segment to a `full-nat` service opens no session and belongs to none: its session has been idle for too long, or its

@@ -15,6 +15,10 @@ pub const CLOSING_SECONDS: u16 = 30;
 /// An entry whose flow has been idle for this long is removed, or taken by another flow.
 pub const KEEP_SECONDS: u16 = 2 * 3600;
 
+/// How long the first fragment of a packet is remembered. Hosts give up reassembly sooner or after as long: after 15
+/// (RFC 791, section 3.2) to 60 seconds (RFC 8200, section 4.5); Linux takes 30.
+pub const FRAGMENT_SECONDS: u16 = 30;
+
 /// A set of the flow table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]

@@ -33,7 +33,9 @@ pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
 pub use bench::{BENCH_HEAD_BYTES, BENCH_RESTORED_BYTES, BenchPacket};
 pub use counter::{Hits, Traffic};
 pub use drop_reason::DropReason;
-pub use entry::{CLOSING_SECONDS, Entry, FLOW_WAYS, FlowSet, KEEP_SECONDS, Tick, UNCONFIRMED_SECONDS};
+pub use entry::{
+    CLOSING_SECONDS, Entry, FLOW_WAYS, FRAGMENT_SECONDS, FlowSet, KEEP_SECONDS, Tick, UNCONFIRMED_SECONDS,
+};
 pub use event::{Event, EventKind};
 pub use filter::AddressFilter;
 pub use flow::{Flow, HashKey};

@@ -30,6 +30,13 @@ pub const MAX_ROWS: u32 = 1 << 20;
 /// simulation asks for four times as many entries as there are such flows.
 pub const FLOW_SETS: u32 = 1 << 17;
 
+/// Sets of the table of fragmented packets, a power of two: 32 Ki packets in 256 KiB, of which each is remembered for 30
+/// seconds. That is a thousand fragmented packets a second.
+pub const FRAGMENT_SETS: u32 = 1 << 12;
+
+/// MAC addresses that frames for this node may be addressed to.
+pub const MAX_MACS: usize = 16;
+
 /// Addresses of the node that `full-nat` sessions come from.
 pub const MAX_NODE_ADDRESSES: u32 = 4;
 
@@ -60,6 +67,7 @@ pub const EVENT_BYTES: u32 = 64 * 1024;
 
 const _: () = assert!(MAX_BACKENDS < crate::Row::NOBODY as u32);
 const _: () = assert!(FLOW_SETS.is_power_of_two());
+const _: () = assert!(FRAGMENT_SETS.is_power_of_two());
 const _: () = assert!(MAX_NODE_ADDRESSES.is_power_of_two());
 const _: () = assert!(DIRECTORY_SETS.is_power_of_two());
 const _: () = assert!(

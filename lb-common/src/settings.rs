@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, AddressFilter, HashKey, MAX_PREFIX_LENGTHS};
+use crate::{Address, AddressFilter, HashKey, MAX_MACS, MAX_PREFIX_LENGTHS, Mac};
 
 /// Bits of [`Settings::features`]: what is configured. A feature whose bit is clear costs one test of a bit.
 pub struct Features;
@@ -26,6 +26,9 @@ pub struct Settings {
     pub hash_key: HashKey,
     /// [`Features`].
     pub features: u64,
+    /// The MAC addresses that frames for this node are addressed to, the likeliest first; zeros behind the last. If the first
+    /// is zero, every frame with a single receiver is taken to be for this node.
+    pub macs: [Mac; MAX_MACS],
     /// The lengths of the services' prefixes of IPv4, as in [`crate::EndpointKey::prefix_bits`], the longest first; 0 where
     /// there are no more.
     pub prefix_bits_v4: [u8; MAX_PREFIX_LENGTHS],

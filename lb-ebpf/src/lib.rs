@@ -16,6 +16,9 @@ pub mod parse;
 pub mod tables;
 
 pub mod firewall;
+pub mod receiver;
+
+mod policy;
 pub mod service;
 
 pub mod balance;
@@ -26,24 +29,45 @@ pub mod reply;
 pub mod sessions;
 pub mod verdict;
 
+pub mod aside;
+pub mod too_big;
+
 pub mod agent;
 
 use lb_common::DropReason;
 
 use crate::{
+    balance::Access,
+    deliver::Part,
     frame::Frame,
     tables::Tables,
     verdict::{Verdict, Way},
 };
 
-/// What becomes of one frame: the whole datapath. Drops are counted here.
+/// What becomes of one frame: the whole datapath.
 #[inline(always)]
 pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
-    match forward(frame, tables) {
-        Ok(way) => way.verdict(),
+    let way = match tables.road(frame) {
+        Way::ASIDE => aside::process(frame, tables),
+        way => way,
+    };
+    way.verdict()
+}
+
+/// The main road, which all but rare packets take to its end. Drops are counted here.
+#[inline(always)]
+pub fn road(frame: &mut impl Frame, tables: &impl Tables) -> Way {
+    settle(forward(frame, tables), tables)
+}
+
+/// Counts a drop.
+#[inline(always)]
+fn settle(result: Result<Way, DropReason>, tables: &impl Tables) -> Way {
+    match result {
+        Ok(way) => way,
         Err(reason) => {
             tables.count_drop(reason);
-            Verdict::Drop
+            Way::DROP
         }
     }
 }
@@ -55,9 +79,16 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Way::PASS) };
     let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
     firewall::admit(packet, settings, tables)?;
+    if !receiver::is_us(frame, settings, tables) {
+        return Ok(Way::PASS);
+    }
+    if packet.is_rare() {
+        return Ok(Way::ASIDE);
+    }
     let Some(service) = service::find(packet, settings, tables)? else {
         return reply::translate(frame, packet, settings, tables);
     };
+    policy::check(packet)?;
     if service.is_address() {
         return Ok(echo::answer(frame, packet));
     }
@@ -65,6 +96,6 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     if service.has_sessions() {
         return sessions::translate(frame, packet, &service, tables);
     }
-    let backend = balance::choose(frame, packet, &service, settings, tables)?;
-    deliver::to(frame, packet, backend)
+    let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
+    deliver::to(frame, packet, Part::Packet, choice, tables)
 }

@@ -3,10 +3,10 @@
 //! Nothing is remembered per flow: a backend's address and port belong to one service (the configuration refuses
 //! anything else), so the source of a packet alone tells what it must become.
 
-use lb_common::{DropReason, EndpointKey, Features, Mac, ReplyValue, Settings};
+use lb_common::{Address, DropReason, EndpointKey, Features, ReplyValue, Settings};
 
 use crate::{
-    deliver::{self, Hop},
+    deliver::{self, Hop, Part},
     frame::Frame,
     parse::{Packet, Transport},
     service::lookup::Endpoint,
@@ -25,27 +25,45 @@ pub(crate) fn translate(
     if settings.features & Features::NAT == 0 || packet.defect.is_some() {
         return Ok(Way::PASS);
     }
-    if !settings.replies.may_have(&packet.source) {
-        return Ok(Way::PASS);
+    match find(packet, settings, tables) {
+        Some(reply) => send(frame, packet, Part::Packet, (&reply.address, reply.port), tables),
+        None => Ok(Way::PASS),
     }
-    let Some(reply) = find(packet, tables) else { return Ok(Way::PASS) };
-    // The backend may also talk to the node itself: the answer to a health check, say.
-    let Some((ifindex, mac, source_mac)) = neighbour(packet, tables)? else { return Ok(Way::PASS) };
-    deliver::reply(frame, packet, reply, Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 })
 }
 
-/// The interface that leads to the packet's destination by the kernel's routes, the neighbour's MAC address and that
-/// interface's; `None` if it is for the node itself, or the kernel knows no way.
+/// Makes a packet come from a service's address and port (0 keeps the backend's), and sends it on by the kernel's route.
 #[inline(always)]
-pub(crate) fn neighbour(packet: &Packet, tables: &impl Tables) -> Result<Option<(u32, Mac, Mac)>, DropReason> {
-    match tables.route(packet) {
-        Route::Local => Ok(None),
-        Route::Neighbour { ifindex, mac, source_mac } => Ok(Some((ifindex, mac, source_mac))),
+pub(crate) fn send(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    part: Part<'_>,
+    service: (&Address, u16),
+    tables: &impl Tables,
+) -> Result<Way, DropReason> {
+    by_route(frame, packet, part, packet, tables, |frame, hop| deliver::reply(frame, packet, part, service, hop))
+}
+
+/// Lets a packet leave by the kernel's route for what it becomes. What stays here is the node's own, and passes: the answer
+/// to a health check, say.
+#[inline(always)]
+pub(crate) fn by_route<F: Frame>(
+    frame: &mut F,
+    packet: &Packet,
+    part: Part<'_>,
+    becomes: &Packet,
+    tables: &impl Tables,
+    leave: impl FnOnce(&mut F, Hop<'_>) -> Result<Way, DropReason>,
+) -> Result<Way, DropReason> {
+    match tables.route(becomes) {
+        Route::Local => Ok(Way::PASS),
+        Route::Neighbour { ifindex, mac, source_mac } => {
+            leave(frame, Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 })
+        }
         Route::Unresolved { ifindex, address } => {
             tables.want_neighbour(ifindex, &address);
             Err(DropReason::NeighbourUnknown)
         }
-        Route::TooBig => Err(DropReason::MtuExceeded),
+        Route::TooBig { mtu } => deliver::refuse(frame, packet, part, mtu, tables),
         Route::Unreachable => Err(DropReason::NoRoute),
     }
 }
@@ -54,8 +72,9 @@ pub(crate) fn neighbour(packet: &Packet, tables: &impl Tables) -> Result<Option<
 ///
 /// Any port of a backend may be too many: where only ranges of them are the service's, it must be found there.
 #[inline(always)]
-fn find<'t>(packet: &Packet, tables: &'t impl Tables) -> Option<&'t ReplyValue> {
-    if !matches!(packet.transport, Transport::Tcp { .. } | Transport::Udp) {
+pub(crate) fn find<'t>(packet: &Packet, settings: &Settings, tables: &'t impl Tables) -> Option<&'t ReplyValue> {
+    if !settings.replies.may_have(&packet.source) || !matches!(packet.transport, Transport::Tcp { .. } | Transport::Udp)
+    {
         return None;
     }
     let (port, protocol) = (packet.source_port, packet.protocol);

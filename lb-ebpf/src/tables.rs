@@ -6,7 +6,8 @@ use lb_common::{
 };
 
 use crate::{
-    balance::{flows::Arrival, quic::Named},
+    aside::Places,
+    balance::{Access, flows::Arrival, quic::Named},
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
@@ -30,7 +31,7 @@ pub trait Tables {
 
     /// Whom a datagram of a QUIC service names: what [`crate::balance::quic::look`] says. It is asked of the tables for the
     /// same reason as [`Tables::steer`].
-    fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named;
+    fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, access: Access) -> Named;
 
     /// The slot of the backend with a server id of a QUIC service.
     fn server(&self, service: u16, id: u64) -> Option<u16>;
@@ -51,6 +52,39 @@ pub trait Tables {
     /// It is asked of the tables so that the kernel's can make it a function that the verifier looks at by itself, once,
     /// and not again for every way in which a packet may have come there.
     fn steer(&self, arrival: Arrival) -> u16;
+
+    /// The slot of the backend that a flow at an unsettled row is on, for what may not leave a trace in the flow table:
+    /// what [`crate::balance::flows::look`] says.
+    fn look(&self, hash: u64, row: Row) -> u16;
+
+    /// The slot of the backend that the first fragment of the packet with this hash went to:
+    /// [`crate::balance::fragments::recall`].
+    fn fragment(&self, hash: u64) -> Option<u16>;
+
+    /// Notes the backend that a first fragment goes to: [`crate::balance::fragments::remember`].
+    fn note_fragment(&self, hash: u64, slot: u16);
+
+    /// Whether one more error may be sent now; see [`crate::too_big`].
+    fn may_complain(&self) -> bool;
+
+    /// Whether the node has a MAC address, or takes frames for any: what [`crate::receiver::is_one_of`] says.
+    fn is_receiver(&self, mac: Mac) -> bool;
+
+    /// The main road: [`crate::road`]. Like all roads it is asked of the tables so that the kernel's can make it a function
+    /// of its own, which the verifier looks at once, and whose stack is free again for the next one.
+    fn road(&self, frame: &mut impl Frame) -> Way;
+
+    /// The side road of rare packets: [`crate::aside::enter`].
+    fn aside(&self, frame: &mut impl Frame) -> Way;
+
+    /// The part of it that leads to a backend: [`crate::aside::deliver`].
+    fn deliver_aside(&self, frame: &mut impl Frame, places: &Places, slot: u16, hash: u64) -> Way;
+
+    /// The part of it that leads back to clients: [`crate::aside::back`], with what the former has read.
+    fn back(&self, frame: &mut impl Frame) -> Way;
+
+    /// Refuses a packet that fits no way that carries only so many bytes: [`crate::too_big::refuse`].
+    fn refuse(&self, frame: &mut impl Frame, packet: &Packet, max_bytes: u16) -> Way;
 
     /// Brings a packet to where its session says: what [`crate::sessions::carry`] does. It is asked of the tables for the same
     /// reason, and so that the road of the other deliveries stays as short as it is without this one.
@@ -113,8 +147,11 @@ pub enum Route {
         /// Its address.
         address: Address,
     },
-    /// It is larger than the way's MTU.
-    TooBig,
+    /// It is larger than the way carries.
+    TooBig {
+        /// The largest packet that it carries, in bytes.
+        mtu: u16,
+    },
     /// Nowhere: there is no route, or forwarding is off.
     Unreachable,
 }

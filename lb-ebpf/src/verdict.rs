@@ -22,11 +22,19 @@ pub struct Way(u32);
 
 impl Way {
     /// See [`Verdict::Pass`]. No interface has this index.
-    pub(crate) const PASS: Self = Self(0);
+    pub const PASS: Self = Self(0);
     /// See [`Verdict::Transmit`]. No interface has this index.
     pub(crate) const TRANSMIT: Self = Self(u32::MAX);
+    /// See [`Verdict::Drop`]. No interface has this index.
+    pub const DROP: Self = Self(u32::MAX - 1);
 
-    /// The way in a word.
+    /// A rare packet's, which a side road is to deal with: [`crate::aside`]. No interface has this index.
+    pub(crate) const ASIDE: Self = Self(u32::MAX - 2);
+
+    /// What a side road leaves to the one that leads back to clients: [`crate::aside::back`]. No interface has this index.
+    pub(crate) const BACK: Self = Self(u32::MAX - 3);
+
+    /// The way in a word that [`Self::word`] returned.
     #[inline(always)]
     pub const fn from_word(word: u32) -> Self {
         Self(word)
@@ -50,6 +58,7 @@ impl Way {
         match self {
             Self::PASS => Verdict::Pass,
             Self::TRANSMIT => Verdict::Transmit,
+            Self::DROP => Verdict::Drop,
             Self(ifindex) => Verdict::Redirect(ifindex),
         }
     }

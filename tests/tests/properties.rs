@@ -175,6 +175,78 @@ proptest! {
     }
 }
 
+/// Services by `nat`: address, port, protocol, backend and its port.
+const TRANSLATED: [(&str, u16, u8, &str, u16); 6] = [
+    ("10.9.0.105", 80, 6, "10.9.1.41", 8080),
+    ("10.9.0.105", 53, 17, "10.9.1.42", 5353),
+    ("10.9.0.106", 4711, 6, "10.9.1.43", 4711),
+    ("fd09::105", 80, 6, "fd09:1::41", 8080),
+    ("fd09::105", 53, 17, "fd09:1::42", 5353),
+    ("fd09::106", 4711, 17, "fd09:1::43", 4711),
+];
+
+proptest! {
+    #![proptest_config(properties(3_000))]
+
+    /// Of an error that quotes a whole packet, all checksums can be checked, the quoted ones too.
+    #[test]
+    fn an_error_is_as_valid_as_it_came(
+        number in 0usize..TRANSLATED.len(),
+        is_complaint: bool,
+        client: u8,
+        client_port in 1u16..,
+        options in 0usize..4,
+        has_checksum: bool,
+        payload in prop::collection::vec(any::<u8>(), 0..60),
+        rest: u32,
+    ) {
+        let (service, port, protocol, backend, backend_port) = TRANSLATED[number];
+        let is_v6 = service.contains(':');
+        let (client, router) = if is_v6 {
+            (format!("2001:db8:1::{client:x}"), "2001:db8:1::ffff")
+        } else {
+            (format!("192.0.2.{client}"), "198.51.100.1")
+        };
+        let carrying = |packet: Packet, source_port, destination_port| {
+            let packet = match (is_v6, options) {
+                (_, 0) => packet,
+                (true, _) => packet.destination_options(options as u8),
+                (false, _) => packet.options(&vec![1; 4 * options]),
+            };
+            let packet = match protocol {
+                6 => packet.tcp(source_port, destination_port).ack(),
+                _ if has_checksum || is_v6 => packet.udp(source_port, destination_port),
+                _ => packet.udp(source_port, destination_port).without_checksum(),
+            };
+            packet.payload(&payload)
+        };
+        // To the service about what it sent; or to the client about what it sent, before or behind the node.
+        let quoted = |from_or_to: &str, port| match is_complaint {
+            false => carrying(Packet::ip(from_or_to, &client), port, client_port),
+            true => carrying(Packet::ip(&client, from_or_to), client_port, port),
+        };
+        let (before, after) = match is_complaint {
+            false => (quoted(service, port), quoted(backend, backend_port)),
+            true => (quoted(backend, backend_port), quoted(service, port)),
+        };
+        let error = |quoted: &Packet, source: &str, destination: &str| {
+            let packet = Packet::ip(source, destination).icmp(if is_v6 { 1 } else { 3 }, 1, rest);
+            packet.quoting(quoted, quoted.clone().bytes().len() - 14)
+        };
+        let (came, left, ingress) = match is_complaint {
+            false => (error(&before, router, service), error(&after, router, backend), FRONT),
+            true => (error(&before, backend, &client), error(&after, service, &client), BACK),
+        };
+        let ran = run(&came.bytes(), ingress, 64);
+        prop_assert!(ran.left(), "{:?}", ran);
+        prop_assert_eq!(&ran.frame[14..], &left.ttl(63).bytes()[14..]);
+        prop_assert!(oracle::check(&ran.frame).is_ok());
+        // What is quoted, in a frame of its own.
+        let quote = [&after.bytes()[..14], &ran.frame[14 + if is_v6 { 48 } else { 28 }..]].concat();
+        prop_assert!(oracle::check(&quote).is_ok(), "{:?}", oracle::check(&quote));
+    }
+}
+
 /// A differential test: what the compiler made of the datapath, and the kernel's maps and routes, against the library.
 #[test]
 fn the_loaded_program_agrees_with_the_library() -> Result<()> {

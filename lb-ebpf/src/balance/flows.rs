@@ -49,7 +49,7 @@ pub struct Arrival {
 }
 
 /// A way of a set, and the entry that was seen there.
-type Place = Option<(u32, Entry)>;
+pub(super) type Place = Option<(u32, Entry)>;
 
 /// The slot of the backend that the packet goes to.
 #[inline(always)]
@@ -57,6 +57,16 @@ pub fn steer(arrival: &Arrival, table: &impl FlowTable) -> u16 {
     let Some(set) = table.set(arrival.hash) else { return arrival.row.default() };
     let own = find(&set, |entry| entry.is_of(arrival.hash));
     if arrival.opens && !arrival.by_client { open(arrival, &set, own, table) } else { go_on(arrival, &set, own, table) }
+}
+
+/// The slot of the backend that a flow is on, for what only looks: an ICMP error about one of its packets.
+#[inline(always)]
+pub fn look(hash: u64, row: Row, table: &impl FlowTable) -> u16 {
+    let Some(set) = table.set(hash) else { return row.default() };
+    match find(&set, |entry| entry.is_of(hash)) {
+        Some((_, entry)) if table.duties(entry.backend()) & BackendFlags::SERVES != 0 => entry.backend(),
+        _ => row.default(),
+    }
 }
 
 /// Rule 1: a packet that opens a flow.
@@ -117,7 +127,7 @@ fn go_on(arrival: &Arrival, set: &impl FlowSet, own: Place, table: &impl FlowTab
     if !is_moving && let Some((way, old)) = own {
         set.replace(way, old, Entry::EMPTY);
     }
-    // Whoever is going need not be remembered. Errors and fragments never get here: they only look.
+    // Whoever is going need not be remembered. Errors never get here: they only look.
     if is_moving && !closes && default != Row::NOBODY {
         let taken = own
             .or_else(|| free(set, now))
@@ -134,7 +144,7 @@ fn go_on(arrival: &Arrival, set: &impl FlowSet, own: Place, table: &impl FlowTab
 /// Own entry, free place and oldest entry are looked for one after the other, although one pass could find all three:
 /// the verifier follows every combination of what a pass has found, and would give up on that one. The set is one cache line.
 #[inline(always)]
-fn find(set: &impl FlowSet, is_wanted: impl Fn(Entry) -> bool) -> Place {
+pub(super) fn find(set: &impl FlowSet, is_wanted: impl Fn(Entry) -> bool) -> Place {
     for way in 0..FLOW_WAYS as u32 {
         let entry = set.entry(way);
         if is_wanted(entry) {
@@ -152,7 +162,7 @@ fn free(set: &impl FlowSet, now: Tick) -> Place {
 
 /// The entry that has not been refreshed for the longest time.
 #[inline(always)]
-fn oldest(set: &impl FlowSet, now: Tick) -> Place {
+pub(super) fn oldest(set: &impl FlowSet, now: Tick) -> Place {
     let mut oldest = (0, set.entry(0));
     for way in 1..FLOW_WAYS as u32 {
         let entry = set.entry(way);

@@ -4,6 +4,7 @@
 //! that names a server goes before both.
 
 pub mod flows;
+pub mod fragments;
 pub mod quic;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
@@ -21,6 +22,17 @@ pub struct Choice<'t> {
     pub backend: &'t BackendValue,
     /// The flow's hash: entropy for outer headers. All flows of a client share it where the service tells them apart by client.
     pub hash: u64,
+    /// The backend's slot.
+    pub slot: u16,
+}
+
+/// What a packet of a flow may do to the flow table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Be noted there, if it is the client's.
+    Track,
+    /// Only be looked up, if it is the one that an ICMP error quotes: anybody can forge those.
+    Look,
 }
 
 /// Chooses the backend, and counts the packet for it and for the service.
@@ -29,12 +41,13 @@ pub fn choose<'t>(
     frame: &impl Frame,
     packet: &Packet,
     service: &ServiceValue,
+    access: Access,
     settings: &Settings,
     tables: &'t impl Tables,
 ) -> Result<Choice<'t>, DropReason> {
     // A service that speaks QUIC has datagrams only.
     let named = match service.connection_ids() {
-        Some(ids) => tables.named(frame, packet.transport_offset, service.id, ids),
+        Some(ids) => tables.named(frame, packet.transport_offset, service.id, ids, access),
         None => Named::NOBODY,
     };
     let opens = packet.opens_flow() || named.opens();
@@ -42,18 +55,36 @@ pub fn choose<'t>(
     tables.count_service(service.id.into(), bytes, flows);
     let hash = hash(&packet.flow(), service, settings, tables);
     let slot = match named.slot() {
-        Row::NOBODY => owner(packet, hash, opens, service, tables)?,
+        Row::NOBODY => owner(packet, hash, opens, service, access, tables)?,
         slot => slot,
     };
     if slot == Row::NOBODY {
         return Err(DropReason::NoBackend);
     }
+    let backend = reachable(slot, tables)?;
+    tables.count_backend(slot, bytes, flows);
+    Ok(Choice { backend, hash, slot })
+}
+
+/// The backend of a later fragment, which goes where the first one with this hash went; counts the packet.
+#[inline(always)]
+pub fn follow<'t>(packet: &Packet, hash: u64, tables: &'t impl Tables) -> Result<Choice<'t>, DropReason> {
+    let slot = tables.fragment(hash).ok_or(DropReason::FragmentUnknown)?;
+    let backend = reachable(slot, tables)?;
+    let bytes = packet.frame_bytes as u64;
+    tables.count_service(backend.service.into(), bytes, 0);
+    tables.count_backend(slot, bytes, 0);
+    Ok(Choice { backend, hash, slot })
+}
+
+/// The backend in a slot, if its next hop is known.
+#[inline(always)]
+fn reachable(slot: u16, tables: &impl Tables) -> Result<&BackendValue, DropReason> {
     let backend = tables.backend(slot).ok_or(DropReason::Inconsistent)?;
     if backend.flags & BackendFlags::RESOLVED == 0 {
         return Err(DropReason::NextHopUnresolved);
     }
-    tables.count_backend(slot, bytes, flows);
-    Ok(Choice { backend, hash })
+    Ok(backend)
 }
 
 /// [`ServiceValue::hash`]: where any packet of a flow to this service goes, one that comes with an error included.
@@ -69,12 +100,14 @@ pub(crate) fn owner(
     hash: u64,
     opens: bool,
     service: &ServiceValue,
+    access: Access,
     tables: &impl Tables,
 ) -> Result<u16, DropReason> {
     let row =
         tables.row(service.ring.into(), row_index(hash, service.ring_bits.into())).ok_or(DropReason::Inconsistent)?;
     Ok(match row.state() {
         RowState::Settled => row.current(),
+        RowState::Moving | RowState::Lookup if access == Access::Look => tables.look(hash, row),
         RowState::Moving | RowState::Lookup => {
             let (closes, by_client) = (packet.closes_flow(), service.is_by_client());
             tables.steer(Arrival { hash, row, service: service.id.into(), opens, closes, by_client })

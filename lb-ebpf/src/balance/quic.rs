@@ -6,10 +6,11 @@
 
 use lb_common::{BackendFlags, ConnectionIds, Row};
 
+use super::Access;
 use crate::{
     frame::Frame,
     tables::Tables,
-    wire::quic::{Long, Short},
+    wire::quic::{Long, MAX_ID_BYTES, Short, Source},
 };
 
 /// What the connection id of a packet says: one word, because in the kernel a function of its own answers with it.
@@ -48,10 +49,22 @@ impl Named {
     }
 }
 
-/// Whom a datagram names whose UDP header is at `offset`, at the service with this id.
+/// Whom a datagram names whose UDP header is at `offset`, at the service with this id: the client's, or the server's own if it
+/// is only looked at because an ICMP error quotes it.
 #[inline(always)]
-pub fn look(frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, tables: &impl Tables) -> Named {
-    read(frame, offset, service, ids, tables).unwrap_or(Named::NOBODY)
+pub fn look(
+    frame: &impl Frame,
+    offset: u32,
+    service: u16,
+    ids: ConnectionIds,
+    access: Access,
+    tables: &impl Tables,
+) -> Named {
+    let named = match access {
+        Access::Track => read(frame, offset, service, ids, tables),
+        Access::Look => read_source(frame, offset, service, ids, tables),
+    };
+    named.unwrap_or(Named::NOBODY)
 }
 
 #[inline(always)]
@@ -65,6 +78,22 @@ fn read(frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, table
     let slot = server(service, id, tables);
     let opens = slot == Row::NOBODY && long.is_initial();
     Some(Named(u32::from(slot) | if opens { OPENS } else { 0 }))
+}
+
+/// Whom a server's own datagram names: the client's id says nothing, but a long header has the server's beside it (section 8
+/// of the draft, "ICMP processing"). What else is quoted goes by hash.
+#[inline(always)]
+fn read_source(
+    frame: &impl Frame,
+    offset: u32,
+    service: u16,
+    ids: ConnectionIds,
+    tables: &impl Tables,
+) -> Option<Named> {
+    let long = frame.header::<Long>(offset).filter(|long| long.is_long() && long.id_bytes <= MAX_ID_BYTES)?;
+    let source = frame.header::<Source>(offset + Long::ID_OFFSET + u32::from(long.id_bytes))?;
+    let id = if source.id_bytes > ids.server_id_bytes { ids.server_id(source.octet, source.rest()) } else { None };
+    Some(Named(server(service, id, tables).into()))
 }
 
 /// The slot of the backend that a server id belongs to, if it may still be given packets.

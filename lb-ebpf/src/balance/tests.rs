@@ -6,7 +6,10 @@ use std::{cell::RefCell, vec, vec::Vec};
 
 use lb_common::{BackendFlags, Entry, FLOW_WAYS, Row, RowState, Tick};
 
-use super::flows::{Arrival, FlowSet, FlowTable, steer};
+use super::{
+    flows::{Arrival, FlowSet, FlowTable, look, steer},
+    fragments::{recall, remember},
+};
 
 const A: u16 = 1;
 const B: u16 = 2;
@@ -125,4 +128,77 @@ fn without_a_set_there_is_the_answer_without_state() {
             A
         );
     }
+}
+
+#[test]
+fn a_look_leaves_no_trace() {
+    let closing = entry(A).refreshed(Tick::from_seconds(NOW_S - 1), true);
+    for (entries, state, expected) in [
+        (vec![], RowState::Moving, A),
+        (vec![entry(B)], RowState::Moving, B),
+        (vec![entry(B).refreshed(Tick::from_seconds(NOW_S - 1), false)], RowState::Moving, B),
+        (vec![closing], RowState::Lookup, A),
+        // Any other packet would erase this one.
+        (vec![entry(B)], RowState::Lookup, B),
+        (vec![], RowState::Lookup, B),
+    ] {
+        let contended = Contended::new(&entries, false);
+        let before = contended.entries.borrow().clone();
+        let row = if state == RowState::Moving { Row::new(B, A, state) } else { Row::new(B, B, state) };
+        assert_eq!(look(HASH, row, &&contended), expected, "{entries:?} {state:?}");
+        assert_eq!(*contended.entries.borrow(), before);
+        assert!(contended.overflows.borrow().is_empty());
+    }
+}
+
+#[test]
+fn a_look_does_not_go_to_a_backend_that_does_not_serve() {
+    struct Gone(Contended);
+    impl FlowTable for Gone {
+        fn set(&self, _: u64) -> Option<impl FlowSet> {
+            Some(&self.0)
+        }
+        fn now(&self) -> Tick {
+            Tick::from_seconds(NOW_S)
+        }
+        fn note_overflow(&self, _: u32) {}
+        fn duties(&self, _: u16) -> u8 {
+            0
+        }
+    }
+    assert_eq!(look(HASH, Row::new(B, A, RowState::Moving), &Gone(Contended::new(&[entry(B)], false))), A);
+}
+
+#[test]
+fn a_fragmented_packet_is_known_for_half_a_minute() {
+    let at = Tick::from_seconds;
+    let contended = Contended::new(&[], false);
+    let set = &contended;
+    assert_eq!(recall(&set, HASH, at(NOW_S)), None);
+    remember(&set, HASH, 7, at(NOW_S));
+    assert_eq!(recall(&set, HASH, at(NOW_S + 30)), Some(7));
+    assert_eq!(recall(&set, HASH, at(NOW_S + 31)), None);
+    assert_eq!(recall(&set, HASH ^ (1 << 40), at(NOW_S)), None);
+    remember(&set, HASH, 8, at(NOW_S + 31));
+    assert_eq!(recall(&set, HASH, at(NOW_S + 31)), Some(8), "it is replaced in its own place");
+    assert_eq!(contended.entries.borrow().iter().filter(|entry| !entry.is_empty()).count(), 1);
+}
+
+#[test]
+fn the_oldest_fragmented_packet_makes_room() {
+    let at = Tick::from_seconds;
+    let contended = Contended::new(&[], false);
+    let set = &contended;
+    let packet = |number: u64| number << 40;
+    for number in 1..=8 {
+        remember(&set, packet(number), number as u16, at(NOW_S + number % 8));
+    }
+    remember(&set, packet(9), 9, at(NOW_S + 9));
+    let now = at(NOW_S + 9);
+    assert_eq!(recall(&set, packet(8), now), None, "it came first");
+    assert!((1..=7).chain([9]).all(|number| recall(&set, packet(number), now) == Some(number as u16)));
+    // Over-aged ones go before younger ones.
+    remember(&set, packet(10), 10, at(NOW_S + 32));
+    assert_eq!(recall(&set, packet(1), at(NOW_S + 32)), None);
+    assert_eq!(recall(&set, packet(2), at(NOW_S + 32)), Some(2));
 }

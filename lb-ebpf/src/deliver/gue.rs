@@ -4,7 +4,7 @@
 //! To the network it is UDP, whose source port differs from flow to flow: receive queues and equal-cost paths spread it
 //! like any other traffic, where many know no ports inside IP in IP.
 
-use lb_common::{Address, BackendValue, DropReason};
+use lb_common::{Address, BackendValue, Delivery, DropReason};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{
@@ -18,6 +18,7 @@ use crate::{
     wire::{
         checksum::fold,
         gue::{self, Gue},
+        ipv4,
         ipv6::{self, Ipv6},
         protocol,
         udp::{self, Udp},
@@ -36,6 +37,9 @@ struct Shim {
 }
 
 const SHIM_BYTES: u32 = udp::HEADER_BYTES + gue::HEADER_BYTES;
+
+const _: () = assert!(Delivery::Gue.overhead_bytes(true) == ipv4::HEADER_BYTES + SHIM_BYTES);
+const _: () = assert!(Delivery::Gue.overhead_bytes(false) == ipv6::HEADER_BYTES + SHIM_BYTES);
 
 /// Encapsulates the packet.
 #[inline(always)]
@@ -86,14 +90,18 @@ fn checksum(frame: &impl Frame, packet: &Packet, backend: &BackendValue, source_
 #[inline(always)]
 fn inner_sum(frame: &impl Frame, packet: &Packet) -> Option<u64> {
     let transport_bytes = packet.network_offset + packet.ip_bytes - packet.transport_offset;
-    if packet.fragmented {
+    if packet.is_rare() {
         return None;
     }
-    if packet.transport == Transport::Udp {
-        let header = frame.header::<Udp>(packet.transport_offset)?;
-        if header.checksum == 0 || header.bytes() as u32 != transport_bytes {
-            return None;
+    match packet.transport {
+        Transport::Tcp { .. } => {}
+        Transport::Udp => {
+            let header = frame.header::<Udp>(packet.transport_offset)?;
+            if header.checksum == 0 || header.bytes() as u32 != transport_bytes {
+                return None;
+            }
         }
+        Transport::EchoRequest | Transport::Error | Transport::Other => return None,
     }
     if packet.is_v4() {
         let pseudo = complement(packet.source.low())

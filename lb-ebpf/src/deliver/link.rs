@@ -30,7 +30,7 @@ pub(crate) fn forward(frame: &mut impl Frame, packet: &Packet, hop: Hop<'_>) -> 
         return Ok(Way::leave_by(hop.ifindex, frame.ingress()));
     }
     let tags = Tags::leaving(frame, packet, hop)?;
-    let header_bytes = tags.header_bytes();
+    let header_bytes = tags.header_bytes;
     if header_bytes != packet.network_offset || hop.vlan != 0 {
         let ether_type = ether_type(frame, packet)?;
         let grow = header_bytes as i32 - packet.network_offset as i32;
@@ -57,7 +57,7 @@ pub(super) fn wrap(
         return Ok((HEADER_BYTES, Way::leave_by(hop.ifindex, frame.ingress())));
     }
     let tags = Tags::leaving(frame, packet, hop)?;
-    let outer_offset = tags.header_bytes();
+    let outer_offset = tags.header_bytes;
     let grow = (outer_offset + outer_bytes) as i32 - packet.network_offset as i32;
     frame.resize_front(grow).ok_or(DropReason::NoHeadroom)?;
     Ok((outer_offset, write(frame, hop, tags, ether_type)?))
@@ -72,17 +72,16 @@ const fn is_untagged(packet: &Packet, hop: Hop<'_>) -> bool {
 /// Writes a link header at the front of the frame.
 #[inline(always)]
 fn write(frame: &mut impl Frame, hop: Hop<'_>, tags: Tags, ether_type: u16) -> Result<Way, DropReason> {
-    let mut at = ADDRESSES_BYTES;
     let mut first = ether_type;
-    if let Some(outer) = tags.outer {
-        first = outer.protocol;
-        // A tag's second half and the EtherType behind it have the shape of a tag.
-        let behind = tags.inner.map_or(ether_type, |inner| inner.protocol);
-        at = at.wrapping_add(2);
-        put(frame, at, Tag { protocol: outer.control, control: behind })?;
-        if let Some(inner) = tags.inner {
-            put(frame, at.wrapping_add(TAG_BYTES), Tag { protocol: inner.control, control: ether_type })?;
+    if tags.header_bytes > HEADER_BYTES {
+        first = tags.outer.protocol;
+        let mut behind = ether_type;
+        if tags.header_bytes > HEADER_BYTES + TAG_BYTES {
+            behind = tags.inner.protocol;
+            put(frame, HEADER_BYTES + TAG_BYTES, Tag { protocol: tags.inner.control, control: ether_type })?;
         }
+        // A tag's second half and the EtherType behind it have the shape of a tag.
+        put(frame, HEADER_BYTES, Tag { protocol: tags.outer.control, control: behind })?;
     }
     address(frame, hop)?.ether_type = first;
     Ok(Way::leave_by(hop.ifindex, frame.ingress()))
@@ -110,40 +109,39 @@ fn ether_type(frame: &impl Frame, packet: &Packet) -> Result<u16, DropReason> {
     Ok(behind.control)
 }
 
-/// The VLAN tags that a packet leaves with.
+/// The VLAN tags that a packet leaves with; zeros where there is none.
+///
+/// They are no `Option`s, of which LLVM copies what nobody wrote where there is none, and the verifier refuses to read that.
 #[derive(Clone, Copy)]
 struct Tags {
-    outer: Option<Tag>,
-    inner: Option<Tag>,
+    /// The length of a link header with these tags, in bytes.
+    header_bytes: u32,
+    outer: Tag,
+    inner: Tag,
 }
 
 impl Tags {
+    const NONE: Self = Self { header_bytes: HEADER_BYTES, outer: Tag::NONE, inner: Tag::NONE };
+
     /// The tag of the next hop's VLAN if it has one. Otherwise the tags that the packet came with, if it leaves by the
     /// interface that it came in by, and none if not, because another interface is another network.
     #[inline(always)]
     fn leaving(frame: &impl Frame, packet: &Packet, hop: Hop<'_>) -> Result<Self, DropReason> {
-        let mut tags = Self { outer: None, inner: None };
+        let mut tags = Self::NONE;
         if hop.vlan != 0 {
-            tags.outer = Some(Tag { protocol: VLAN, control: hop.vlan.to_be() });
+            tags.header_bytes = HEADER_BYTES + TAG_BYTES;
+            tags.outer = Tag { protocol: VLAN, control: hop.vlan.to_be() };
             return Ok(tags);
         }
         if hop.ifindex != frame.ingress() {
             return Ok(tags);
         }
-        tags.outer = Some(*frame.header::<Tag>(ADDRESSES_BYTES).ok_or(DropReason::Inconsistent)?);
+        tags.header_bytes = HEADER_BYTES + TAG_BYTES;
+        tags.outer = *frame.header::<Tag>(ADDRESSES_BYTES).ok_or(DropReason::Inconsistent)?;
         if packet.network_offset > HEADER_BYTES + TAG_BYTES {
-            tags.inner = Some(*frame.header::<Tag>(ADDRESSES_BYTES + TAG_BYTES).ok_or(DropReason::Inconsistent)?);
+            tags.header_bytes = HEADER_BYTES + 2 * TAG_BYTES;
+            tags.inner = *frame.header::<Tag>(ADDRESSES_BYTES + TAG_BYTES).ok_or(DropReason::Inconsistent)?;
         }
         Ok(tags)
-    }
-
-    /// The length of a link header with these tags, in bytes.
-    #[inline(always)]
-    fn header_bytes(&self) -> u32 {
-        match (self.outer, self.inner) {
-            (None, _) => HEADER_BYTES,
-            (Some(_), None) => HEADER_BYTES + TAG_BYTES,
-            (Some(_), Some(_)) => HEADER_BYTES + 2 * TAG_BYTES,
-        }
     }
 }

@@ -5,8 +5,9 @@ mod ipip;
 pub(crate) mod link;
 mod nat;
 mod outer;
+mod quote;
 
-use lb_common::{BackendFlags, Delivery, DropReason};
+use lb_common::{Address, BackendFlags, Delivery, DropReason};
 
 pub use self::link::Hop;
 pub(crate) use self::nat::Endpoint;
@@ -14,30 +15,47 @@ use crate::{
     balance::Choice,
     frame::Frame,
     parse::Packet,
+    tables::Tables,
     verdict::Way,
     wire::{ipv4::Ipv4, ipv6::Ipv6},
 };
 
+/// What of a packet `nat` translates, and where that stands.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'a> {
+    /// The packet's addresses and ports.
+    Packet,
+    /// A later fragment's addresses: it has no ports.
+    Fragment,
+    /// An ICMP error's addresses, and addresses and ports of what it quotes: here turned round, see [`crate::parse::quoted`].
+    Error(&'a Packet),
+}
+
 /// Rewrites the packet for its backend and sends it on.
 #[inline(always)]
-pub(crate) fn to(frame: &mut impl Frame, packet: &Packet, choice: Choice<'_>) -> Result<Way, DropReason> {
+pub(crate) fn to(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    part: Part<'_>,
+    choice: Choice<'_>,
+    tables: &impl Tables,
+) -> Result<Way, DropReason> {
     let backend = choice.backend;
     if backend.flags & BackendFlags::LOCAL != 0 {
         // The service's address is this node's own as well, and its stack answers the client.
         return Ok(Way::PASS);
     }
     let hop = Hop { ifindex: backend.ifindex, mac: &backend.mac, source_mac: &backend.source_mac, vlan: backend.vlan };
+    if packet.ip_bytes > backend.max_bytes as u32 {
+        return refuse(frame, packet, part, backend.max_bytes, tables);
+    }
     spend_ttl(frame, packet)?;
     match Delivery::from_wire(backend.delivery) {
-        Some(Delivery::L2) => {
-            fits(packet.ip_bytes, backend.mtu)?;
-            link::forward(frame, packet, hop)
-        }
+        Some(Delivery::L2) => link::forward(frame, packet, hop),
         Some(Delivery::Ipip) => ipip::encapsulate(frame, packet, backend, choice.hash, hop),
         Some(Delivery::Gue) => gue::encapsulate(frame, packet, backend, choice.hash, hop),
         Some(Delivery::Nat) => {
-            fits(packet.ip_bytes, backend.mtu)?;
-            nat::request(frame, packet, backend)?;
+            nat::request(frame, packet, part, backend)?;
             link::forward(frame, packet, hop)
         }
         // A service of `full-nat` has sessions and does not come here.
@@ -59,23 +77,38 @@ pub(crate) fn between(
     link::forward(frame, packet, hop)
 }
 
-/// Rewrites a `nat` backend's reply so that it comes from the service, and sends it on.
+/// Rewrites a `nat` backend's reply so that it comes from the service's address and port (0 keeps the backend's), and sends
+/// it on.
 #[inline(always)]
 pub(crate) fn reply(
     frame: &mut impl Frame,
     packet: &Packet,
-    reply: &lb_common::ReplyValue,
+    part: Part<'_>,
+    service: (&Address, u16),
     hop: Hop<'_>,
 ) -> Result<Way, DropReason> {
     spend_ttl(frame, packet)?;
-    nat::reply(frame, packet, reply)?;
+    nat::reply(frame, packet, part, service)?;
     link::forward(frame, packet, hop)
 }
 
-/// Whether an IP packet of this length fits the way.
+/// Drops a packet that fits no way that carries only so many bytes. Its sender is told, but no error is answered with an
+/// error, and of a fragmented packet only the first part (RFC 1812, section 4.3.2.7).
 #[inline(always)]
-pub(crate) const fn fits(ip_bytes: u32, mtu: u16) -> Result<(), DropReason> {
-    if ip_bytes > mtu as u32 { Err(DropReason::MtuExceeded) } else { Ok(()) }
+pub(crate) fn refuse(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    part: Part<'_>,
+    max_bytes: u16,
+    tables: &impl Tables,
+) -> Result<Way, DropReason> {
+    if packet.ttl <= 1 {
+        return Err(DropReason::TtlExpired);
+    }
+    match part {
+        Part::Packet => Ok(tables.refuse(frame, packet, max_bytes)),
+        Part::Fragment | Part::Error(_) => Err(DropReason::MtuExceeded),
+    }
 }
 
 /// Takes one from the time to live, as every router does (RFC 1812, section 5.3.1).

@@ -1,8 +1,9 @@
 //! `nat`: destination address translation without per-flow state. Requests get the backend's address and port,
 //! replies get the service's back. `full-nat` rewrites both ends with the same means.
 
-use lb_common::{Address, BackendValue, DropReason, ReplyValue};
+use lb_common::{Address, BackendValue, DropReason};
 
+use super::{Part, quote};
 use crate::{
     frame::Frame,
     parse::{Packet, Transport},
@@ -11,7 +12,7 @@ use crate::{
 
 /// The two ends of a packet.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Source,
     Destination,
 }
@@ -33,34 +34,62 @@ pub(super) fn both(
     source: Endpoint<'_>,
     destination: Endpoint<'_>,
 ) -> Result<(), DropReason> {
-    rewrite(frame, packet, End::Source, source.address, source.port)?;
-    rewrite(frame, packet, End::Destination, destination.address, destination.port)
+    let ends = [(End::Source, source), (End::Destination, destination)];
+    let [first, second] = ends.map(|(end, to)| rewrite(frame, packet, end, to.address, to.port));
+    first.and(second).ok_or(DropReason::Inconsistent)
 }
 
 /// Addresses a client's packet to the backend.
 #[inline(always)]
-pub(super) fn request(frame: &mut impl Frame, packet: &Packet, backend: &BackendValue) -> Result<(), DropReason> {
-    let port = if backend.port == 0 { packet.destination_port } else { backend.port };
-    rewrite(frame, packet, End::Destination, &backend.address, port)
+pub(super) fn request(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    part: Part<'_>,
+    backend: &BackendValue,
+) -> Result<(), DropReason> {
+    translate(frame, packet, part, End::Destination, &backend.address, backend.port)
 }
 
 /// Makes a backend's packet come from the service.
 #[inline(always)]
-pub(super) fn reply(frame: &mut impl Frame, packet: &Packet, reply: &ReplyValue) -> Result<(), DropReason> {
-    let port = if reply.port == 0 { packet.source_port } else { reply.port };
-    rewrite(frame, packet, End::Source, &reply.address, port)
+pub(super) fn reply(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    part: Part<'_>,
+    (address, port): (&Address, u16),
+) -> Result<(), DropReason> {
+    translate(frame, packet, part, End::Source, address, port)
 }
 
-/// Replaces address and port at one end of the packet, and corrects the checksums.
+/// Replaces address and port (0 keeps it) at one end of the packet, and corrects the checksums.
 #[inline(always)]
-fn rewrite(frame: &mut impl Frame, packet: &Packet, end: End, address: &Address, port: u16) -> Result<(), DropReason> {
-    let update = rewrite_address(frame, packet, end, address).ok_or(DropReason::Inconsistent)?;
-    rewrite_port(frame, packet, end, port.to_be(), update).ok_or(DropReason::Inconsistent)
+fn translate(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    part: Part<'_>,
+    end: End,
+    address: &Address,
+    port: u16,
+) -> Result<(), DropReason> {
+    let done = match part {
+        Part::Packet => rewrite(frame, packet, end, address, port),
+        Part::Fragment => rewrite_address(frame, packet, end, address).map(|_| ()),
+        Part::Error(quoted) => quote::rewrite(frame, packet, quoted, end, address, port),
+    };
+    done.ok_or(DropReason::Inconsistent)
+}
+
+#[inline(always)]
+fn rewrite(frame: &mut impl Frame, packet: &Packet, end: End, address: &Address, port: u16) -> Option<()> {
+    let old = if end == End::Source { packet.source_port } else { packet.destination_port };
+    let port = if port == 0 { old } else { port };
+    let update = rewrite_address(frame, packet, end, address)?;
+    rewrite_port(frame, packet, end, port.to_be(), update)
 }
 
 /// Replaces the address; returns what the transport's checksum must take account of (its pseudo header).
 #[inline(always)]
-fn rewrite_address(frame: &mut impl Frame, packet: &Packet, end: End, address: &Address) -> Option<Update> {
+pub(super) fn rewrite_address(frame: &mut impl Frame, packet: &Packet, end: End, address: &Address) -> Option<Update> {
     if packet.is_v4() {
         let header = frame.header_mut::<Ipv4>(packet.network_offset)?;
         return Some(match end {
@@ -91,7 +120,7 @@ fn rewrite_port(frame: &mut impl Frame, packet: &Packet, end: End, port: u16, up
             header.checksum = update.word(old, port).apply_udp(header.checksum);
             if end == End::Source { header.source_port = port } else { header.destination_port = port }
         }
-        Transport::EchoRequest | Transport::Other => return None,
+        Transport::EchoRequest | Transport::Error | Transport::Other => return None,
     }
     Some(())
 }

@@ -29,16 +29,14 @@ pub(super) fn put(
     shim_bytes: u32,
 ) -> Result<(u32, Way), DropReason> {
     let payload_bytes = packet.ip_bytes + shim_bytes;
-    // Whether the length fits 16 bits is for `fits` to say: an MTU does.
+    // It fits 16 bits, because the packet fits the way.
     let bytes = payload_bytes as u16;
     if backend.address.is_v4() {
-        super::fits(payload_bytes + ipv4::HEADER_BYTES, backend.mtu)?;
         let (offset, way) = link::wrap(frame, packet, hop, ipv4::HEADER_BYTES + shim_bytes, ethernet::IPV4)?;
         *frame.header_mut(offset).ok_or(DropReason::Inconsistent)? =
             Ipv4::encapsulation(backend.source.low(), backend.address.low(), protocol, bytes, packet.traffic_class);
         return Ok((offset + ipv4::HEADER_BYTES, way));
     }
-    super::fits(payload_bytes + ipv6::HEADER_BYTES, backend.mtu)?;
     let (offset, way) = link::wrap(frame, packet, hop, ipv6::HEADER_BYTES + shim_bytes, ethernet::IPV6)?;
     *frame.header_mut(offset).ok_or(DropReason::Inconsistent)? =
         Ipv6::encapsulation(backend.source.0, backend.address.0, protocol, bytes, packet.traffic_class, hash as u32);

@@ -27,11 +27,11 @@ pub(super) fn v4(header: &Ipv4, offset: u32, frame_bytes: u32) -> Packet {
         source: Address::v4(header.source()),
         destination: Address::v4(header.destination()),
         protocol: header.protocol(),
-        traffic_class: header.traffic_class(),
         ttl: header.ttl(),
+        traffic_class: header.traffic_class(),
         source_port: 0,
         destination_port: 0,
-        fragmented: header.is_fragment(),
+        rare: if header.is_fragment() { offset as u16 } else { 0 },
         transport: Transport::Other,
         defect: None,
     }
@@ -72,11 +72,11 @@ pub(super) fn v6(header: &Ipv6, offset: u32, frame_bytes: u32) -> Packet {
         source: Address::v6(header.source()),
         destination: Address::v6(header.destination()),
         protocol: header.next_header(),
-        traffic_class: header.traffic_class(),
         ttl: header.hop_limit(),
+        traffic_class: header.traffic_class(),
         source_port: 0,
         destination_port: 0,
-        fragmented: false,
+        rare: 0,
         transport: Transport::Other,
         defect: None,
     }
@@ -125,11 +125,13 @@ fn skip_extension(frame: &impl Frame, packet: &mut Packet) -> Result<(), DropRea
     };
     if packet.protocol == protocol::FRAGMENT {
         let fragment = frame.header::<Fragment>(offset).ok_or(DropReason::MalformedIp)?;
+        if fragment.is_fragmented() {
+            packet.rare = offset as u16;
+        }
         if fragment.is_later() {
             packet.protocol = fragment.next_header;
             return Err(DropReason::FragmentUnknown);
         }
-        packet.fragmented |= fragment.is_fragmented();
     }
     packet.protocol = extension.next_header;
     packet.transport_offset = offset + bytes;

@@ -4,6 +4,7 @@
 //! with a defect is still a packet: only the service look-up can tell whether the defect is our business.
 
 mod ip;
+pub mod quoted;
 mod transport;
 
 use core::hint::black_box;
@@ -42,12 +43,13 @@ pub struct Packet {
     pub transport: Transport,
     /// The protocol of the payload, behind IPv6 extension headers.
     pub protocol: u8,
-    /// Whether this is the first fragment of several.
-    pub fragmented: bool,
-    /// DSCP and ECN.
-    pub traffic_class: u8,
     /// The time to live, or hop limit.
     pub ttl: u8,
+    /// DSCP and ECN.
+    pub traffic_class: u8,
+    /// Of a packet that takes a side road ([`crate::aside`]): where the header begins that says so. This is the one with a
+    /// fragment's identification, IPv4's own or IPv6's fragment header; or an ICMP error's. Otherwise 0.
+    pub rare: u16,
     /// Why the packet cannot be forwarded if it is for a service.
     pub defect: Option<DropReason>,
 }
@@ -66,6 +68,8 @@ pub enum Transport {
     Udp,
     /// An ICMP echo request of the packet's family.
     EchoRequest,
+    /// An ICMP error of the packet's family: it quotes the packet that it is about.
+    Error,
     /// Something that services do not have.
     Other,
 }
@@ -75,6 +79,24 @@ impl Packet {
     #[inline(always)]
     pub const fn is_v4(&self) -> bool {
         self.destination.is_v4()
+    }
+
+    /// Whether the packet takes a side road: it is a fragment or an ICMP error.
+    #[inline(always)]
+    pub const fn is_rare(&self) -> bool {
+        self.rare != 0
+    }
+
+    /// Whether this is a fragment.
+    #[inline(always)]
+    pub const fn is_fragment(&self) -> bool {
+        self.is_rare() && !matches!(self.transport, Transport::Error)
+    }
+
+    /// Whether this is a fragment other than the first.
+    #[inline(always)]
+    pub const fn is_later_fragment(&self) -> bool {
+        matches!(self.defect, Some(DropReason::FragmentUnknown))
     }
 
     /// The flow that the packet belongs to.

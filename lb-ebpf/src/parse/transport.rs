@@ -1,4 +1,4 @@
-//! The transport layer: TCP, UDP and ICMP echo.
+//! The transport layer: TCP, UDP and ICMP.
 
 use lb_common::DropReason;
 
@@ -19,8 +19,8 @@ pub(super) fn parse(frame: &impl Frame, packet: &mut Packet) -> Result<(), DropR
     let parsed = match packet.protocol {
         protocol::TCP => tcp(frame, packet),
         protocol::UDP => udp(frame, packet),
-        protocol::ICMP if packet.is_v4() => echo(frame, packet, icmp::ECHO_REQUEST),
-        protocol::ICMPV6 if !packet.is_v4() => echo(frame, packet, icmp::ECHO_REQUEST_V6),
+        protocol::ICMP if packet.is_v4() => icmp(frame, packet, icmp::ECHO_REQUEST, is_error_v4),
+        protocol::ICMPV6 if !packet.is_v4() => icmp(frame, packet, icmp::ECHO_REQUEST_V6, is_error_v6),
         _ => Some(()),
     };
     parsed.ok_or(DropReason::MalformedTransport)
@@ -50,7 +50,7 @@ fn udp(frame: &impl Frame, packet: &mut Packet) -> Option<()> {
     let header = frame.header::<Udp>(packet.transport_offset)?;
     let bytes = header.bytes() as i32;
     // The first of several fragments holds less than its datagram's length says.
-    let fits = bytes <= transport_bytes(packet) || packet.fragmented;
+    let fits = bytes <= transport_bytes(packet) || packet.is_fragment();
     if bytes < udp::HEADER_BYTES as i32 || !fits || transport_bytes(packet) < udp::HEADER_BYTES as i32 {
         return None;
     }
@@ -61,13 +61,31 @@ fn udp(frame: &impl Frame, packet: &mut Packet) -> Option<()> {
 }
 
 #[inline(always)]
-fn echo(frame: &impl Frame, packet: &mut Packet, request: u8) -> Option<()> {
+fn icmp(frame: &impl Frame, packet: &mut Packet, request: u8, is_error: impl Fn(u8) -> bool) -> Option<()> {
     let header = frame.header::<Icmp>(packet.transport_offset)?;
     if transport_bytes(packet) < icmp::HEADER_BYTES as i32 {
         return None;
     }
-    if header.kind() == request && header.code() == 0 && !packet.fragmented {
+    if packet.is_fragment() {
+        return Some(());
+    }
+    if header.kind() == request && header.code() == 0 {
         packet.transport = Transport::EchoRequest;
+    } else if is_error(header.kind()) {
+        packet.transport = Transport::Error;
+        packet.rare = packet.transport_offset as u16;
     }
     Some(())
+}
+
+/// The errors of ICMP that routers and hosts send today; source quench is not among them (RFC 6633).
+#[inline(always)]
+const fn is_error_v4(kind: u8) -> bool {
+    matches!(kind, icmp::UNREACHABLE | icmp::TIME_EXCEEDED | icmp::PARAMETER_PROBLEM)
+}
+
+/// The errors of ICMPv6 (RFC 4443, section 2.1).
+#[inline(always)]
+const fn is_error_v6(kind: u8) -> bool {
+    matches!(kind, icmp::UNREACHABLE_V6..=icmp::PARAMETER_PROBLEM_V6)
 }

@@ -4,12 +4,19 @@ use core::intrinsics::AtomicOrdering;
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::generated::bpf_ktime_get_coarse_ns, macros::map, maps::Array};
 use lb_common::{Entry, Row, Tick};
-use lb_ebpf::balance::flows::{Arrival, FlowSet, FlowTable, steer};
+use lb_ebpf::balance::{
+    flows::{Arrival, FlowSet, FlowTable, look, steer},
+    fragments::{recall, remember},
+};
 
 use crate::maps::BACKENDS;
 
 #[map(name = "flows")]
 static FLOWS: Array<Set> = Array::pinned(lb_common::FLOW_SETS, BPF_F_MMAPABLE);
+
+/// Which backends fragmented packets go to.
+#[map(name = "fragments")]
+static FRAGMENTS: Array<Set> = Array::pinned(lb_common::FRAGMENT_SETS, 0);
 
 /// By service id: the second in which a flow last found no room in the flow table.
 #[map(name = "overflows")]
@@ -24,6 +31,36 @@ pub(crate) extern "C" fn sluice_steer(hash: u64, row: u32, service: u32, bounds:
     let (opens, closes) = (bounds & 1 != 0, bounds & 2 != 0);
     let row = Row::from_word(row);
     u32::from(steer(&Arrival { hash, row, service, opens, closes, by_client: by_client != 0 }, &KernelFlows))
+}
+
+/// [`look`] as a global function.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_look(hash: u64, row: u32) -> u32 {
+    u32::from(look(hash, Row::from_word(row), &KernelFlows))
+}
+
+/// [`recall`] as a global function; [`Row::NOBODY`] if there is nothing to recall.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_recall(hash: u64) -> u32 {
+    u32::from(fragments(hash).and_then(|set| recall(&set, hash, KernelFlows.now())).unwrap_or(Row::NOBODY))
+}
+
+/// [`remember`] as a global function. Its answer means nothing; a global function has one.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_remember(hash: u64, slot: u32) -> u32 {
+    if let Some(set) = fragments(hash) {
+        remember(&set, hash, slot as u16, KernelFlows.now());
+    }
+    0
+}
+
+/// The set of fragmented packets where one with this hash would be.
+#[inline(always)]
+fn fragments(hash: u64) -> Option<KernelSet> {
+    FRAGMENTS.get_ptr_mut(hash as u32 & (lb_common::FRAGMENT_SETS - 1)).map(KernelSet)
 }
 
 struct KernelFlows;
@@ -54,9 +91,14 @@ impl FlowTable for KernelFlows {
 /// Seconds since the machine started, by the coarse clock, which costs a seventh of the fine one.
 #[inline(always)]
 pub(crate) fn seconds() -> u64 {
+    nanoseconds() / 1_000_000_000
+}
+
+/// The same in nanoseconds.
+#[inline(always)]
+pub(crate) fn nanoseconds() -> u64 {
     // SAFETY: the helper has no preconditions.
-    let nanoseconds = unsafe { bpf_ktime_get_coarse_ns() };
-    nanoseconds / 1_000_000_000
+    unsafe { bpf_ktime_get_coarse_ns() }
 }
 
 /// A set's words as other CPUs and user space see them.

@@ -11,19 +11,22 @@ use lb_common::{
     Mac, ReplyValue, RingElement, Row, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
-    balance::{flows::Arrival, quic::Named},
+    aside::Places,
+    balance::{Access, flows::Arrival, quic::Named},
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
     tables::{Route, Tables},
+    too_big,
     verdict::Way,
 };
 
 use crate::{
     clients::sluice_client_hash,
-    flows::sluice_steer,
+    flows::{nanoseconds, sluice_look, sluice_recall, sluice_remember, sluice_steer},
     quic::sluice_quic,
-    services,
+    roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_refuse, sluice_road},
+    scratch, services,
     sessions::{sluice_carry, sluice_open, unpack},
 };
 
@@ -53,6 +56,9 @@ static BACKEND_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(lb_common::MA
 static LIST_HITS: PerCpuArray<Hits> = PerCpuArray::pinned(ListKind::ALL.len() as u32, 0);
 #[map(name = "drops")]
 static DROPS: PerCpuArray<u64> = PerCpuArray::pinned(DropReason::ALL.len() as u32, 0);
+/// When the last answer to a packet that did not fit was due, in nanoseconds.
+#[map(name = "complaints")]
+static COMPLAINTS: PerCpuArray<u64> = PerCpuArray::pinned(1, 0);
 #[map(name = "events")]
 static EVENTS: RingBuf = RingBuf::pinned(lb_common::EVENT_BYTES, 0);
 
@@ -118,8 +124,9 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn named(&self, _: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named {
-        Named::from_word(sluice_quic(self.context, offset, u32::from(service), u32::from(ids.to_byte())))
+    fn named(&self, _: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, access: Access) -> Named {
+        let looks = u32::from(access == Access::Look);
+        Named::from_word(sluice_quic(self.context, offset, u32::from(service), u32::from(ids.to_byte()), looks))
     }
 
     #[inline(always)]
@@ -165,6 +172,62 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn look(&self, hash: u64, row: Row) -> u16 {
+        sluice_look(hash, row.word()) as u16
+    }
+
+    #[inline(always)]
+    fn fragment(&self, hash: u64) -> Option<u16> {
+        let slot = sluice_recall(hash) as u16;
+        (slot != Row::NOBODY).then_some(slot)
+    }
+
+    #[inline(always)]
+    fn note_fragment(&self, hash: u64, slot: u16) {
+        sluice_remember(hash, slot.into());
+    }
+
+    #[inline(always)]
+    fn may_complain(&self) -> bool {
+        let Some(due) = COMPLAINTS.get_ptr_mut(0) else { return false };
+        // SAFETY: as in `add`.
+        let due = unsafe { &mut *due };
+        too_big::next_due_ns(*due, nanoseconds()).map(|next| *due = next).is_some()
+    }
+
+    #[inline(always)]
+    fn is_receiver(&self, mac: Mac) -> bool {
+        let [a, b, c] = mac.0;
+        sluice_is_receiver(a.into(), b.into(), c.into()) != 0
+    }
+
+    #[inline(always)]
+    fn road(&self, _: &mut impl Frame) -> Way {
+        Way::from_word(sluice_road(self.context))
+    }
+
+    #[inline(always)]
+    fn aside(&self, _: &mut impl Frame) -> Way {
+        Way::from_word(sluice_aside(self.context))
+    }
+
+    #[inline(always)]
+    fn deliver_aside(&self, _: &mut impl Frame, _: &Places, slot: u16, hash: u64) -> Way {
+        Way::from_word(sluice_deliver(self.context, slot.into(), hash))
+    }
+
+    #[inline(always)]
+    fn back(&self, _: &mut impl Frame) -> Way {
+        Way::from_word(sluice_back(self.context))
+    }
+
+    #[inline(always)]
+    fn refuse(&self, _: &mut impl Frame, packet: &Packet, max_bytes: u16) -> Way {
+        let (offset, bytes) = (packet.network_offset, packet.ip_bytes);
+        Way::from_word(sluice_refuse(self.context, offset, bytes, packet.is_v4().into(), max_bytes.into()))
+    }
+
+    #[inline(always)]
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {
         // SAFETY: an entry that is removed and reused while it is read can send one packet astray, never out of bounds:
         // what its words are used for is checked again.
@@ -183,13 +246,15 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn route(&self, packet: &Packet) -> Route {
-        let mut query = question(packet);
+        // SAFETY: the query is used here only.
+        let Some(query) = (unsafe { scratch::query() }) else { return Route::Unreachable };
+        ask(query, packet);
         // SAFETY: the context is the running program's; the ingress interface is where forwarding is decided.
         let answer = unsafe {
             query.ifindex = (*self.context).ingress_ifindex;
-            bpf_fib_lookup(self.context.cast(), &raw mut query, size_of::<FibLookup>() as i32, 0)
+            bpf_fib_lookup(self.context.cast(), &raw mut *query, size_of::<FibLookup>() as i32, 0)
         };
-        route(&query, answer)
+        route(query, answer)
     }
 
     #[inline(always)]
@@ -228,11 +293,11 @@ impl Tables for KernelTables {
     }
 }
 
-/// What the kernel is asked about the packet's destination.
+/// Asks the kernel about the packet's destination.
 #[inline(always)]
-fn question(packet: &Packet) -> FibLookup {
+fn ask(query: &mut FibLookup, packet: &Packet) {
     // SAFETY: the structure is plain integers, for which all zeros is a value.
-    let mut query: FibLookup = unsafe { core::mem::zeroed() };
+    *query = unsafe { core::mem::zeroed() };
     query.l4_protocol = packet.protocol;
     query.sport = packet.source_port.to_be();
     query.dport = packet.destination_port.to_be();
@@ -247,7 +312,6 @@ fn question(packet: &Packet) -> FibLookup {
         query.__bindgen_anon_3.ipv6_src = packet.source.0.map(u32::to_be);
         query.__bindgen_anon_4.ipv6_dst = packet.destination.0.map(u32::to_be);
     }
-    query
 }
 
 /// What the kernel answered.
@@ -279,7 +343,8 @@ fn route(answer: &FibLookup, code: i64) -> Route {
             };
             Route::Unresolved { ifindex: answer.ifindex, address }
         }
-        FRAG_NEEDED => Route::TooBig,
+        // SAFETY: with this answer the helper has put the MTU where the length was.
+        FRAG_NEEDED => Route::TooBig { mtu: unsafe { answer.__bindgen_anon_1.mtu_result } },
         _ => Route::Unreachable,
     }
 }

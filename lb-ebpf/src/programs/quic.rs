@@ -2,7 +2,7 @@
 
 use aya_ebpf::bindings::xdp_md;
 use lb_common::ConnectionIds;
-use lb_ebpf::balance::quic::look;
+use lb_ebpf::balance::{Access, quic::look};
 
 use crate::{maps::KernelTables, xdp_frame::XdpFrame};
 
@@ -10,8 +10,9 @@ use crate::{maps::KernelTables, xdp_frame::XdpFrame};
 /// look-up would be followed through all of delivery.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn sluice_quic(context: *mut xdp_md, offset: u32, service: u32, ids: u32) -> u32 {
+pub(crate) extern "C" fn sluice_quic(context: *mut xdp_md, offset: u32, service: u32, ids: u32, looks: u32) -> u32 {
     // SAFETY: the caller passes on what the kernel handed to the running program.
     let (frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
-    look(&frame, offset, service as u16, ConnectionIds::from_byte(ids as u8), &tables).word()
+    let access = if looks == 0 { Access::Track } else { Access::Look };
+    look(&frame, offset, service as u16, ConnectionIds::from_byte(ids as u8), access, &tables).word()
 }

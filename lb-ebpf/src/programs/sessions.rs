@@ -15,7 +15,7 @@ use lb_common::{
 };
 use lb_ebpf::{
     parse::Packet,
-    sessions::{Cell, Directory, Ports, SessionTable, carry, look, open},
+    sessions::{Cell, Directory, Ports, SessionTable, carry, free_port, open},
     verdict::Way,
 };
 
@@ -63,13 +63,13 @@ pub(crate) extern "C" fn sluice_open(packet: *const Packet, service: u64) -> u64
     pack(open(packet, &service, &tables).map(|()| 0))
 }
 
-/// [`look`] as a global function.
+/// [`free_port`] as a global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sluice_look(first: u32, count: u32, start: u32, now: u32) -> u64 {
+extern "C" fn sluice_free_port(first: u32, count: u32, start: u32, now: u32) -> u64 {
     // SAFETY: as in `sluice_open`.
     let tables = unsafe { KernelTables::new(ptr::null_mut()) };
-    look(Ports { first: SessionId::from_number(first), count, start }, Second::from_word(now), &tables)
+    free_port(Ports { first: SessionId::from_number(first), count, start }, Second::from_word(now), &tables)
 }
 
 /// A result as one word, because a global function can answer no more.
@@ -131,8 +131,8 @@ impl SessionTable for KernelTables {
     }
 
     #[inline(always)]
-    fn look(&self, ports: Ports, now: Second) -> u64 {
-        sluice_look(ports.first.number(), ports.count, ports.start, now.word())
+    fn free_port(&self, ports: Ports, now: Second) -> u64 {
+        sluice_free_port(ports.first.number(), ports.count, ports.start, now.word())
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 /// told by their destination address alone.
 #[inline(always)]
 pub fn find(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<Option<ServiceValue>, DropReason> {
-    if settings.features & Features::PREFIXES == 0 && !settings.services.may_have(&packet.destination) {
+    if !may_have(packet, settings) {
         return Ok(None);
     }
     if let Some(defect) = packet.defect {
@@ -32,8 +32,21 @@ pub fn find(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Resul
             tables.service_at(Endpoint { address: &packet.destination, port, protocol })
         }
         Transport::EchoRequest => tables.service_at(address(packet)),
-        Transport::Other => None,
+        // What an error is about is not known before what it quotes has been read.
+        Transport::Error | Transport::Other => None,
     })
+}
+
+/// Whether the packet's destination address is a service's.
+#[inline(always)]
+pub fn is_address(packet: &Packet, settings: &Settings, tables: &impl Tables) -> bool {
+    may_have(packet, settings) && tables.service_at(address(packet)).is_some()
+}
+
+/// Whether the packet's destination address may be a service's: most that are not are told by the address alone.
+#[inline(always)]
+fn may_have(packet: &Packet, settings: &Settings) -> bool {
+    settings.features & Features::PREFIXES != 0 || settings.services.may_have(&packet.destination)
 }
 
 /// What says that the packet's destination address is a service's.

@@ -14,9 +14,9 @@ use lb_common::{
     BackendFlags, DirectoryEntry, DropReason, NodeAddress, Second, ServiceValue, Session, SessionId, SessionState,
 };
 
-pub use self::open::{Ports, look, open};
+pub use self::open::{Ports, free_port, open};
 use crate::{
-    deliver::{self, Endpoint, Hop},
+    deliver::{self, Endpoint, Hop, Part},
     frame::Frame,
     parse::{Packet, Transport},
     reply,
@@ -47,8 +47,8 @@ pub trait SessionTable: Tables {
     /// Moves that on.
     fn set_cursor(&self, address: u32, is_tcp: bool, cursor: u32);
 
-    /// What [`look`] says, asked of the tables for the reason that [`Tables::steer`] is.
-    fn look(&self, ports: Ports, now: Second) -> u64;
+    /// What [`free_port`] says, asked of the tables for the reason that [`Tables::steer`] is.
+    fn free_port(&self, ports: Ports, now: Second) -> u64;
 }
 
 /// A set of the directory.
@@ -124,7 +124,9 @@ fn forth(frame: &mut impl Frame, packet: &Packet, tables: &impl SessionTable) ->
         return Err(DropReason::NextHopUnresolved);
     }
     tables.count_backend(session.slot, packet.frame_bytes as u64, packet.opens_flow() as u64);
-    deliver::fits(packet.ip_bytes, backend.mtu)?;
+    if packet.ip_bytes > backend.max_bytes as u32 {
+        return deliver::refuse(frame, packet, Part::Packet, backend.max_bytes, tables);
+    }
     let source = Endpoint { address: &node.address, port: id.port() };
     let destination = Endpoint { address: &session.backend, port: session.backend_port };
     let hop = Hop { ifindex: backend.ifindex, mac: &backend.mac, source_mac: &backend.source_mac, vlan: backend.vlan };
@@ -149,9 +151,9 @@ fn back(
         destination_port: session.client_port,
         ..*packet
     };
-    let (ifindex, mac, source_mac) = reply::neighbour(&translated, tables)?.ok_or(DropReason::NoRoute)?;
     let source = Endpoint { address: &session.service, port: session.service_port };
     let destination = Endpoint { address: &session.client, port: session.client_port };
-    let hop = Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 };
-    deliver::between(frame, packet, source, destination, hop)
+    reply::by_route(frame, packet, Part::Packet, &translated, tables, |frame, hop| {
+        deliver::between(frame, packet, source, destination, hop)
+    })
 }

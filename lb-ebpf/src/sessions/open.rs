@@ -14,7 +14,10 @@ use super::{
     Cell, Directory, SessionTable,
     rules::{find, is_tcp},
 };
-use crate::{balance, parse::Packet};
+use crate::{
+    balance::{self, Access},
+    parse::Packet,
+};
 
 /// How many ports are looked at in this CPU's part of an address's ports, and as many again among all of them. With four ports
 /// of five in use, one search in a thousand finds nothing, and the client's next SYN begins another.
@@ -37,7 +40,7 @@ pub struct Ports {
 /// The best of some ports, of which a few are looked at: its session's rank and number as one number. The less that is, the
 /// rather may the port be taken.
 #[inline(always)]
-pub fn look(ports: Ports, now: Second, tables: &impl SessionTable) -> u64 {
+pub fn free_port(ports: Ports, now: Second, tables: &impl SessionTable) -> u64 {
     let mut best = NONE;
     for probe in 0..PROBES {
         let id = ports.first.plus(ports.start.wrapping_add(probe).checked_rem(ports.count).unwrap_or(0));
@@ -65,7 +68,7 @@ pub fn open(packet: &Packet, service: &ServiceValue, tables: &impl SessionTable)
     let hash = flow.hash(&settings.hash_key);
     // Which backend is for the service to say; which session a packet belongs to is never told by the client alone.
     let chooses = if service.is_by_client() { tables.client_hash(&flow, service) } else { hash };
-    let slot = balance::owner(packet, chooses, packet.opens_flow(), service, tables)?;
+    let slot = balance::owner(packet, chooses, packet.opens_flow(), service, Access::Track, tables)?;
     if slot == Row::NOBODY {
         return Err(DropReason::NoBackend);
     }
@@ -134,7 +137,7 @@ impl Search<'_> {
             if ports.count == 0 {
                 continue;
             }
-            best = best.min(tables.look(ports, self.now));
+            best = best.min(tables.free_port(ports, self.now));
             let is_free = is_free(best);
             if is_own {
                 // Behind the port that was found, or behind those that were looked at.
@@ -200,7 +203,7 @@ impl Search<'_> {
     #[inline(always)]
     fn room(&self, set: &impl Directory, tables: &impl SessionTable) -> Option<(u32, DirectoryEntry)> {
         let alone = |entry: DirectoryEntry| Ports { first: entry.session(), count: 1, start: 0 };
-        let is_idle = |entry| is_free(tables.look(alone(entry), self.now));
+        let is_idle = |entry| is_free(tables.free_port(alone(entry), self.now));
         find(set, |entry| entry.is_of(self.hash))
             .or_else(|| find(set, DirectoryEntry::is_empty))
             .or_else(|| find(set, is_idle))

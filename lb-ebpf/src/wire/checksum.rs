@@ -1,5 +1,12 @@
 //! Internet checksums (RFC 1071), changed incrementally (RFC 1624, equation 3).
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Four bytes to be summed up.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, packed(2))]
+pub struct Word(pub u32);
+
 /// A change of bytes that a checksum covers: collects what was replaced by what, then turns an old checksum into the
 /// new one.
 ///
@@ -35,6 +42,13 @@ impl Update {
     pub const fn quad(self, old: [u32; 4], new: [u32; 4]) -> Self {
         let ([a, b, c, d], [e, f, g, h]) = (old, new);
         self.double_word(a, e).double_word(b, f).double_word(c, g).double_word(d, h)
+    }
+
+    /// Both changes.
+    #[inline(always)]
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
     }
 
     /// What a checksum becomes.

@@ -35,6 +35,11 @@ pub struct Tag {
     pub control: u16,
 }
 
+impl Tag {
+    /// What stands for no tag.
+    pub const NONE: Self = Self { protocol: 0, control: 0 };
+}
+
 /// The length of the two addresses, in bytes: where a tag, or the EtherType, stands.
 pub const ADDRESSES_BYTES: u32 = 12;
 /// The length of an untagged header, in bytes.

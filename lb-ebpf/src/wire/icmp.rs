@@ -10,7 +10,8 @@ use super::checksum::Update;
 pub struct Icmp {
     kind: u8,
     code: u8,
-    checksum: u16,
+    /// The checksum, as it stands on the wire.
+    pub checksum: u16,
     rest: u32,
 }
 
@@ -21,12 +22,38 @@ pub const HEADER_BYTES: u32 = size_of::<Icmp>() as u32;
 pub const ECHO_REPLY: u8 = 0;
 /// ICMP echo request.
 pub const ECHO_REQUEST: u8 = 8;
+/// ICMP destination unreachable, among them "fragmentation needed".
+pub const UNREACHABLE: u8 = 3;
+/// The code of [`UNREACHABLE`] that says so (RFC 1191, section 4).
+pub const FRAGMENTATION_NEEDED: u8 = 4;
+/// ICMP time exceeded.
+pub const TIME_EXCEEDED: u8 = 11;
+/// ICMP parameter problem.
+pub const PARAMETER_PROBLEM: u8 = 12;
+/// ICMPv6 destination unreachable, the first of the errors.
+pub const UNREACHABLE_V6: u8 = 1;
+/// ICMPv6 packet too big.
+pub const PACKET_TOO_BIG_V6: u8 = 2;
+/// ICMPv6 parameter problem, the last of the errors that a host must understand.
+pub const PARAMETER_PROBLEM_V6: u8 = 4;
 /// ICMPv6 echo request.
 pub const ECHO_REQUEST_V6: u8 = 128;
 /// ICMPv6 echo reply.
 pub const ECHO_REPLY_V6: u8 = 129;
 
 impl Icmp {
+    /// A message without a checksum; `rest` in host byte order.
+    #[inline(always)]
+    pub const fn new(kind: u8, code: u8, rest: u32) -> Self {
+        Self { kind, code, checksum: 0, rest: rest.to_be() }
+    }
+
+    /// What its bytes, but for the checksum, add to a one's complement sum.
+    #[inline(always)]
+    pub const fn sum(&self) -> u64 {
+        u16::from_ne_bytes([self.kind, self.code]) as u64 + self.rest as u64
+    }
+
     /// The type.
     #[inline(always)]
     pub const fn kind(&self) -> u8 {

@@ -114,6 +114,12 @@ impl Ipv4 {
         u32::from_be(self.destination)
     }
 
+    /// What tells the packets between two hosts apart.
+    #[inline(always)]
+    pub const fn identification(&self) -> u16 {
+        u16::from_be(self.identification)
+    }
+
     /// Whether this is a fragment other than the first.
     #[inline(always)]
     pub const fn is_later_fragment(&self) -> bool {

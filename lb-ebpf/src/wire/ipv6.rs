@@ -41,6 +41,12 @@ pub struct Fragment {
 }
 
 impl Fragment {
+    /// What tells the fragmented packets between two hosts apart.
+    #[inline(always)]
+    pub const fn identification(&self) -> u32 {
+        u32::from_be(self.identification)
+    }
+
     /// Whether this is a fragment other than the first.
     #[inline(always)]
     pub const fn is_later(&self) -> bool {
@@ -84,6 +90,15 @@ impl Ipv6 {
             source: to_wire(source),
             destination: to_wire(destination),
         }
+    }
+
+    /// What the pseudo header of an upper layer with this protocol and so many bytes adds to a one's complement sum (section
+    /// 8.1).
+    #[inline(always)]
+    pub const fn pseudo_sum(&self, bytes: u32) -> u64 {
+        let ([a, b, c, d], [e, f, g, h]) = (self.source, self.destination);
+        let addresses = a as u64 + b as u64 + c as u64 + d as u64 + e as u64 + f as u64 + g as u64 + h as u64;
+        addresses + bytes.to_be() as u64 + u16::from_ne_bytes([0, self.next_header]) as u64
     }
 
     /// The version: 6.

@@ -10,6 +10,7 @@ pub mod gue;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ports;
 pub mod quic;
 pub mod tcp;
 pub mod udp;

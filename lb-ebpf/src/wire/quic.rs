@@ -35,6 +35,20 @@ pub struct Long {
     next: u8,
 }
 
+/// What stands in a long header behind the connection id of the receiver: the sender's. It may begin at any offset.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Source {
+    /// The length of the connection id, in bytes.
+    pub id_bytes: u8,
+    /// The first octet of the connection id.
+    pub octet: u8,
+    id: [u8; 8],
+}
+
+/// The length of the longest connection id, in bytes (RFC 9000, section 17.2).
+pub const MAX_ID_BYTES: u8 = 20;
+
 /// The bit that tells a long header from a short one.
 const LONG: u8 = 0x80;
 /// Where the type of a long header stands (RFC 9000, section 17.2).
@@ -61,6 +75,15 @@ impl Short {
 }
 
 impl Long {
+    /// Where the connection id begins, in bytes from the UDP header.
+    pub const ID_OFFSET: u32 = core::mem::offset_of!(Self, octet) as u32;
+
+    /// Whether this is the front of a packet with a long header.
+    #[inline(always)]
+    pub const fn is_long(&self) -> bool {
+        self.form & LONG != 0
+    }
+
     /// The eight bytes behind the first octet of the connection id, the first of them most significant.
     #[inline(always)]
     pub const fn rest(&self) -> u64 {
@@ -76,5 +99,13 @@ impl Long {
             VERSION_2 => self.form & TYPE == 0x10,
             _ => false,
         }
+    }
+}
+
+impl Source {
+    /// The eight bytes behind the first octet of the connection id, the first of them most significant.
+    #[inline(always)]
+    pub const fn rest(&self) -> u64 {
+        u64::from_be_bytes(self.id)
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     model::{Backend, Model, Moment, Service},
     plan::{self, Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
-    routes::{NextHops, Routes, RoutesError},
+    routes::{Interfaces, NextHops, Routes, RoutesError, receivers},
 };
 
 /// How often the flow table is scanned while rows are unsettled.
@@ -68,6 +68,8 @@ pub(super) struct State {
     pub(super) planner: Planner,
     reports: mpsc::UnboundedReceiver<Report>,
     hops_changed: watch::Receiver<Arc<NextHops>>,
+    /// All of the network's interfaces.
+    links: watch::Receiver<Arc<Interfaces>>,
 }
 
 /// Where services and backends stand in the tables.
@@ -89,7 +91,7 @@ impl State {
         let wanted = interfaces::wanted(&model).await?;
         let mut kernel = Kernel::open(&options.paths.pins)?;
         let snapshot = kernel.snapshot()?;
-        let (routes, hops_changed) = Routes::start()?;
+        let (routes, published) = Routes::start()?;
         let routes = Arc::new(routes);
         if let Some(ring) = kernel.take_events() {
             tokio::spawn(events::follow(ring, Arc::clone(&routes)));
@@ -117,7 +119,8 @@ impl State {
             planner: Planner::after(history::read(&options.paths.state)),
             state_directory: options.paths.state,
             reports,
-            hops_changed,
+            hops_changed: published.next_hops,
+            links: published.interfaces,
         };
         state.take_over(wanted).await?;
         Ok(state)
@@ -204,6 +207,7 @@ impl State {
                     self.next_hops = Arc::clone(&self.hops_changed.borrow_and_update());
                     self.follow_world();
                 }
+                Ok(()) = self.links.changed() => self.follow_world(),
                 Some(()) = hangup.recv() => self.reload().await,
                 _ = ticks.tick() => {
                     if let Err(error) = self.tick() {
@@ -271,6 +275,7 @@ impl State {
         let now_s = clock::now_s();
         let secret = self.model.node.secret.unwrap_or(self.generated_secret);
         let devices = self.interfaces.values().copied().collect();
+        let macs = receivers(&self.links.borrow_and_update(), self.interfaces.values().copied());
         let liveness = &self.liveness;
         let inputs = Inputs {
             model: &self.model,
@@ -278,6 +283,7 @@ impl State {
             next_hops: &self.next_hops,
             hash_key: HashKey::expand(secret),
             devices: &devices,
+            macs: &macs,
             patience: Patience::default(),
             census,
             now_s,

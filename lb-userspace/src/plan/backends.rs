@@ -60,7 +60,7 @@ pub(super) fn put(
         Some(hop) if !hop.is_local => {
             let source = match service.delivery {
                 Delivery::FullNat => sources.towards(backend.address, hop),
-                _ => Some(outer_source(inputs.model, hop.source)),
+                _ => Some(source(service, inputs.model, hop.source)),
             };
             // Without an address to come from there is no way to the backend.
             value.flags |= if source.is_some() { BackendFlags::RESOLVED } else { 0 };
@@ -69,7 +69,8 @@ pub(super) fn put(
             value.source_mac = hop.source_mac;
             value.ifindex = hop.ifindex;
             value.vlan = hop.vlan.unwrap_or(0);
-            value.mtu = hop.mtu;
+            let overhead = service.delivery.overhead_bytes(backend.address.is_ipv4());
+            value.max_bytes = hop.mtu.saturating_sub(overhead as u16);
             snapshot.devices.insert(hop.ifindex);
         }
         _ => {}
@@ -111,9 +112,11 @@ pub const fn can_be_local(delivery: Delivery) -> bool {
     }
 }
 
-/// The outer source of an encapsulation: the operator's choice, or else the kernel's.
-fn outer_source(model: &Model, kernel: IpAddr) -> Address {
+/// The source that a delivery writes: the service's address, for replies; or that of outer headers, which is the operator's
+/// choice, or else the kernel's.
+fn source(service: &Service, model: &Model, kernel: IpAddr) -> Address {
     match kernel {
+        _ if service.delivery == Delivery::Nat => services::first_address(service),
         IpAddr::V4(_) => model.node.source_v4.map_or_else(|| kernel.into(), Address::from),
         IpAddr::V6(_) => model.node.source_v6.map_or_else(|| kernel.into(), Address::from),
     }

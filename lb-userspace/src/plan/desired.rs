@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::{
-    AddressFilter, BackendFlags, Features, HashKey, ListKind, MAX_BACKENDS, MAX_PORT_BLOCKS, MAX_ROWS, MAX_SERVICES,
-    ServiceFlags, ServiceValue, Settings,
+    AddressFilter, BackendFlags, Features, HashKey, ListKind, MAX_BACKENDS, MAX_MACS, MAX_PORT_BLOCKS, MAX_ROWS,
+    MAX_SERVICES, Mac, ServiceFlags, ServiceValue, Settings,
 };
 
 use super::{
@@ -37,6 +37,8 @@ pub struct Inputs<'a> {
     pub hash_key: HashKey,
     /// The interfaces that the program is attached to.
     pub devices: &'a BTreeSet<u32>,
+    /// The MAC addresses that frames for this node are addressed to, the likeliest first.
+    pub macs: &'a [Mac],
     /// How long rows move.
     pub patience: Patience,
     /// What the last scan of the flow table found, if there has been one since the last time.
@@ -294,9 +296,20 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
     Settings {
         hash_key: inputs.hash_key,
         features,
+        macs: receivers(inputs.macs),
         prefix_bits_v4,
         prefix_bits_v6,
         services: AddressFilter::of(snapshot.services.keys().map(|key| key.address)),
         replies: AddressFilter::of(snapshot.replies.keys().map(|key| key.address)),
     }
+}
+
+/// The receivers whose frames are taken. If there is no room for all of them, every frame is: to miss one would cut off
+/// whoever sends to it.
+fn receivers(macs: &[Mac]) -> [Mac; MAX_MACS] {
+    let mut receivers = [Mac::default(); MAX_MACS];
+    if macs.len() <= receivers.len() {
+        receivers[..macs.len()].copy_from_slice(macs);
+    }
+    receivers
 }

@@ -178,6 +178,7 @@ mod tests {
             hash_key: HashKey::default(),
             devices: &BTreeSet::new(),
             patience: Patience::default(),
+            macs: &[],
             census: None,
             now_s: 0,
             now: Moment::from_seconds(0),

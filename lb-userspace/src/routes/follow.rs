@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    NextHops, RoutesError,
+    Interfaces, NextHops, RoutesError,
     kernel::Kernel,
     message::Hint,
     table::{Neighbour, Resolved, Table},
@@ -60,19 +60,24 @@ pub(super) struct Follower {
     pause: Duration,
     /// Neighbours that were looked for since the last round; they are not looked for again before the next.
     asked: BTreeSet<Neighbour>,
-    publish: watch::Sender<Arc<NextHops>>,
+    publish_hops: watch::Sender<Arc<NextHops>>,
+    publish_interfaces: watch::Sender<Arc<Interfaces>>,
 }
 
 impl Follower {
-    /// A follower that publishes changes of the next hops.
-    pub(super) fn new(publish: watch::Sender<Arc<NextHops>>) -> Self {
+    /// A follower that publishes changes of the next hops and of the interfaces.
+    pub(super) fn new(
+        publish_hops: watch::Sender<Arc<NextHops>>,
+        publish_interfaces: watch::Sender<Arc<Interfaces>>,
+    ) -> Self {
         Self {
             table: Table::default(),
             hinted: Hinted::default(),
             read_at: None,
             pause: GATHER,
             asked: BTreeSet::new(),
-            publish,
+            publish_hops,
+            publish_interfaces,
         }
     }
 
@@ -172,15 +177,10 @@ impl Follower {
     }
 
     fn publish(&self) -> Arc<NextHops> {
-        let next_hops = Arc::new(self.table.next_hops());
-        self.publish.send_if_modified(|published| {
-            let changed = *published != next_hops;
-            if changed {
-                published.clone_from(&next_hops);
-            }
-            changed
-        });
-        next_hops
+        replace(&self.publish_interfaces, &self.table.interfaces);
+        let next_hops = self.table.next_hops();
+        replace(&self.publish_hops, &next_hops);
+        Arc::new(next_hops)
     }
 
     /// Begins a new round of looking for what is unknown.
@@ -208,6 +208,17 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+/// Publishes a value if it is another one than before.
+fn replace<T: Clone + PartialEq>(published: &watch::Sender<Arc<T>>, value: &T) {
+    published.send_if_modified(|published| {
+        let changed = **published != *value;
+        if changed {
+            *published = Arc::new(value.clone());
+        }
+        changed
+    });
 }
 
 /// Has the kernel look for a neighbour, unless it is sure of it.

@@ -14,7 +14,7 @@ use rtnetlink::{
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{
-    Interface, RoutesError,
+    Interfaces, RoutesError,
     message::{self, Hint},
     table::{Neighbour, Resolved, Route},
 };
@@ -77,7 +77,7 @@ impl Kernel {
     }
 
     /// All interfaces by index.
-    pub(super) async fn interfaces(&mut self) -> Result<BTreeMap<u32, Interface>, RoutesError> {
+    pub(super) async fn interfaces(&mut self) -> Result<Interfaces, RoutesError> {
         let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
         let mut answers = self.send(request, NLM_F_DUMP)?;
         let mut interfaces = BTreeMap::new();

@@ -50,6 +50,8 @@ pub(super) fn interface(message: &LinkMessage) -> (u32, Interface) {
         up: is_up(message.header.flags),
         xdp: None,
         vlan: None,
+        parent: None,
+        controller: None,
     };
     for attribute in &message.attributes {
         match attribute {
@@ -59,13 +61,16 @@ pub(super) fn interface(message: &LinkMessage) -> (u32, Interface) {
                 interface.mac = mac(bytes).unwrap_or_default();
             }
             LinkAttribute::Link(index) => parent = Some(*index),
+            // The index of an interface elsewhere says nothing here: a veth's other end may be in another namespace.
             LinkAttribute::LinkNetNsId(_) => is_parent_here = false,
             LinkAttribute::LinkInfo(info) => tag = info.iter().find_map(vlan_id),
+            LinkAttribute::Controller(index) => interface.controller = Some(*index),
             LinkAttribute::Xdp(xdp) => interface.xdp = xdp.iter().find_map(xdp_mode),
             _ => {}
         }
     }
     interface.vlan = parent.zip(tag).map(|(parent, id)| Vlan { parent, id: id.filter(|_| is_parent_here) });
+    interface.parent = parent.filter(|_| is_parent_here);
     (message.header.index, interface)
 }
 
@@ -283,6 +288,8 @@ mod tests {
             up: true,
             xdp: None,
             vlan: Some(Vlan { parent: 2, id: Some(100) }),
+            parent: Some(2),
+            controller: None,
         };
         assert_eq!(vlan_message(b"vlan\0", 100, 0x8100, &[]), (9, expected));
     }

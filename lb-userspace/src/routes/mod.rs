@@ -11,6 +11,7 @@ mod error;
 mod follow;
 mod kernel;
 mod message;
+mod receivers;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::{
 
 pub use error::RoutesError;
 use lb_common::Mac;
+pub use receivers::receivers;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep},
@@ -75,6 +77,10 @@ pub struct Interface {
     pub xdp: Option<XdpMode>,
     /// What it stands on, if it is a VLAN of another interface.
     pub vlan: Option<Vlan>,
+    /// The index of the interface that it stands on, as a VLAN or a macvlan does, if that is here.
+    pub parent: Option<u32>,
+    /// The index of the bridge, bond or team that it belongs to.
+    pub controller: Option<u32>,
 }
 
 /// What a VLAN interface is.
@@ -85,6 +91,9 @@ pub struct Vlan {
     /// The VLAN's number, 1 to 4094; `None` if its tags are not those of 802.1Q, and then nothing is delivered through it.
     pub id: Option<u16>,
 }
+
+/// Interfaces by index.
+pub type Interfaces = BTreeMap<u32, Interface>;
 
 /// How an XDP program is attached to an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +115,7 @@ impl XdpMode {
 }
 
 /// The interfaces of the caller's network namespace by index.
-pub async fn interfaces() -> Result<BTreeMap<u32, Interface>, RoutesError> {
+pub async fn interfaces() -> Result<Interfaces, RoutesError> {
     Kernel::connect()?.interfaces().await
 }
 
@@ -140,17 +149,27 @@ pub struct Routes {
     commands: mpsc::Sender<Command>,
 }
 
+/// What [`Routes`] publishes whenever it changes.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The next hops.
+    pub next_hops: watch::Receiver<Arc<NextHops>>,
+    /// The network's interfaces; none before they have been read for the first time.
+    pub interfaces: watch::Receiver<Arc<Interfaces>>,
+}
+
 /// How many commands may wait for the task that performs them.
 const COMMAND_QUEUE: usize = 64;
 
 impl Routes {
     /// Starts following the kernel in the caller's network namespace. Must be called inside a tokio runtime.
-    pub fn start() -> Result<(Self, watch::Receiver<Arc<NextHops>>), RoutesError> {
+    pub fn start() -> Result<(Self, Published), RoutesError> {
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
-        let (publish, next_hops) = watch::channel(Arc::default());
+        let (publish_hops, next_hops) = watch::channel(Arc::default());
+        let (publish_interfaces, interfaces) = watch::channel(Arc::default());
         let kernel = Kernel::follow()?;
-        tokio::spawn(Follower::new(publish).run(kernel, queue));
-        Ok((Self { commands }, next_hops))
+        tokio::spawn(Follower::new(publish_hops, publish_interfaces).run(kernel, queue));
+        Ok((Self { commands }, Published { next_hops, interfaces }))
     }
 
     /// Replaces the destinations and returns the next hops as the kernel knows them at this moment.

@@ -7,7 +7,7 @@ use std::{
 
 use lb_common::Mac;
 
-use super::{Interface, NextHop, NextHops, Vlan};
+use super::{Interface, Interfaces, NextHop, NextHops, Vlan};
 
 /// A neighbour's place: its MAC address is known under this key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +46,7 @@ pub(super) struct Route {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// The interfaces by index.
-    pub interfaces: BTreeMap<u32, Interface>,
+    pub interfaces: Interfaces,
     /// The destinations, each with its route if there is one.
     pub routes: BTreeMap<IpAddr, Option<Route>>,
     /// The neighbours that the routes lead to, each with its MAC address if that is known.
@@ -143,7 +143,16 @@ mod tests {
 
     /// One interface, and one destination on its link, stale.
     fn table() -> Table {
-        let interface = Interface { name: "eth0".into(), mac: NODE, mtu: 1500, up: true, xdp: None, vlan: None };
+        let interface = Interface {
+            name: "eth0".into(),
+            mac: NODE,
+            mtu: 1500,
+            up: true,
+            xdp: None,
+            vlan: None,
+            parent: None,
+            controller: None,
+        };
         let route = Route { ifindex: 7, is_local: false, gateway: None, source: Some(ip("10.0.0.1")), mtu: None };
         let neighbour = Neighbour { ifindex: 7, address: ip("10.0.0.2") };
         Table {
@@ -218,7 +227,16 @@ mod tests {
     /// The route leads out of a VLAN interface on top of another.
     fn trunk() -> Table {
         let mut table = table();
-        let carrier = Interface { name: "trunk".into(), mac: PEER, mtu: 9000, up: true, xdp: None, vlan: None };
+        let carrier = Interface {
+            name: "trunk".into(),
+            mac: PEER,
+            mtu: 9000,
+            up: true,
+            xdp: None,
+            vlan: None,
+            parent: None,
+            controller: None,
+        };
         table.interfaces.insert(2, carrier);
         table.interfaces.get_mut(&7).unwrap().vlan = Some(Vlan { parent: 2, id: Some(100) });
         table

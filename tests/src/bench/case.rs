@@ -287,6 +287,8 @@ pub fn all() -> Vec<Case> {
         Case::new("pass/v6/tcp", ipip6).elsewhere(),
         Case::new("echo/v4", ipip).payload(Payload::Echo),
         Case::new("echo/v6", ipip6).payload(Payload::Echo),
+        Case::new("icmp/v4/frag-needed", ipip).payload(Payload::FragmentationNeeded).bytes(90),
+        Case::new("icmp/v4/frag-needed/nat", v4(Delivery::Nat)).payload(Payload::FragmentationNeeded).bytes(90),
     ]);
     for entries in [1_000, 100_000] {
         cases.push(Case::new("firewall/v4/miss", ipip).list(entries, false));

@@ -38,6 +38,7 @@ impl Node {
             next_hops: &next_hops(model),
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::from([INGRESS, uplink.ifindex]),
+            macs: &[Mac::new([2, 0, 0, 0, 0, 2])],
             patience: Patience::default(),
             census: None,
             now_s: 0,

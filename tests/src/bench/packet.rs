@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use etherparse::PacketBuilder;
+use etherparse::{Icmpv4Type, PacketBuilder, icmpv4::DestUnreachableHeader};
 use lb_common::{BENCH_HEAD_BYTES, BENCH_RESTORED_BYTES, BenchPacket, Flow};
 
 /// What a packet carries.
@@ -19,6 +19,8 @@ pub enum Payload {
     Quic([u8; 2]),
     /// An ICMP echo request.
     Echo,
+    /// "Fragmentation needed", about a TCP segment that went the other way; over IPv4.
+    FragmentationNeeded,
 }
 
 /// A packet before it is bytes.
@@ -69,6 +71,19 @@ impl Template {
             Payload::Udp | Payload::Quic(_) => network.udp(from, to).write(&mut frame, &payload)?,
             Payload::Echo if self.source.is_ipv4() => network.icmpv4_echo_request(1, 1).write(&mut frame, &payload)?,
             Payload::Echo => network.icmpv6_echo_request(1, 1).write(&mut frame, &payload)?,
+            Payload::FragmentationNeeded => {
+                let needed = DestUnreachableHeader::FragmentationNeeded { next_hop_mtu: 1400 };
+                let quoted = Self {
+                    payload: Payload::Tcp,
+                    source: self.destination,
+                    destination: self.source,
+                    frame_bytes: ETHERNET_BYTES + payload_bytes,
+                };
+                network.icmpv4(Icmpv4Type::DestinationUnreachable(needed)).write(
+                    &mut frame,
+                    quoted.build()?.get(ETHERNET_BYTES..).context("a packet without an IP header")?,
+                )?;
+            }
         }
         Ok(frame)
     }

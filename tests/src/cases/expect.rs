@@ -70,6 +70,7 @@ impl Case {
         if let Outcome::Drop(reason) = self.outcome {
             counts.drops.insert(reason, 1);
         }
+        counts.drops.extend(self.refused.map(|reason| (reason, 1)));
         counts.wanted.extend(self.wanted.map(|(ifindex, address)| (ifindex, address.into())));
         counts
     }

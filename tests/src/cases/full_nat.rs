@@ -180,8 +180,8 @@ impl Talk {
     /// The packets that make a session an established one.
     fn established(&self, case: Case) -> Case {
         let opens = if self.service_name.contains("dns") { plain } else { syn };
-        let first = case.after(FRONT, self.asks(opens)).after(BACK, self.answers(ack_or_plain(self)));
-        first.after(FRONT, self.asks(ack_or_plain(self)))
+        let first = case.after_from(FRONT, self.asks(opens)).after_from(BACK, self.answers(ack_or_plain(self)));
+        first.after_from(FRONT, self.asks(ack_or_plain(self)))
     }
 }
 
@@ -197,7 +197,7 @@ fn openings() -> Vec<Case> {
         DNS.request("a datagram opens a session", plain),
         DNS6.request("a datagram opens a session over IPv6", plain),
         DNS.request("a datagram without a checksum", |packet| packet.payload(b"any").without_checksum()),
-        WEB.opening("a SYN that is sent again gets the same port").after(FRONT, WEB.asks(syn)),
+        WEB.opening("a SYN that is sent again gets the same port").after_from(FRONT, WEB.asks(syn)),
         Case::new("full-nat: a tag goes", WEB.asks(syn).tagged(7))
             .redirects(BACK, "10.9.1.51", WEB.asked(syn))
             .counts("full", "10.9.1.51")
@@ -207,7 +207,7 @@ fn openings() -> Vec<Case> {
             .counts("full-near", "10.9.0.51")
             .opens_flow(),
         Case::new("full-nat: two services share a port of two protocols", DNS.asks(plain))
-            .after(FRONT, WEB.asks(syn))
+            .after_from(FRONT, WEB.asks(syn))
             .redirects(BACK, "10.9.1.52", DNS.asked(plain))
             .counts("full-dns", "10.9.1.52"),
     ]
@@ -216,7 +216,7 @@ fn openings() -> Vec<Case> {
 fn requests() -> Vec<Case> {
     let fits: Make = |packet| packet.ack().payload(&[7; 1460]);
     vec![
-        WEB.request("a segment of a session", ack).after(FRONT, WEB.asks(syn)),
+        WEB.request("a segment of a session", ack).after_from(FRONT, WEB.asks(syn)),
         WEB.established(WEB.request("a segment of an established session", ack)),
         WEB6.established(WEB6.request("a segment of an established session over IPv6", ack)),
         WEB.established(WEB.opening("a SYN to an established session stays in it")),
@@ -235,23 +235,23 @@ fn requests() -> Vec<Case> {
 fn replies() -> Vec<Case> {
     let behind = |client| WEB.of((client, 40000));
     vec![
-        WEB.reply("TCP comes from the service", ack).after(FRONT, WEB.asks(syn)),
-        WEB6.reply("TCP comes from the service over IPv6", ack).after(FRONT, WEB6.asks(syn)),
-        ANY.reply("any port", ack).after(FRONT, ANY.asks(syn)),
-        DNS.reply("UDP comes from the service", plain).after(FRONT, DNS.asks(plain)),
-        DNS6.reply("UDP over IPv6", plain).after(FRONT, DNS6.asks(plain)),
+        WEB.reply("TCP comes from the service", ack).after_from(FRONT, WEB.asks(syn)),
+        WEB6.reply("TCP comes from the service over IPv6", ack).after_from(FRONT, WEB6.asks(syn)),
+        ANY.reply("any port", ack).after_from(FRONT, ANY.asks(syn)),
+        DNS.reply("UDP comes from the service", plain).after_from(FRONT, DNS.asks(plain)),
+        DNS6.reply("UDP over IPv6", plain).after_from(FRONT, DNS6.asks(plain)),
         DNS.reply("UDP without a checksum", |packet| packet.payload(b"any").without_checksum())
-            .after(FRONT, DNS.asks(plain)),
+            .after_from(FRONT, DNS.asks(plain)),
         WEB.established(WEB.reply("an RST of a backend's", rst)),
         WEB.established(WEB.reply("a FIN of a backend's", fin)),
         Case::new("full-nat reply: on the interface that the client is on, with its tag", NEAR.answers(ack).tagged(7))
-            .after(FRONT, NEAR.asks(syn))
+            .after_from(FRONT, NEAR.asks(syn))
             .transmits(CLIENT, NEAR.answered(ack).tagged(7)),
         Case::new("full-nat reply: through a router", behind("192.0.2.9").answers(ack))
-            .after(FRONT, behind("192.0.2.9").asks(syn))
+            .after_from(FRONT, behind("192.0.2.9").asks(syn))
             .from(BACK)
             .redirects(FRONT, "10.9.0.254", behind("192.0.2.9").answered(ack)),
-        WEB.reply("after the client's FIN", ack).after(FRONT, WEB.asks(syn)).after(FRONT, WEB.asks(fin)),
+        WEB.reply("after the client's FIN", ack).after_from(FRONT, WEB.asks(syn)).after_from(FRONT, WEB.asks(fin)),
     ]
 }
 
@@ -261,18 +261,19 @@ fn untouched() -> Vec<Case> {
     let to_node = |from: &str, port, to: u16| Packet::v4(from, "10.9.1.1").tcp(port, to).ack();
     vec![
         case("what no session expects", WEB.answers(ack)),
-        case("another port of the node's", to_node("10.9.1.51", 8080, 22)).after(FRONT, WEB.asks(syn)),
-        case("another host", to_node("10.9.1.52", 8080, NODE_PORT)).after(FRONT, WEB.asks(syn)),
-        case("another port of the backend's", to_node("10.9.1.51", 8081, NODE_PORT)).after(FRONT, WEB.asks(syn)),
-        case("another protocol", Packet::v4("10.9.1.51", "10.9.1.1").udp(8080, NODE_PORT)).after(FRONT, WEB.asks(syn)),
+        case("another port of the node's", to_node("10.9.1.51", 8080, 22)).after_from(FRONT, WEB.asks(syn)),
+        case("another host", to_node("10.9.1.52", 8080, NODE_PORT)).after_from(FRONT, WEB.asks(syn)),
+        case("another port of the backend's", to_node("10.9.1.51", 8081, NODE_PORT)).after_from(FRONT, WEB.asks(syn)),
+        case("another protocol", Packet::v4("10.9.1.51", "10.9.1.1").udp(8080, NODE_PORT))
+            .after_from(FRONT, WEB.asks(syn)),
         case("another address of the node's", Packet::v4("10.9.1.51", "10.9.0.1").tcp(8080, NODE_PORT).ack())
-            .after(FRONT, WEB.asks(syn)),
-        case("a check's answer with TTL 1", to_node("10.9.1.51", 8080, 33000).ttl(1)).after(FRONT, WEB.asks(syn)),
-        case("a malformed packet", WEB.answers(ack).claimed_bytes(1000)).after(FRONT, WEB.asks(syn)),
+            .after_from(FRONT, WEB.asks(syn)),
+        case("a check's answer with TTL 1", to_node("10.9.1.51", 8080, 33000).ttl(1)).after_from(FRONT, WEB.asks(syn)),
+        case("a malformed packet", WEB.answers(ack).claimed_bytes(1000)).after_from(FRONT, WEB.asks(syn)),
         case("an echo request to the node", Packet::v4("10.9.1.51", "10.9.1.1").echo_request(1)),
         case("the client itself at the node's port", Packet::v4(CLIENT, "10.9.1.1").tcp(40000, NODE_PORT).ack())
             .from(FRONT)
-            .after(FRONT, WEB.asks(syn)),
+            .after_from(FRONT, WEB.asks(syn)),
         Case::new("full-nat reply: without such a service all pass", WEB.answers(ack)).from(BACK).with(|setup| {
             setup.model.services.retain(|service| !service.name.starts_with("full"));
         }),
@@ -288,10 +289,10 @@ fn unknown() -> Vec<Case> {
         WEB.lost("a SYN and ACK opens nothing", |packet| packet.syn().ack()).drops(SessionUnknown),
         other((CLIENT, 40001))
             .lost("another port of the client's", ack)
-            .after(FRONT, WEB.asks(syn))
+            .after_from(FRONT, WEB.asks(syn))
             .drops(SessionUnknown),
-        other(("10.9.0.6", 40000)).lost("another client", ack).after(FRONT, WEB.asks(syn)).drops(SessionUnknown),
-        NEAR.lost("another service of the address", ack).after(FRONT, WEB.asks(syn)).drops(SessionUnknown),
+        other(("10.9.0.6", 40000)).lost("another client", ack).after_from(FRONT, WEB.asks(syn)).drops(SessionUnknown),
+        NEAR.lost("another service of the address", ack).after_from(FRONT, WEB.asks(syn)).drops(SessionUnknown),
         Case::new("full-nat: a later fragment", {
             let [_, later] = DNS.asks(plain).payload(&[0; 32]).fragments(16);
             later
@@ -331,8 +332,8 @@ fn refusals() -> Vec<Case> {
 
 /// A SYN after the end opens another session; anything else still belongs to the old one.
 fn ends() -> Vec<Case> {
-    let ended = |case: Case| WEB.established(case).after(FRONT, WEB.asks(fin)).after(BACK, WEB.answers(fin));
-    let reset = |case: Case| WEB.established(case).after(BACK, WEB.answers(rst));
+    let ended = |case: Case| WEB.established(case).after_from(FRONT, WEB.asks(fin)).after_from(BACK, WEB.answers(fin));
+    let reset = |case: Case| WEB.established(case).after_from(BACK, WEB.answers(rst));
     vec![
         ended(WEB.request("the last ACK of a session", |packet| packet.ack())),
         ended(WEB.reply("what the backend sends again after the end", fin)),
@@ -340,7 +341,7 @@ fn ends() -> Vec<Case> {
         ended(WEB.lost("a SYN right after the end needs another port", syn)).opens_flow().drops(PortsExhausted),
         reset(WEB.opening("a SYN after an RST, when the port has rested")).later(4),
         WEB.established(WEB.opening("a SYN after half the end"))
-            .after(FRONT, WEB.asks(fin))
+            .after_from(FRONT, WEB.asks(fin))
             .later(u64::from(HALF_CLOSED_SECONDS) + 1),
     ]
 }
@@ -349,34 +350,34 @@ fn exhaustion() -> Vec<Case> {
     let other = WEB.of(("10.9.0.6", 41000));
     let others = DNS.of(("10.9.0.6", 5001));
     vec![
-        other.lost("no port is left", syn).opens_flow().after(FRONT, WEB.asks(syn)).drops(PortsExhausted),
-        others.lost("no port is left for a datagram", plain).after(FRONT, DNS.asks(plain)).drops(PortsExhausted),
+        other.lost("no port is left", syn).opens_flow().after_from(FRONT, WEB.asks(syn)).drops(PortsExhausted),
+        others.lost("no port is left for a datagram", plain).after_from(FRONT, DNS.asks(plain)).drops(PortsExhausted),
         other
             .lost("a port rests for some seconds", syn)
             .opens_flow()
-            .after(FRONT, WEB.asks(syn))
+            .after_from(FRONT, WEB.asks(syn))
             .later(1)
             .drops(PortsExhausted),
-        other.opening("a session that never came to be gives its port away").after(FRONT, WEB.asks(syn)).later(4),
+        other.opening("a session that never came to be gives its port away").after_from(FRONT, WEB.asks(syn)).later(4),
         WEB.lost("and is then unknown", ack)
-            .after(FRONT, WEB.asks(syn))
+            .after_from(FRONT, WEB.asks(syn))
             .later(4)
-            .after(FRONT, other.asks(syn))
+            .after_from(FRONT, other.asks(syn))
             .drops(SessionUnknown),
         WEB.established(other.lost("an established session never does", syn).opens_flow())
             .later(60)
             .drops(PortsExhausted),
         other
             .reply("belongs to who has the port now", ack)
-            .after(FRONT, WEB.asks(syn))
+            .after_from(FRONT, WEB.asks(syn))
             .later(4)
-            .after(FRONT, other.asks(syn))
+            .after_from(FRONT, other.asks(syn))
             .drops(NeighbourUnknown)
             .wants(FRONT, "10.9.0.6"),
         others
             .request("an answered question gives its port away", plain)
-            .after(FRONT, DNS.asks(plain))
-            .after(BACK, DNS.answers(plain))
+            .after_from(FRONT, DNS.asks(plain))
+            .after_from(BACK, DNS.answers(plain))
             .later(4),
     ]
 }
@@ -395,14 +396,20 @@ fn expiry() -> Vec<Case> {
         web(WEB.request("a session that is over goes on while nobody has its port", ack), ESTABLISHED_SECONDS + 1),
         dns(others.lost("datagrams that go on are kept", plain), DATAGRAMS_SECONDS - 30).drops(PortsExhausted),
         dns(others.request("datagrams that go on end", plain), DATAGRAMS_SECONDS + 1),
-        other.opening("an unanswered SYN ends").after(FRONT, WEB.asks(syn)).later(u64::from(TRANSIENT_SECONDS) + 1),
-        others.request("a question ends", plain).after(FRONT, DNS.asks(plain)).later(u64::from(QUESTION_SECONDS) + 1),
+        other
+            .opening("an unanswered SYN ends")
+            .after_from(FRONT, WEB.asks(syn))
+            .later(u64::from(TRANSIENT_SECONDS) + 1),
+        others
+            .request("a question ends", plain)
+            .after_from(FRONT, DNS.asks(plain))
+            .later(u64::from(QUESTION_SECONDS) + 1),
         WEB.established(other.lost("half a session is kept", syn).opens_flow())
-            .after(BACK, WEB.answers(fin))
+            .after_from(BACK, WEB.answers(fin))
             .later(u64::from(HALF_CLOSED_SECONDS) - 30)
             .drops(PortsExhausted),
         WEB.established(other.opening("half a session ends"))
-            .after(BACK, WEB.answers(fin))
+            .after_from(BACK, WEB.answers(fin))
             .later(u64::from(HALF_CLOSED_SECONDS) + 1),
     ]
 }
@@ -427,7 +434,7 @@ fn changes() -> Vec<Case> {
             setup.service("full").backends[0].port = Some(8081);
         }),
         WEB.established(WEB.lost("a drained backend gets nothing new", syn).opens_flow().drops(NoBackend))
-            .after(BACK, WEB.answers(rst))
+            .after_from(BACK, WEB.answers(rst))
             .later(4)
             .then(|setup| state_of(setup, AdminState::Drain)),
     ]
@@ -445,13 +452,13 @@ fn routes() -> Vec<Case> {
     vec![
         unresolved
             .reply("a client without a known neighbour", ack)
-            .after(FRONT, unresolved.asks(syn))
+            .after_from(FRONT, unresolved.asks(syn))
             .drops(NeighbourUnknown)
             .wants(FRONT, "10.9.0.8"),
-        nowhere.reply("a client without a route", ack).after(FRONT, nowhere.asks(syn)).drops(NoRoute),
-        unreachable.reply("an unreachable client", ack).after(FRONT, unreachable.asks(syn)).drops(NoRoute),
+        nowhere.reply("a client without a route", ack).after_from(FRONT, nowhere.asks(syn)).drops(NoRoute),
+        unreachable.reply("an unreachable client", ack).after_from(FRONT, unreachable.asks(syn)).drops(NoRoute),
         far.reply("does not fit the route", |packet| packet.ack().payload(&[7; 1221]))
-            .after(FRONT, far.asks(syn))
+            .after_from(FRONT, far.asks(syn))
             .drops(MtuExceeded),
     ]
 }
@@ -484,15 +491,15 @@ fn services() -> Vec<Case> {
     let stranger = NET.of(("192.0.2.9", 40000));
     let cases = vec![
         RANGE.opening("a port of a range"),
-        RANGE.reply("a port of a range", ack).after(FRONT, RANGE.asks(syn)),
+        RANGE.reply("a port of a range", ack).after_from(FRONT, RANGE.asks(syn)),
         single.opening("a single port beside ranges"),
         Case::new("full-nat: a port beside a range passes", beside.asks(syn)),
-        RANGE.lost("another port of the range", ack).after(FRONT, single.asks(syn)).drops(SessionUnknown),
+        RANGE.lost("another port of the range", ack).after_from(FRONT, single.asks(syn)).drops(SessionUnknown),
         NET.opening("an address of a prefix"),
-        NET.reply("comes from the address that was asked", ack).after(FRONT, NET.asks(syn)),
+        NET.reply("comes from the address that was asked", ack).after_from(FRONT, NET.asks(syn)),
         NET6.opening("an address of a prefix of IPv6"),
-        NET6.reply("comes from the address of IPv6 that was asked", ack).after(FRONT, NET6.asks(syn)),
-        neighbour.lost("another address of the prefix", ack).after(FRONT, NET.asks(syn)).drops(SessionUnknown),
+        NET6.reply("comes from the address of IPv6 that was asked", ack).after_from(FRONT, NET6.asks(syn)),
+        neighbour.lost("another address of the prefix", ack).after_from(FRONT, NET.asks(syn)).drops(SessionUnknown),
         Case::new("full-nat: a source that is not allowed", stranger.asks(syn)).drops(SourceNotAllowed),
     ];
     let mut cases: Vec<Case> = cases.into_iter().map(|case| case.with(wide)).collect();
@@ -517,7 +524,7 @@ fn ways() -> Vec<Case> {
             .with(in_vlan),
         Case::new("full-nat reply: out of a VLAN", WEB.answers(ack).tagged(100))
             .from(BACK)
-            .after(FRONT, WEB.asks(syn))
+            .after_from(FRONT, WEB.asks(syn))
             .redirects(FRONT, CLIENT, WEB.answered(ack))
             .with(in_vlan),
         WEB.lost("the backend is the node itself", syn)

@@ -1,10 +1,9 @@
 //! Delivery `gue`: an outer IP header of the backend's family, a UDP and a GUE header in front of the client's packet.
 
-use lb_common::DropReason::MtuExceeded;
-
 use super::{
     Case,
     ipip::{hash, outer4},
+    too_big::answer,
 };
 use crate::{
     packet::Packet,
@@ -103,7 +102,7 @@ impl Tunnel {
             ),
             self.web_case("fits exactly", self.web(64, fitting), web(fitting)),
             Case::new(format!("gue: {} is one byte too long", self.service), self.web(64, fitting + 1))
-                .drops(MtuExceeded)
+                .refuses(answer(&self.web(64, fitting + 1), self.address, self.client, 1500 - outer_bytes as u32))
                 .counts(self.service, self.backend),
             self.web_case(
                 "leaves padding out of its lengths",

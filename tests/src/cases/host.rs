@@ -19,25 +19,37 @@ const BEGIN_S: u64 = 1_000_000;
 
 /// Runs a case, after the packets that come before its own.
 pub fn run(case: &Case, world: &World) -> Observation {
-    let (flows, sessions) = (Rc::new(FlowMemory::new(1, BEGIN_S)), Rc::new(SessionMemory::default()));
-    let run = |case: &Case, world: &World| {
-        let route = |packet: &_| route(packet, case.ingress);
-        let tables = SnapshotTables::with_flows(&world.snapshot, route, Rc::clone(&flows));
-        run_alone(case, &world.snapshot, &tables.with_sessions(Rc::clone(&sessions)))
+    let memories = Memories {
+        flows: Rc::new(FlowMemory::new(1, BEGIN_S)),
+        sessions: Rc::default(),
+        fragments: Rc::new(FlowMemory::new(1, BEGIN_S)),
     };
     let world_before = case.world_before();
     for before in &case.before {
-        run(&case.with_frame(before.frame.clone()).from(before.ingress), &world_before);
-        flows.pass(before.later_s);
+        run_alone(&case.with_frame(before.frame.clone()).from(before.ingress), &world_before.snapshot, &memories);
+        memories.flows.pass(before.later_s);
     }
-    run(case, world)
+    run_alone(case, &world.snapshot, &memories)
 }
 
-fn run_alone(case: &Case, snapshot: &Snapshot, tables: &SnapshotTables<'_>) -> Observation {
+/// What the datapath remembers from packet to packet.
+struct Memories {
+    flows: Rc<FlowMemory>,
+    sessions: Rc<SessionMemory>,
+    fragments: Rc<FlowMemory>,
+}
+
+fn run_alone(case: &Case, snapshot: &Snapshot, memories: &Memories) -> Observation {
+    let tables = SnapshotTables::with_flows(snapshot, |packet| route(packet, case.ingress), Rc::clone(&memories.flows))
+        .with_sessions(Rc::clone(&memories.sessions))
+        .with_fragments(Rc::clone(&memories.fragments));
+    if case.is_exhausted {
+        tables.exhaust_complaints();
+    }
     let mut buffer = vec![POISON; case.headroom];
     buffer.extend(&case.frame);
     let mut frame = MemoryFrame::new(&mut buffer, case.headroom, case.ingress).in_pieces(case.first_bytes());
-    let verdict = match lb_ebpf::process(&mut frame, tables) {
+    let verdict = match lb_ebpf::process(&mut frame, &tables) {
         Verdict::Pass => Action::Pass,
         Verdict::Transmit => Action::Transmit,
         // What the program's device map does.

@@ -7,6 +7,7 @@ use super::{
     Case,
     gue::source_port,
     ipip::{hash, outer4},
+    too_big::answer,
 };
 use crate::{
     packet::{Damage, Packet},
@@ -23,6 +24,10 @@ fn wide(setup: &mut Setup) {
 
 fn web(ttl: u8, bytes: usize) -> Packet {
     Packet::v4(CLIENT, "10.9.0.100").ttl(ttl).tcp(40000, 80).ack().payload(&vec![7; bytes])
+}
+
+fn web6() -> Packet {
+    Packet::v6(CLIENT6, "fd09::100").tcp(40000, 80).ack().payload(&[7; 8000])
 }
 
 fn case(name: &str, packet: impl Into<Vec<u8>>) -> Case {
@@ -74,8 +79,22 @@ fn lengths() -> Vec<Case> {
             .transmits("10.9.0.11", web(63, SEGMENT))
             .counts("web", "10.9.0.11")
             .in_pieces(1500),
-        case("a packet one byte too long", web(64, SEGMENT + 1)).drops(MtuExceeded).counts("web", "10.9.0.11"),
+        case("a packet one byte too long", web(64, SEGMENT + 1))
+            .refuses(answer(&web(64, SEGMENT + 1), "10.9.0.100", CLIENT, 9000))
+            .counts("web", "10.9.0.11"),
         Case::new("jumbo: an ordinary way is too narrow", web(64, SEGMENT))
+            .refuses(answer(&web(64, SEGMENT), "10.9.0.100", CLIENT, 1500))
+            .counts("web", "10.9.0.11"),
+        Case::new("jumbo: an IPv6 packet that an ordinary way is too narrow for", web6())
+            .refuses(answer(&web6(), "fd09::100", CLIENT6, 1500))
+            .counts("web6", "fd09::11"),
+        // The answer is made of what lies in the first buffer; drivers put that much there.
+        Case::new("jumbo: as much as is quoted lies in the first buffer", web(64, 1461))
+            .in_pieces(562)
+            .refuses(answer(&web(64, 1461), "10.9.0.100", CLIENT, 1500))
+            .counts("web", "10.9.0.11"),
+        Case::new("jumbo: too little lies in the first buffer to be quoted", web(64, 1461))
+            .in_pieces(560)
             .drops(MtuExceeded)
             .counts("web", "10.9.0.11"),
         case("a packet that lacks its last byte", web(64, SEGMENT).cut(9013)).drops(MalformedIp),

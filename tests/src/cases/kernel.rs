@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
-use aya::maps::{Array, Map, MapData, RingBuf};
+use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
+use aya::util::nr_cpus;
 use lb_common::{
-    Address, DropReason, Event, Hits, LAYOUT_VERSION, ListKind, MAX_NODE_ADDRESSES, RowState, Session, SessionId,
-    SessionState, Traffic,
+    Address, DropReason, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, ListKind, MAX_NODE_ADDRESSES, RowState,
+    Session, SessionId, SessionState, Traffic,
 };
 use lb_userspace::{
     dataplane::{self, Kernel, Plain},
@@ -65,6 +66,7 @@ impl Runner {
     pub fn run(&mut self, case: &Case, world: &World) -> Result<Observation> {
         self.run_before(case)?;
         self.hold(&world.snapshot)?;
+        self.let_complain(!case.is_exhausted)?;
         let before = self.counts(world)?;
         let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
@@ -86,9 +88,10 @@ impl Runner {
         Ok(())
     }
 
-    /// Forgets the flows and sessions of former cases, and runs the packets that come before this one's.
+    /// Forgets the flows, fragments and sessions of former cases, and runs the packets that come before this one's.
     fn run_before(&mut self, case: &Case) -> Result<()> {
         self.forget_flows();
+        self.forget_fragments()?;
         self.change_sessions(|_| SessionState::EMPTY)?;
         if case.before.is_empty() {
             return Ok(());
@@ -127,6 +130,31 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// Forgets the packets whose first fragments have been seen.
+    fn forget_fragments(&self) -> Result<()> {
+        let mut fragments = Array::<_, [u64; FLOW_WAYS]>::try_from(self.map("fragments")?)?;
+        for set in 0..FRAGMENT_SETS {
+            fragments.set(set, &[0; FLOW_WAYS], 0)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the datapath complain of packets at once, or not for a long time.
+    fn let_complain(&self, may: bool) -> Result<()> {
+        let mut due = PerCpuArray::<_, u64>::try_from(self.map("complaints")?)?;
+        let cpus = nr_cpus().map_err(|(_, error)| error)?;
+        let due_ns = if may { 0 } else { u64::MAX };
+        due.set(0, PerCpuValues::try_from(vec![due_ns; cpus.get() as usize])?, 0)?;
+        Ok(())
+    }
+
+    /// A map, by its pin.
+    fn map(&self, name: &str) -> Result<Map> {
+        let pin = self.pins.join(format!("v{LAYOUT_VERSION}")).join(name);
+        let data = MapData::from_pin(&pin).with_context(|| pin.display().to_string())?;
+        Ok(Map::from_map_data(data)?)
     }
 
     /// All counters, also those that are zero.

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod agent_run;
 mod drops;
 mod echo;
+mod errors;
 mod expect;
 mod extensions;
 mod firewall;
@@ -30,12 +31,15 @@ mod local;
 mod nat_reply;
 mod nat_request;
 mod network;
+mod nonsense;
 mod poison;
 mod ports;
 mod prefixes;
 mod quic;
+mod receivers;
 mod service;
 mod sources;
+mod too_big;
 mod transport;
 mod truncated;
 mod vlan;
@@ -69,6 +73,8 @@ pub struct Case {
     in_first_buffer: Option<usize>,
     /// What must become of it.
     pub outcome: Outcome,
+    /// Whether the node has complained of packets so often that it may not complain again.
+    pub is_exhausted: bool,
     /// Why the kernel cannot run this case.
     pub host_only: Option<&'static str>,
     /// What came before, and is not looked at.
@@ -81,6 +87,8 @@ pub struct Case {
     counted: Option<Counted>,
     listed: Option<ListKind>,
     wanted: Option<(u32, IpAddr)>,
+    /// It is counted as dropped for this reason although an answer leaves.
+    refused: Option<DropReason>,
 }
 
 /// A packet before the one that a case is about.
@@ -121,6 +129,7 @@ impl Case {
             headroom: HEADROOM,
             in_first_buffer: None,
             outcome: Outcome::Pass,
+            is_exhausted: false,
             host_only: None,
             before: Vec::new(),
             setup: None,
@@ -129,6 +138,7 @@ impl Case {
             counted: None,
             listed: None,
             wanted: None,
+            refused: None,
         }
     }
 
@@ -144,8 +154,14 @@ impl Case {
         self
     }
 
+    /// Another packet came before, by the same interface, and at the same time.
+    fn after(self, packet: impl Into<Vec<u8>>) -> Self {
+        let ingress = self.ingress;
+        self.after_from(ingress, packet)
+    }
+
     /// Another packet came before, by an interface, and at the same time.
-    fn after(mut self, ingress: u32, packet: impl Into<Vec<u8>>) -> Self {
+    fn after_from(mut self, ingress: u32, packet: impl Into<Vec<u8>>) -> Self {
         self.before.push(Before { ingress, frame: packet.into(), later_s: 0 });
         self
     }
@@ -208,6 +224,24 @@ impl Case {
     /// This packet goes back to where the question came from.
     fn answers(mut self, packet: Packet) -> Self {
         self.outcome = Outcome::Transmit(packet.link(RECEIVER, SENDER).bytes());
+        self
+    }
+
+    /// So many seconds have passed since the last of the packets before, of which the kernel's tables cannot be told.
+    fn waited(self, seconds: u64) -> Self {
+        self.later(seconds).host_only("nobody can set the kernel's clock")
+    }
+
+    /// The node may not complain of packets for now.
+    const fn exhausted(mut self) -> Self {
+        self.is_exhausted = true;
+        self
+    }
+
+    /// The packet is dropped because it does not fit, and the sender gets this.
+    fn refuses(mut self, answer: impl Into<Vec<u8>>) -> Self {
+        self.refused = Some(DropReason::MtuExceeded);
+        self.outcome = Outcome::Transmit(answer.into().set(0, &SENDER).set(6, &RECEIVER));
         self
     }
 
@@ -299,6 +333,10 @@ pub fn table() -> Vec<Case> {
         prefixes::cases(),
         sources::cases(),
         affinity::cases(),
+        errors::cases(),
+        too_big::cases(),
+        nonsense::cases(),
+        receivers::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -168,6 +168,14 @@ impl Packet {
         self
     }
 
+    /// Sets exactly these of the six flags of a TCP segment.
+    pub fn flags(mut self, flags: u8) -> Self {
+        let header = self.transport.tcp_header();
+        (header.fin, header.syn, header.rst) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
+        (header.psh, header.ack, header.urg) = (flags & 8 != 0, flags & 16 != 0, flags & 32 != 0);
+        self
+    }
+
     /// Sets a TCP segment's options.
     pub fn tcp_options(mut self, options: &[u8]) -> Self {
         self.transport.tcp_header().set_options_raw(options).expect("TCP options");
@@ -237,6 +245,11 @@ impl Packet {
     /// Carries another packet directly behind a UDP header: GUE's variant 1.
     pub fn gue_direct(self, source_port: u16, port: u16, inner: &Self) -> Self {
         self.udp(source_port, port).payload(&inner.ip_bytes())
+    }
+
+    /// Carries the first bytes of another packet, without its link header: how an ICMP error quotes it.
+    pub fn quoting(self, quoted: &Self, bytes: usize) -> Self {
+        self.payload(&quoted.ip_bytes()[..bytes])
     }
 
     /// Sets the payload behind the transport header.

@@ -50,7 +50,7 @@ pub(super) fn packet(flow: u32, kind: Kind, service: &Service) -> Packet {
         destination_port: service.ports.only().unwrap_or(0),
         transport: kind.transport(),
         protocol: service.protocol.number(),
-        fragmented: false,
+        rare: 0,
         traffic_class: 0,
         ttl: 64,
         defect: None,

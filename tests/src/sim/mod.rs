@@ -14,7 +14,11 @@ use std::{
 };
 
 use lb_common::{BackendFlags, Entry, FLOW_WAYS, HashKey, Mac, Row, RowState, ServiceValue};
-use lb_ebpf::{balance, frame::MemoryFrame, tables::Route};
+use lb_ebpf::{
+    balance::{self, Access},
+    frame::MemoryFrame,
+    tables::Route,
+};
 use lb_userspace::{
     daemon,
     dataplane::{self, Occupied},
@@ -176,6 +180,7 @@ impl Node {
             next_hops: &next_hops,
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::new(),
+            macs: &[],
             patience: self.patience,
             census: census.as_ref(),
             now_s: self.flows.now_s(),
@@ -197,7 +202,8 @@ impl Node {
         // The services of the simulation have no need to look into a packet.
         let mut nothing = [];
         let frame = MemoryFrame::new(&mut nothing, 0, 0);
-        let choice = balance::choose(&frame, &packet, service, &self.snapshot.settings, &tables).ok()?;
+        let settings = &self.snapshot.settings;
+        let choice = balance::choose(&frame, &packet, service, Access::Track, settings, &tables).ok()?;
         assert_eq!(choice.backend.service, service.id, "a backend of another service");
         Some(&self.names[&choice.backend.identity])
     }

@@ -58,6 +58,11 @@ impl FlowMemory {
         self.overflowed_s.borrow().clone()
     }
 
+    /// The set where a flow with this hash would be.
+    pub(super) fn set(&self, hash: u64) -> impl FlowSet {
+        Set(self.set_of(hash))
+    }
+
     fn set_of(&self, hash: u64) -> &[AtomicU64] {
         let sets = self.words.len() / FLOW_WAYS;
         let first = (hash as usize & (sets - 1)) * FLOW_WAYS;
@@ -73,7 +78,7 @@ pub(super) struct Flows<'a> {
 
 impl FlowTable for Flows<'_> {
     fn set(&self, hash: u64) -> Option<impl FlowSet> {
-        Some(Set(self.memory.set_of(hash)))
+        Some(self.memory.set(hash))
     }
 
     fn now(&self) -> Tick {

@@ -3,22 +3,32 @@
 mod flows;
 mod sessions;
 
-use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    net::IpAddr,
+    rc::Rc,
+};
 
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row,
-    ServiceValue, Settings, Traffic,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, Mac, ReplyValue,
+    Row, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
+    aside::{self, Places},
     balance::{
-        flows::{Arrival, steer},
-        quic::{Named, look},
+        Access,
+        flows::{Arrival, FlowTable, look, steer},
+        fragments::{recall, remember},
+        quic::{self, Named},
     },
     frame::Frame,
     parse::Packet,
+    receiver,
     service::lookup::{self, Endpoint, ServiceTable},
     sessions::{carry, open},
     tables::{Route, Tables},
+    too_big::{self, Misfit},
     verdict::Way,
 };
 use lb_userspace::plan::Snapshot;
@@ -48,6 +58,10 @@ pub struct SnapshotTables<'a> {
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
     flows: Rc<FlowMemory>,
+    fragments: Rc<FlowMemory>,
+    places: RefCell<Places>,
+    /// When the last complaint was due.
+    complaint_due_ns: Cell<u64>,
     sessions: Rc<SessionMemory>,
     counts: RefCell<Counts>,
 }
@@ -66,7 +80,10 @@ impl<'a> SnapshotTables<'a> {
             route: Box::new(route),
             nobody: BackendValue::default(),
             flows,
+            fragments: Rc::new(FlowMemory::new(1, 0)),
             sessions: Rc::default(),
+            places: RefCell::default(),
+            complaint_due_ns: Cell::default(),
             counts: RefCell::default(),
         }
     }
@@ -76,6 +93,22 @@ impl<'a> SnapshotTables<'a> {
     pub fn with_sessions(mut self, sessions: Rc<SessionMemory>) -> Self {
         self.sessions = sessions;
         self
+    }
+
+    /// The same with this table of fragmented packets.
+    #[must_use]
+    pub fn with_fragments(mut self, fragments: Rc<FlowMemory>) -> Self {
+        self.fragments = fragments;
+        self
+    }
+
+    /// Has the node complain so often that it may not complain again for a long time.
+    pub fn exhaust_complaints(&self) {
+        self.complaint_due_ns.set(u64::MAX);
+    }
+
+    fn flow_table(&self) -> Flows<'_> {
+        Flows { memory: &self.flows, snapshot: self.snapshot }
     }
 
     /// What was counted.
@@ -114,8 +147,8 @@ impl Tables for SnapshotTables<'_> {
         self.snapshot.sources.iter().any(|(id, prefix)| *id == service && prefix.contains(&source))
     }
 
-    fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds) -> Named {
-        look(frame, offset, service, ids, self)
+    fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, access: Access) -> Named {
+        quic::look(frame, offset, service, ids, access, self)
     }
 
     fn server(&self, service: u16, id: u64) -> Option<u16> {
@@ -136,7 +169,49 @@ impl Tables for SnapshotTables<'_> {
     }
 
     fn steer(&self, arrival: Arrival) -> u16 {
-        steer(&arrival, &Flows { memory: &self.flows, snapshot: self.snapshot })
+        steer(&arrival, &self.flow_table())
+    }
+
+    fn look(&self, hash: u64, row: Row) -> u16 {
+        look(hash, row, &self.flow_table())
+    }
+
+    fn fragment(&self, hash: u64) -> Option<u16> {
+        recall(&self.fragments.set(hash), hash, self.flow_table().now())
+    }
+
+    fn note_fragment(&self, hash: u64, slot: u16) {
+        remember(&self.fragments.set(hash), hash, slot, self.flow_table().now());
+    }
+
+    fn may_complain(&self) -> bool {
+        let next = too_big::next_due_ns(self.complaint_due_ns.get(), self.flows.now_s() * 1_000_000_000);
+        next.map(|next| self.complaint_due_ns.set(next)).is_some()
+    }
+
+    fn is_receiver(&self, mac: Mac) -> bool {
+        receiver::is_one_of(mac, &self.snapshot.settings)
+    }
+
+    fn road(&self, frame: &mut impl Frame) -> Way {
+        lb_ebpf::road(frame, self)
+    }
+
+    fn aside(&self, frame: &mut impl Frame) -> Way {
+        aside::enter(frame, self, &mut self.places.borrow_mut())
+    }
+
+    fn deliver_aside(&self, frame: &mut impl Frame, places: &Places, slot: u16, hash: u64) -> Way {
+        aside::deliver(frame, self, places, slot, hash)
+    }
+
+    fn back(&self, frame: &mut impl Frame) -> Way {
+        aside::back(frame, self, &self.places.borrow())
+    }
+
+    fn refuse(&self, frame: &mut impl Frame, packet: &Packet, max_bytes: u16) -> Way {
+        let Packet { network_offset, ip_bytes, .. } = *packet;
+        too_big::refuse(frame, Misfit { network_offset, ip_bytes, is_v4: packet.is_v4(), max_bytes }, self)
     }
 
     fn carry(&self, frame: &mut impl Frame, packet: &Packet, service: &ServiceValue) -> Result<Way, DropReason> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use lb_common::{DIRECTORY_WAYS, DirectoryEntry, DirectorySet, NodeAddress, Second, Session, SessionId, SessionState};
-use lb_ebpf::sessions::{Cell, Directory, Ports, SessionTable, look};
+use lb_ebpf::sessions::{Cell, Directory, Ports, SessionTable, free_port};
 
 use super::SnapshotTables;
 
@@ -105,8 +105,8 @@ impl SessionTable for SnapshotTables<'_> {
         self.sessions.cursors.borrow_mut().insert((self.sessions.cpu.get(), address, is_tcp), cursor);
     }
 
-    fn look(&self, ports: Ports, now: Second) -> u64 {
-        look(ports, now, self)
+    fn free_port(&self, ports: Ports, now: Second) -> u64 {
+        free_port(ports, now, self)
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Setup {
     pub next_hops: NextHops,
     /// The names of backends whose checks fail.
     pub down: BTreeSet<String>,
+    /// The MAC addresses of the node; if there are none, it takes every frame.
+    pub macs: Vec<Mac>,
 }
 
 impl Default for Setup {
@@ -77,7 +79,7 @@ impl Default for Setup {
         let model = services::model();
         let addresses = model.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address);
         let next_hops = addresses.map(|address| (address, next_hop(address))).collect();
-        Self { model, next_hops, down: BTreeSet::new() }
+        Self { model, next_hops, down: BTreeSet::new(), macs: Vec::new() }
     }
 }
 
@@ -137,6 +139,7 @@ impl World {
             next_hops: &setup.next_hops,
             hash_key: HashKey::expand(SECRET),
             devices: &BTreeSet::from([FRONT, BACK, SIDE]),
+            macs: &setup.macs,
             patience: Patience::default(),
             census: None,
             now_s: 0,

@@ -115,9 +115,9 @@ pub fn route(packet: &Packet, ingress: u32) -> Route {
         // The kernel's look-up says the same of what it has no route to: its stack is to deal with it.
         None | Some(Way::Local) => Route::Local,
         Some(Way::Unreachable) => Route::Unreachable,
-        Some(Way::Direct { .. }) if packet.ip_bytes > INTERFACE_MTU => Route::TooBig,
+        Some(Way::Direct { .. }) if packet.ip_bytes > INTERFACE_MTU => Route::TooBig { mtu: INTERFACE_MTU as u16 },
         Some(Way::Direct { ifindex, known }) => neighbour(ifindex, destination, known),
-        Some(Way::Via { mtu, .. }) if packet.ip_bytes > mtu => Route::TooBig,
+        Some(Way::Via { mtu, .. }) if packet.ip_bytes > mtu => Route::TooBig { mtu: mtu as u16 },
         Some(Way::Via { ifindex, router, known, .. }) => neighbour(ifindex, router.parse().expect("a router"), known),
     }
 }

@@ -23,9 +23,9 @@ fn mac(last: u8) -> Mac {
 
 /// Follows destinations; also returns what was known at once.
 async fn follow(destinations: &[&str]) -> (Routes, watch::Receiver<Arc<NextHops>>, Arc<NextHops>) {
-    let (routes, next_hops) = Routes::start().unwrap();
+    let (routes, published) = Routes::start().unwrap();
     let known = routes.set_destinations(destinations.iter().map(|text| ip(text)).collect()).await.unwrap();
-    (routes, next_hops, known)
+    (routes, published.next_hops, known)
 }
 
 /// Waits until the next hop is as expected.
@@ -57,10 +57,34 @@ fn a_neighbour_on_the_link_is_known_at_once() {
         };
         assert_eq!(*known, NextHops::from([(ip(NEAR), expected)]));
         assert_eq!(*next_hops.borrow(), known);
-        assert_eq!(
-            interface,
-            Interface { name: "node".into(), mac: mac(1), mtu: 1500, up: true, xdp: None, vlan: None }
-        );
+        assert_eq!((interface.name, interface.mac, interface.mtu), ("node".into(), mac(1), 1500));
+        assert!(interface.up && interface.xdp.is_none() && interface.vlan.is_none() && interface.controller.is_none());
+    });
+}
+
+#[test]
+fn receivers_follow_the_interfaces() {
+    in_namespace(async || {
+        let (_routes, published) = Routes::start().unwrap();
+        let mut interfaces = published.interfaces;
+        let known = |interfaces: &Interfaces| {
+            let node = interfaces.iter().find(|(_, interface)| interface.name == "node").map(|(&index, _)| index);
+            receivers(interfaces, node)
+        };
+        let mut await_receivers = async |expected: &[Mac]| {
+            let found = timeout(PATIENCE, interfaces.wait_for(|interfaces| known(interfaces) == expected)).await;
+            let is_found = found.is_ok();
+            drop(found);
+            assert!(is_found, "not {expected:?} but {:?}", known(&interfaces.borrow()));
+        };
+        await_receivers(&[mac(1)]).await;
+        run("ip link add virtual link node address 00:00:5e:00:01:07 type macvlan");
+        let router = Mac::new([0, 0, 0x5e, 0, 1, 7]);
+        await_receivers(&[mac(1), router]).await;
+        run("ip link set node address 02:00:00:00:00:09");
+        await_receivers(&[mac(9), router]).await;
+        run("ip link delete virtual");
+        await_receivers(&[mac(9)]).await;
     });
 }
 
@@ -271,7 +295,7 @@ fn a_stale_neighbour_is_confirmed_and_a_broken_connection_is_made_anew() {
         let (publish, mut next_hops) = watch::channel(Arc::default());
         let mut kernel = Kernel::follow().unwrap();
         kernel.disconnect();
-        tokio::spawn(Follower::new(publish).run(kernel, queue));
+        tokio::spawn(Follower::new(publish, watch::channel(Arc::default()).0).run(kernel, queue));
         let routes = Routes { commands };
         let destinations = BTreeSet::from([ip(NEAR)]);
         // The first attempt may meet the broken connection. Every reading after a reconnection confirms what is stale.
