@@ -37,9 +37,12 @@ impl Address {
     }
 
     /// Whether this is an IPv4 address.
+    ///
+    /// One test answers it. Three, word by word, would teach the kernel's verifier three different things of an IPv6 address, and
+    /// it would walk what comes behind once for each: this line made a third of all that it walked.
     #[inline(always)]
     pub const fn is_v4(&self) -> bool {
-        self.0[0] == 0 && self.0[1] == 0 && self.0[2] == MAPPED
+        self.0[0] | self.0[1] | (self.0[2] ^ MAPPED) == 0
     }
 
     /// The 32 bits of an IPv4 address; of an IPv6 address, its last word.

@@ -23,18 +23,32 @@ pub(crate) fn check(packet: &Packet) -> Result<(), DropReason> {
 }
 
 /// Whether nobody can have the packet's source address (RFC 6890), or it is the destination's.
+///
+/// Each question is put as a number that is negative if the answer is yes, and all of them are answered by one test: every
+/// test of its own would have the verifier follow what comes behind it once more.
 #[inline(always)]
 fn is_martian(packet: &Packet) -> bool {
-    let Address([a, b, c, d]) = packet.source;
+    let Address(source @ [a, b, c, d]) = packet.source;
+    let Address(destination) = packet.destination;
     let is_reserved = if packet.is_v4() {
-        let first = d >> 24;
+        let first = i64::from(d >> 24);
         // This network, loopback; multicast and what is reserved for ever.
-        first == 0 || first == 127 || first >= 224
+        is_zero(first * (first ^ 127)) | (223 - first)
     } else {
-        // Unspecified, loopback, multicast.
-        (a | b | c == 0 && d <= 1) || a >> 24 == 0xff
+        // Unspecified, loopback; multicast.
+        is_zero(i64::from(a | b | c | d >> 1)) | (0xfeff_ffff - i64::from(a))
     };
-    is_reserved || packet.source == packet.destination
+    let differs = (source[0] ^ destination[0])
+        | (source[1] ^ destination[1])
+        | (source[2] ^ destination[2])
+        | (source[3] ^ destination[3]);
+    (is_reserved | is_zero(differs.into())) < 0
+}
+
+/// Negative if a number that is not negative is zero.
+#[inline(always)]
+const fn is_zero(number: i64) -> i64 {
+    number - 1
 }
 
 /// A bit for each combination of the six flags of RFC 9293 that makes no sense.
