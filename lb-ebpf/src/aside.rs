@@ -102,6 +102,10 @@ fn concerned<'t>(
     policy::check(packet)?;
     let quoted = quoted.ok_or(DropReason::IcmpUnknown)?;
     let service = service::find(quoted, settings, tables)?.ok_or(DropReason::IcmpUnknown)?;
+    // Errors about sessions are not translated.
+    if service.has_sessions() {
+        return Err(DropReason::IcmpUnknown);
+    }
     // Any router may have sent it: whether a source may use the service is asked of the client.
     service::admit(quoted, service, tables)?;
     balance::choose(frame, quoted, &service, Access::Look, settings, tables).map(Some)
@@ -117,6 +121,10 @@ fn lead<'t>(
 ) -> Result<Option<Choice<'t>>, DropReason> {
     let Some(service) = service::find(packet, settings, tables)? else { return Ok(None) };
     policy::check(packet)?;
+    // Nor are fragments; without the later ones, the first is of no use.
+    if service.has_sessions() {
+        return Err(DropReason::FragmentUnknown);
+    }
     service::admit(packet, service, tables)?;
     let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
     tables.note_fragment(fragments::hash(frame, packet, settings)?, choice.slot);

@@ -49,6 +49,7 @@ use crate::{
 pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
     let way = match tables.road(frame) {
         Way::ASIDE => aside::process(frame, tables),
+        Way::SESSIONS => tables.sessions(frame),
         way => way,
     };
     way.verdict()
@@ -94,7 +95,7 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     }
     service::admit(packet, service, tables)?;
     if service.has_sessions() {
-        return sessions::translate(frame, packet, &service, tables);
+        return Ok(Way::SESSIONS);
     }
     let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
     deliver::to(frame, packet, Part::Packet, choice, tables)

@@ -6,10 +6,10 @@
 use lb_common::{Address, DropReason, EndpointKey, Features, ReplyValue, Settings};
 
 use crate::{
-    deliver::{self, Hop, Part},
+    deliver::{self, Endpoint, Hop, Part},
     frame::Frame,
     parse::{Packet, Transport},
-    service::lookup::Endpoint,
+    service::lookup,
     tables::{Route, Tables},
     verdict::Way,
 };
@@ -40,30 +40,48 @@ pub(crate) fn send(
     service: (&Address, u16),
     tables: &impl Tables,
 ) -> Result<Way, DropReason> {
-    by_route(frame, packet, part, packet, tables, |frame, hop| deliver::reply(frame, packet, part, service, hop))
+    by_route(frame, packet, part, packet, Rewrite::Reply(service), tables)
 }
 
-/// Lets a packet leave by the kernel's route for what it becomes. What stays here is the node's own, and passes: the answer
-/// to a health check, say.
+/// What is rewritten of a packet that leaves by the kernel's route.
+pub(crate) enum Rewrite<'a> {
+    /// Its source: address and port (0 keeps it).
+    Reply((&'a Address, u16)),
+    /// Its source and its destination.
+    Both(Endpoint<'a>, Endpoint<'a>),
+}
+
+/// Lets a packet leave by the kernel's route for what it becomes. A reply that stays here is the node's own, and passes: the
+/// answer to a health check, say. A session's packet is nobody's here.
 #[inline(always)]
-pub(crate) fn by_route<F: Frame>(
-    frame: &mut F,
+pub(crate) fn by_route(
+    frame: &mut impl Frame,
     packet: &Packet,
     part: Part<'_>,
     becomes: &Packet,
+    rewrite: Rewrite<'_>,
     tables: &impl Tables,
-    leave: impl FnOnce(&mut F, Hop<'_>) -> Result<Way, DropReason>,
 ) -> Result<Way, DropReason> {
     match tables.route(becomes) {
-        Route::Local => Ok(Way::PASS),
+        Route::Local => match rewrite {
+            Rewrite::Reply(_) => Ok(Way::PASS),
+            Rewrite::Both(..) => Err(DropReason::NoRoute),
+        },
         Route::Neighbour { ifindex, mac, source_mac } => {
-            leave(frame, Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 })
+            let hop = Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 };
+            match rewrite {
+                Rewrite::Reply(service) => deliver::reply(frame, packet, part, service, hop),
+                Rewrite::Both(source, destination) => deliver::between(frame, packet, source, destination, hop),
+            }
         }
         Route::Unresolved { ifindex, address } => {
             tables.want_neighbour(ifindex, &address);
             Err(DropReason::NeighbourUnknown)
         }
-        Route::TooBig { mtu } => deliver::refuse(frame, packet, part, mtu, tables),
+        Route::TooBig { mtu } => match rewrite {
+            Rewrite::Reply(_) => deliver::refuse(frame, packet, part, mtu, tables),
+            Rewrite::Both(..) => Ok(Way::misfit(mtu)),
+        },
         Route::Unreachable => Err(DropReason::NoRoute),
     }
 }
@@ -83,6 +101,6 @@ pub(crate) fn find<'t>(packet: &Packet, settings: &Settings, tables: &'t impl Ta
     if reply.is_checked == 0 {
         return Some(reply);
     }
-    let service = tables.service_at(Endpoint { address: &reply.address, port, protocol })?;
+    let service = tables.service_at(lookup::Endpoint { address: &reply.address, port, protocol })?;
     (service.id == reply.service).then_some(reply)
 }

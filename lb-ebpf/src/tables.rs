@@ -86,6 +86,9 @@ pub trait Tables {
     /// Refuses a packet that fits no way that carries only so many bytes: [`crate::too_big::refuse`].
     fn refuse(&self, frame: &mut impl Frame, packet: &Packet, max_bytes: u16) -> Way;
 
+    /// The road of services with sessions: [`crate::sessions::road`].
+    fn sessions(&self, frame: &mut impl Frame) -> Way;
+
     /// Brings a packet to where its session says: what [`crate::sessions::carry`] does. It is asked of the tables for the same
     /// reason, and so that the road of the other deliveries stays as short as it is without this one.
     ///

@@ -34,6 +34,24 @@ impl Way {
     /// What a side road leaves to the one that leads back to clients: [`crate::aside::back`]. No interface has this index.
     pub(crate) const BACK: Self = Self(u32::MAX - 3);
 
+    /// A packet's of a service with sessions: [`crate::sessions::road`]. No interface has this index.
+    pub(crate) const SESSIONS: Self = Self(u32::MAX - 4);
+
+    /// In a word: it is no way but what would have fitted one, in bytes. No interface's index is so high.
+    const MISFIT: u32 = 1 << 31;
+
+    /// None, for a packet that is longer than so many bytes of IP: whoever gets this has to refuse the packet.
+    #[inline(always)]
+    pub(crate) const fn misfit(max_bytes: u16) -> Self {
+        Self(Self::MISFIT | max_bytes as u32)
+    }
+
+    /// What [`Self::misfit`] was given.
+    #[inline(always)]
+    pub(crate) const fn max_bytes(self) -> Option<u16> {
+        if self.0 >> 16 == Self::MISFIT >> 16 { Some(self.0 as u16) } else { None }
+    }
+
     /// The way in a word that [`Self::word`] returned.
     #[inline(always)]
     pub const fn from_word(word: u32) -> Self {

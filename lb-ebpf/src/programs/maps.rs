@@ -27,7 +27,7 @@ use crate::{
     quic::sluice_quic,
     roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_refuse, sluice_road},
     scratch, services,
-    sessions::{sluice_carry, sluice_open, unpack},
+    sessions::{sluice_carry, sluice_open, sluice_sessions, unpack},
 };
 
 #[map(name = "settings")]
@@ -159,6 +159,11 @@ impl Tables for KernelTables {
     fn steer(&self, arrival: Arrival) -> u16 {
         let Arrival { hash, row, service, opens, closes, by_client } = arrival;
         sluice_steer(hash, row.word(), service, u32::from(opens) | u32::from(closes) << 1, u32::from(by_client)) as u16
+    }
+
+    #[inline(always)]
+    fn sessions(&self, _: &mut impl Frame) -> Way {
+        Way::from_word(sluice_sessions(self.context))
     }
 
     #[inline(always)]

@@ -15,7 +15,7 @@ use lb_common::{
 };
 use lb_ebpf::{
     parse::Packet,
-    sessions::{Cell, Directory, Ports, SessionTable, carry, free_port, open},
+    sessions::{Cell, Directory, Ports, SessionTable, carry, free_port, open, road},
     verdict::Way,
 };
 
@@ -38,6 +38,15 @@ static PORT_CURSORS: PerCpuArray<u32> = PerCpuArray::pinned(2 * MAX_NODE_ADDRESS
 /// How many CPUs the machine can have; the loader says it.
 #[unsafe(no_mangle)]
 static CPUS: Global<u32> = Global::new(1);
+
+/// [`road`] as a global function; returns the word of a [`Way`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_sessions(context: *mut xdp_md) -> u32 {
+    // SAFETY: the verifier makes sure that it is the running program's context.
+    let (mut frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
+    road(&mut frame, &tables).word()
+}
 
 /// [`carry`] as a global function. Its answer is a verdict's word, or a drop's reason above it.
 #[unsafe(no_mangle)]

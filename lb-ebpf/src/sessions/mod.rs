@@ -18,8 +18,9 @@ pub use self::open::{Ports, free_port, open};
 use crate::{
     deliver::{self, Endpoint, Hop, Part},
     frame::Frame,
-    parse::{Packet, Transport},
-    reply,
+    parse::{self, Packet, Transport},
+    reply::{self, Rewrite},
+    service, settle,
     tables::Tables,
     verdict::Way,
 };
@@ -75,10 +76,26 @@ pub trait Cell {
     fn write(&self, session: &Session);
 }
 
+/// The road of packets to services with sessions, which the main road has let in. The frame is read again, because the kernel's
+/// verifier looks at this road by itself, and so that it has the whole stack.
+#[inline(always)]
+pub fn road(frame: &mut impl Frame, tables: &impl Tables) -> Way {
+    settle(attend(frame, tables), tables)
+}
+
+#[inline(always)]
+fn attend(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReason> {
+    let mut place = None;
+    let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Way::PASS) };
+    let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
+    let Some(service) = service::find(packet, settings, tables)? else { return Ok(Way::PASS) };
+    translate(frame, packet, &service, tables)
+}
+
 /// Brings a packet for which a service's or a node address's entry has been found to where its session says, and opens one for
 /// it if it may.
 #[inline(always)]
-pub(crate) fn translate(
+fn translate(
     frame: &mut impl Frame,
     packet: &Packet,
     service: &ServiceValue,
@@ -87,16 +104,21 @@ pub(crate) fn translate(
     if !service.is_node_address() {
         tables.count_service(service.id.into(), packet.frame_bytes as u64, packet.opens_flow() as u64);
     }
-    match tables.carry(frame, packet, service) {
+    let way = match tables.carry(frame, packet, service) {
         Err(DropReason::SessionUnknown) if packet.opens_flow() || packet.transport == Transport::Udp => {
             tables.open(packet, service)?;
-            tables.carry(frame, packet, service)
+            tables.carry(frame, packet, service)?
         }
-        carried => carried,
+        carried => carried?,
+    };
+    match way.max_bytes() {
+        Some(max_bytes) => deliver::refuse(frame, packet, Part::Packet, max_bytes, tables),
+        None => Ok(way),
     }
 }
 
-/// Brings a packet to where its session says, if it has one.
+/// Brings a packet to where its session says, if it has one. One that does not fit the way is left to the caller, who has more
+/// of the stack.
 #[inline(always)]
 pub fn carry(
     frame: &mut impl Frame,
@@ -125,7 +147,7 @@ fn forth(frame: &mut impl Frame, packet: &Packet, tables: &impl SessionTable) ->
     }
     tables.count_backend(session.slot, packet.frame_bytes as u64, packet.opens_flow() as u64);
     if packet.ip_bytes > backend.max_bytes as u32 {
-        return deliver::refuse(frame, packet, Part::Packet, backend.max_bytes, tables);
+        return Ok(Way::misfit(backend.max_bytes));
     }
     let source = Endpoint { address: &node.address, port: id.port() };
     let destination = Endpoint { address: &session.backend, port: session.backend_port };
@@ -153,7 +175,5 @@ fn back(
     };
     let source = Endpoint { address: &session.service, port: session.service_port };
     let destination = Endpoint { address: &session.client, port: session.client_port };
-    reply::by_route(frame, packet, Part::Packet, &translated, tables, |frame, hop| {
-        deliver::between(frame, packet, source, destination, hop)
-    })
+    reply::by_route(frame, packet, Part::Packet, &translated, Rewrite::Both(source, destination), tables)
 }

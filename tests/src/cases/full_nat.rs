@@ -5,8 +5,8 @@
 use lb_common::{
     DATAGRAMS_SECONDS,
     DropReason::{
-        ExtensionHeaders, MtuExceeded, NeighbourUnknown, NextHopUnresolved, NoBackend, NoRoute, PortsExhausted,
-        SessionUnknown, SourceNotAllowed, TtlExpired,
+        ExtensionHeaders, NeighbourUnknown, NextHopUnresolved, NoBackend, NoRoute, PortsExhausted, SessionUnknown,
+        SourceNotAllowed, TtlExpired,
     },
     ESTABLISHED_SECONDS, HALF_CLOSED_SECONDS, QUESTION_SECONDS, TRANSIENT_SECONDS,
 };
@@ -17,7 +17,7 @@ use lb_userspace::model::{
     Protocol::Tcp,
 };
 
-use super::Case;
+use super::{Case, too_big};
 use crate::{
     packet::{Damage, Packet},
     world::{BACK, CLIENT, CLIENT6, FRONT, NODE_PORT, Setup, service},
@@ -310,7 +310,12 @@ fn refusals() -> Vec<Case> {
     let last: fn(Packet) -> Packet = |packet| packet.ack().ttl(1);
     let counted = |case: Case| case.counts("full", "10.9.1.51");
     vec![
-        WEB.established(counted(WEB.lost("a packet that is one byte too long", too_long)).drops(MtuExceeded)),
+        WEB.established(counted(WEB.lost("a packet that is one byte too long", too_long)).refuses(too_big::answer(
+            &WEB.asks(too_long),
+            WEB.service.0,
+            WEB.client.0,
+            1500,
+        ))),
         WEB.established(counted(WEB.lost("TTL 1 ends here", last)).drops(TtlExpired)),
         WEB.established(WEB.reply("TTL 1 ends here", last).drops(TtlExpired)),
         WEB.lost("the way to the backend is not known", syn).opens_flow().drops(NextHopUnresolved).with(|setup| {
@@ -449,6 +454,7 @@ fn routes() -> Vec<Case> {
     let nowhere = WEB.of(("100.64.0.1", 40000));
     let unreachable = WEB.of(("203.0.113.9", 40000));
     let far = WEB6.of(("2001:db8:3::9", 40000));
+    let long: Make = |packet| packet.ack().payload(&[7; 1221]);
     vec![
         unresolved
             .reply("a client without a known neighbour", ack)
@@ -457,9 +463,12 @@ fn routes() -> Vec<Case> {
             .wants(FRONT, "10.9.0.8"),
         nowhere.reply("a client without a route", ack).after_from(FRONT, nowhere.asks(syn)).drops(NoRoute),
         unreachable.reply("an unreachable client", ack).after_from(FRONT, unreachable.asks(syn)).drops(NoRoute),
-        far.reply("does not fit the route", |packet| packet.ack().payload(&[7; 1221]))
-            .after_from(FRONT, far.asks(syn))
-            .drops(MtuExceeded),
+        far.reply("does not fit the route", long).after_from(FRONT, far.asks(syn)).refuses(too_big::answer(
+            &far.answers(long),
+            far.node.0,
+            far.backend.0,
+            1280,
+        )),
     ]
 }
 

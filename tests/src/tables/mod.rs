@@ -26,7 +26,7 @@ use lb_ebpf::{
     parse::Packet,
     receiver,
     service::lookup::{self, Endpoint, ServiceTable},
-    sessions::{carry, open},
+    sessions::{carry, open, road},
     tables::{Route, Tables},
     too_big::{self, Misfit},
     verdict::Way,
@@ -212,6 +212,10 @@ impl Tables for SnapshotTables<'_> {
     fn refuse(&self, frame: &mut impl Frame, packet: &Packet, max_bytes: u16) -> Way {
         let Packet { network_offset, ip_bytes, .. } = *packet;
         too_big::refuse(frame, Misfit { network_offset, ip_bytes, is_v4: packet.is_v4(), max_bytes }, self)
+    }
+
+    fn sessions(&self, frame: &mut impl Frame) -> Way {
+        road(frame, self)
     }
 
     fn carry(&self, frame: &mut impl Frame, packet: &Packet, service: &ServiceValue) -> Result<Way, DropReason> {
