@@ -326,7 +326,7 @@ impl Run {
             }
             (Fate::Passed, None) => {}
             (Fate::Passed, Some(session)) => {
-                prop_assert!(false, "an answer for {session:?} is taken for the node's own")
+                prop_assert!(false, "an answer for {session:?} is taken for the node's own");
             }
             (Fate::Left(_, to), None) => prop_assert!(false, "{to:?} got an answer of nobody"),
             (Fate::Dropped(reason), _) => prop_assert!(false, "an answer was dropped as {reason:?}"),

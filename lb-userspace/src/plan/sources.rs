@@ -214,6 +214,9 @@ mod tests {
         assert_eq!((node.first_port, node.last_port, node.is_shared), (5, 9, 1));
     }
 
+    /// The addresses that are wanted, and those that there are then, by number.
+    type Step<'a> = (&'a [&'a str], &'a [(u32, &'a str)]);
+
     #[test]
     fn an_address_keeps_its_number_while_others_come_and_go() {
         let named = |texts: &[&str]| {
@@ -221,7 +224,7 @@ mod tests {
             model(FullNat { addresses, ..FullNat::default() }, &[web()])
         };
         let mut current = Snapshot::default();
-        let steps: [(&[&str], &[(u32, &str)]); 3] = [
+        let steps: [Step<'_>; 3] = [
             (&["10.0.0.5", "10.0.0.7"], &[(0, "10.0.0.5"), (1, "10.0.0.7")]),
             (&["10.0.0.7"], &[(1, "10.0.0.7")]),
             (&["10.0.0.1", "10.0.0.7", "10.0.0.9"], &[(0, "10.0.0.1"), (1, "10.0.0.7"), (2, "10.0.0.9")]),
@@ -267,7 +270,7 @@ mod tests {
     fn the_kernels_choice_waits_for_a_way_that_is_gone() {
         let model = model(FullNat::default(), &[web(), web()]);
         let mut current = Snapshot::default();
-        let steps: [(&[&str], &[(u32, &str)]); 5] = [
+        let steps: [Step<'_>; 5] = [
             (&["10.0.0.1", "10.0.0.2"], &[(0, "10.0.0.1"), (1, "10.0.0.2")]),
             (&[], &[(0, "10.0.0.1"), (1, "10.0.0.2")]),
             (&["10.0.0.2"], &[(0, "10.0.0.1"), (1, "10.0.0.2")]),

@@ -340,7 +340,7 @@ fn ends() -> Vec<Case> {
     let ended = |case: Case| WEB.established(case).after_from(FRONT, WEB.asks(fin)).after_from(BACK, WEB.answers(fin));
     let reset = |case: Case| WEB.established(case).after_from(BACK, WEB.answers(rst));
     vec![
-        ended(WEB.request("the last ACK of a session", |packet| packet.ack())),
+        ended(WEB.request("the last ACK of a session", Packet::ack)),
         ended(WEB.reply("what the backend sends again after the end", fin)),
         ended(WEB.opening("a SYN after the end, when the port has rested")).later(4),
         ended(WEB.lost("a SYN right after the end needs another port", syn)).opens_flow().drops(PortsExhausted),

@@ -77,7 +77,7 @@ sluice.toml:7:8: error: service `web` has port 8080 of 10.0.0.1, whose ports 102
 sluice.toml:7:8: error: service `web` has any port of 10.0.0.1, whose ports 7-7 are for the sessions of `full-nat`
    7 | port = "any"
      |        ^^^^^
-   help: write other `ports` or another address in `node.full_nat`
+   help: write single ports outside of 7-7, or another address in `node.full_nat`
 1 error; nothing was changed
 "#,
     );
@@ -131,7 +131,7 @@ fn a_backend_of_another_family() {
 sluice.toml:10:11: error: `full-nat` cannot bring IPv6 packets to 10.0.1.1, which is an IPv4 address
    10 | address = "10.0.1.1"
       |           ^^^^^^^^^^
-   help: give the IPv6 address of the server, or write `delivery = "ipip"`, which carries both
+   help: give the IPv6 address of the server, or write `delivery = "ipip"` or `"gue"`, which carry both
 1 error; nothing was changed
 "#,
     );
@@ -171,8 +171,8 @@ sluice.toml:9:9: error: service `web` cannot have `track`: the sessions of `full
         &(document("{}", &quic) + "server_id = \"0a\"\n"),
         r#"
 sluice.toml:10:8: error: service `web` cannot have `quic`: with `full-nat`, sessions say where datagrams go
-  10 | quic = { server_id_bytes = 1 }
-     |        ^^^^^^^^^^^^^^^^^^^^^^^
+   10 | quic = { server_id_bytes = 1 }
+      |        ^^^^^^^^^^^^^^^^^^^^^^^
    help: remove it, or write another `delivery`
 1 error; nothing was changed
 "#,
