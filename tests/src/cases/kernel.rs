@@ -1,12 +1,19 @@
 //! Runs cases through the loaded program, by `BPF_PROG_TEST_RUN`.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use aya::util::nr_cpus;
 use lb_common::{
     Address, DropReason, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, ListKind, RowState, Traffic,
+};
+use lb_ebpf::{
+    frame::MemoryFrame,
+    parse::{self, Packet},
 };
 use lb_userspace::{
     dataplane::{self, Kernel},
@@ -27,6 +34,10 @@ pub struct Runner {
     kernel: Kernel,
     poison: Poison,
     events: RingBuf<MapData>,
+    complaints: PerCpuArray<MapData, u64>,
+    fragments: Array<MapData, [u64; FLOW_WAYS]>,
+    /// Whether a fragment has been seen that the program may remember.
+    has_fragments: bool,
     held: Snapshot,
     pins: PathBuf,
 }
@@ -51,7 +62,10 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
         let mut kernel = Kernel::open(&pins)?;
         let events = kernel.take_events().context("the events were already taken")?;
         let poison = Poison::around(kernel.program()?)?;
-        run(&mut Runner { kernel, poison, events, held: Snapshot::default(), pins })
+        let complaints = map(&pins, "complaints")?.try_into()?;
+        let fragments = map(&pins, "fragments")?.try_into()?;
+        let (held, has_fragments) = (Snapshot::default(), true);
+        run(&mut Runner { kernel, poison, events, complaints, fragments, has_fragments, held, pins })
     })?
 }
 
@@ -97,23 +111,19 @@ impl Runner {
     }
 
     /// Empties what the datapath remembers of single packets, and lets it complain of others again or not.
-    fn forget_packets(&self, case: &Case) -> Result<()> {
-        let mut due = PerCpuArray::<_, u64>::try_from(self.map("complaints")?)?;
+    fn forget_packets(&mut self, case: &Case) -> Result<()> {
         let cpus = nr_cpus().map_err(|(_, error)| error)?;
         let due_ns = if case.is_exhausted { u64::MAX } else { 0 };
-        due.set(0, PerCpuValues::try_from(vec![due_ns; cpus.get() as usize])?, 0)?;
-        let mut fragments = Array::<_, [u64; FLOW_WAYS]>::try_from(self.map("fragments")?)?;
-        for set in 0..FRAGMENT_SETS {
-            fragments.set(set, &[0; FLOW_WAYS], 0)?;
+        self.complaints.set(0, PerCpuValues::try_from(vec![due_ns; cpus.get() as usize])?, 0)?;
+        // There are thousands of sets, and few cases fill any.
+        if self.has_fragments {
+            for set in 0..FRAGMENT_SETS {
+                self.fragments.set(set, &[0; FLOW_WAYS], 0)?;
+            }
         }
+        let frames = case.earlier.iter().map(|(_, frame)| frame).chain([&case.frame]);
+        self.has_fragments = frames.into_iter().any(|frame| is_fragment(frame));
         Ok(())
-    }
-
-    /// A map, by its pin.
-    fn map(&self, name: &str) -> Result<Map> {
-        let pin = self.pins.join(format!("v{LAYOUT_VERSION}")).join(name);
-        let data = MapData::from_pin(&pin).with_context(|| pin.display().to_string())?;
-        Ok(Map::from_map_data(data)?)
     }
 
     /// All counters, also those that are zero.
@@ -144,6 +154,18 @@ impl Runner {
         }
         Ok(wanted)
     }
+}
+
+/// A map, by its pin.
+fn map(pins: &Path, name: &str) -> Result<Map> {
+    let pin = pins.join(format!("v{LAYOUT_VERSION}")).join(name);
+    let data = MapData::from_pin(&pin).with_context(|| pin.display().to_string())?;
+    Ok(Map::from_map_data(data)?)
+}
+
+fn is_fragment(frame: &[u8]) -> bool {
+    let mut place = None;
+    parse::packet(&MemoryFrame::new(&mut frame.to_vec(), 0, 0), &mut place).is_some_and(Packet::is_fragment)
 }
 
 /// What was counted between two readings.

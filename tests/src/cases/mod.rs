@@ -35,6 +35,7 @@ mod poison;
 mod ports;
 mod prefixes;
 mod quic;
+mod rare;
 mod receivers;
 mod service;
 mod sources;
@@ -296,6 +297,7 @@ pub fn table() -> Vec<Case> {
         sources::cases(),
         affinity::cases(),
         errors::cases(),
+        rare::cases(),
         too_big::cases(),
         nonsense::cases(),
         receivers::cases(),
