@@ -80,8 +80,8 @@ fn read(frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, table
     Some(Named(u32::from(slot) | if opens { OPENS } else { 0 }))
 }
 
-/// Whom a server's own datagram names: the client's id says nothing, but a long header has the server's beside it (section 8
-/// of the draft, "ICMP processing"). What else is quoted goes by hash.
+/// Whom a server's own datagram names: the client's id says nothing, but a long header has the server's beside it, which the
+/// draft allows to be read of what an ICMP error quotes. What else is quoted goes by hash.
 #[inline(always)]
 fn read_source(
     frame: &impl Frame,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) fn cases() -> Vec<Case> {
-    [v4(), v6(), unsettled()].concat()
+    [v4(), v6(), unsettled(), errors()].concat()
 }
 
 /// A client of which the first `bits` of 128 count.
@@ -148,4 +148,66 @@ fn unsettled() -> Vec<Case> {
             .with(by("spread", Affinity::Client(clients(128)))),
         to("the same of a client of the service", 40003, old).with(by("spread", Affinity::ClientService(clients(128)))),
     ]
+}
+
+/// An error about a packet to a client's port.
+fn about(service: &'static str, client: &'static str, port: u16) -> impl Fn(u8) -> Packet + Copy {
+    move |ttl| {
+        let quoted = Packet::ip(service, client).tcp(80, port).ack();
+        match client.contains(':') {
+            true => Packet::v6("2001:db8:9::1", service).ttl(ttl).icmp(2, 0, 1400).quoting(&quoted, 48),
+            false => Packet::v4("198.51.100.1", service).ttl(ttl).icmp(3, 4, 1400).quoting(&quoted, 28),
+        }
+    }
+}
+
+/// Errors go where the client's packets go, and leave no trace of a client or a flow.
+fn errors() -> Vec<Case> {
+    const SERVICE: &str = "10.9.0.101";
+    let by_client = |bits| Affinity::Client(clients(bits));
+    let by_both = |bits| Affinity::ClientService(clients(bits));
+    let mut cases = Vec::new();
+    for port in [40001, 40002, 40003, 50000] {
+        let (error, name) = (about(SERVICE, CLIENT, port), format!("an error about a client's port {port}"));
+        cases.push(case(&name, "spread", by_client(128), &client(CLIENT), error));
+        let name = format!("{name} and the service's");
+        cases.push(case(&name, "spread", by_both(128), &client_of(CLIENT, SERVICE), error));
+    }
+    let prefix = client("10.9.0.0");
+    cases.push(case("an error about 10.9.0.77", "spread", by_client(120), &prefix, about(SERVICE, "10.9.0.77", 4)));
+    let (of, service6) = ("2001:db8:1:2:ffff::1", "fd09::101");
+    let prefix = client("2001:db8:1:2::");
+    cases.push(case("an error about an IPv6 client", "spread6", by_client(64), &prefix, about(service6, of, 4)));
+    let (new, old) = ("10.9.1.21", "10.9.1.23");
+    let syn = |port| Packet::v4(CLIENT, SERVICE).tcp(port, 80).syn();
+    let error = |name: &str, port, backend: &'static str| {
+        let error = about(SERVICE, CLIENT, port);
+        Case::new(format!("affinity: {name}"), error(64))
+            .with_tables(moves)
+            .redirects(BACK, backend, error(63))
+            .counts("spread", backend)
+    };
+    cases.extend([
+        error("an error about a flow that nobody knows goes where the row was", 40001, old),
+        error("an error about a new flow goes where that is", 40001, new).after(syn(40001)),
+        error("an error about another flow does not", 40002, old).after(syn(40001)),
+        error("an error about a client that nobody knows", 40001, old).with(by("spread", by_client(128))),
+        error("an error about a client that is known", 40002, old).with(by("spread", by_client(128))).after(syn(40001)),
+        // Had the error been noted as a packet of an old flow, the opening would be taken for one that is known.
+        Case::new("affinity: an error leaves no trace of a flow", syn(40001))
+            .with_tables(moves)
+            .after(about(SERVICE, CLIENT, 40001)(64))
+            .redirects(BACK, new, Packet::v4(CLIENT, SERVICE).ttl(63).tcp(40001, 80).syn())
+            .counts("spread", new)
+            .opens_flow(),
+        Case::new("affinity: a segment after an error goes where it would have gone", {
+            Packet::v4(CLIENT, SERVICE).tcp(40001, 80).ack()
+        })
+        .with_tables(moves)
+        .after(syn(40001))
+        .after(about(SERVICE, CLIENT, 40001)(64))
+        .redirects(BACK, new, Packet::v4(CLIENT, SERVICE).ttl(63).tcp(40001, 80).ack())
+        .counts("spread", new),
+    ]);
+    cases
 }

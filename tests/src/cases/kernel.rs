@@ -1,6 +1,9 @@
 //! Runs cases through the loaded program, by `BPF_PROG_TEST_RUN`.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
@@ -8,6 +11,10 @@ use aya::util::nr_cpus;
 use lb_common::{
     Address, DropReason, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, ListKind, MAX_NODE_ADDRESSES, RowState,
     Session, SessionId, SessionState, Traffic,
+};
+use lb_ebpf::{
+    frame::MemoryFrame,
+    parse::{self, Packet},
 };
 use lb_userspace::{
     dataplane::{self, Kernel, Plain},
@@ -27,6 +34,10 @@ pub struct Runner {
     poison: Poison,
     events: RingBuf<MapData>,
     sessions: Array<MapData, Plain<Session>>,
+    complaints: PerCpuArray<MapData, u64>,
+    fragments: Array<MapData, [u64; FLOW_WAYS]>,
+    /// Whether a fragment has been seen that the program may remember.
+    has_fragments: bool,
     held: Snapshot,
     pins: PathBuf,
 }
@@ -51,9 +62,11 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
         let mut kernel = Kernel::open(&pins)?;
         let events = kernel.take_events().context("the events were already taken")?;
         let poison = Poison::around(kernel.program()?)?;
-        let path = pins.join(format!("v{LAYOUT_VERSION}/sessions"));
-        let sessions = Map::Array(MapData::from_pin(path)?).try_into()?;
-        run(&mut Runner { kernel, poison, events, sessions, held: Snapshot::default(), pins })
+        let complaints = map(&pins, "complaints")?.try_into()?;
+        let fragments = map(&pins, "fragments")?.try_into()?;
+        let sessions = map(&pins, "sessions")?.try_into()?;
+        let (held, has_fragments) = (Snapshot::default(), true);
+        run(&mut Runner { kernel, poison, events, complaints, fragments, has_fragments, sessions, held, pins })
     })?
 }
 
@@ -91,7 +104,7 @@ impl Runner {
     /// Forgets the flows, fragments and sessions of former cases, and runs the packets that come before this one's.
     fn run_before(&mut self, case: &Case) -> Result<()> {
         self.forget_flows();
-        self.forget_fragments()?;
+        self.forget_fragments(case)?;
         self.change_sessions(|_| SessionState::EMPTY)?;
         if case.before.is_empty() {
             return Ok(());
@@ -133,28 +146,24 @@ impl Runner {
     }
 
     /// Forgets the packets whose first fragments have been seen.
-    fn forget_fragments(&self) -> Result<()> {
-        let mut fragments = Array::<_, [u64; FLOW_WAYS]>::try_from(self.map("fragments")?)?;
-        for set in 0..FRAGMENT_SETS {
-            fragments.set(set, &[0; FLOW_WAYS], 0)?;
+    fn forget_fragments(&mut self, case: &Case) -> Result<()> {
+        // There are thousands of sets, and few cases fill any.
+        if self.has_fragments {
+            for set in 0..FRAGMENT_SETS {
+                self.fragments.set(set, &[0; FLOW_WAYS], 0)?;
+            }
         }
+        let frames = case.before.iter().map(|before| &before.frame).chain([&case.frame]);
+        self.has_fragments = frames.into_iter().any(|frame| is_fragment(frame));
         Ok(())
     }
 
     /// Lets the datapath complain of packets at once, or not for a long time.
-    fn let_complain(&self, may: bool) -> Result<()> {
-        let mut due = PerCpuArray::<_, u64>::try_from(self.map("complaints")?)?;
+    fn let_complain(&mut self, may: bool) -> Result<()> {
         let cpus = nr_cpus().map_err(|(_, error)| error)?;
         let due_ns = if may { 0 } else { u64::MAX };
-        due.set(0, PerCpuValues::try_from(vec![due_ns; cpus.get() as usize])?, 0)?;
+        self.complaints.set(0, PerCpuValues::try_from(vec![due_ns; cpus.get() as usize])?, 0)?;
         Ok(())
-    }
-
-    /// A map, by its pin.
-    fn map(&self, name: &str) -> Result<Map> {
-        let pin = self.pins.join(format!("v{LAYOUT_VERSION}")).join(name);
-        let data = MapData::from_pin(&pin).with_context(|| pin.display().to_string())?;
-        Ok(Map::from_map_data(data)?)
     }
 
     /// All counters, also those that are zero.
@@ -192,6 +201,18 @@ const fn earlier(state: SessionState, seconds: u64) -> SessionState {
     const MASK: u64 = ((1 << 28) - 1) << 16;
     let word = state.word();
     SessionState::from_word(word & !MASK | word.wrapping_sub(seconds << 16) & MASK)
+}
+
+/// A map, by its pin.
+fn map(pins: &Path, name: &str) -> Result<Map> {
+    let pin = pins.join(format!("v{LAYOUT_VERSION}")).join(name);
+    let data = MapData::from_pin(&pin).with_context(|| pin.display().to_string())?;
+    Ok(Map::from_map_data(data)?)
+}
+
+fn is_fragment(frame: &[u8]) -> bool {
+    let mut place = None;
+    parse::packet(&MemoryFrame::new(&mut frame.to_vec(), 0, 0), &mut place).is_some_and(Packet::is_fragment)
 }
 
 /// What was counted between two readings.

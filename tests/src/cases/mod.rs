@@ -36,6 +36,7 @@ mod poison;
 mod ports;
 mod prefixes;
 mod quic;
+mod rare;
 mod receivers;
 mod service;
 mod sources;
@@ -334,6 +335,7 @@ pub fn table() -> Vec<Case> {
         sources::cases(),
         affinity::cases(),
         errors::cases(),
+        rare::cases(),
         too_big::cases(),
         nonsense::cases(),
         receivers::cases(),

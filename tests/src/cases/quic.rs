@@ -3,6 +3,7 @@
 //! In each service of this file the ring gives everything to the backend `ring`. The others have ids, too, and no share:
 //! what they get, they get by id.
 
+mod errors;
 mod forms;
 mod servers;
 
@@ -181,5 +182,5 @@ fn moving(snapshot: &mut Snapshot) {
 
 pub(super) fn cases() -> Vec<Case> {
     let sites = SITES.iter().flat_map(Site::cases);
-    sites.chain(forms::cases()).chain(servers::cases()).collect()
+    sites.chain(errors::cases()).chain(forms::cases()).chain(servers::cases()).collect()
 }

@@ -8,6 +8,7 @@
 mod laws;
 mod mutation;
 mod random;
+mod rare;
 
 use std::{cell::OnceCell, collections::BTreeSet, fmt::Write};
 

@@ -1,6 +1,6 @@
 //! Ways to change a frame so that it is wrong in a way that nobody has thought of.
 
-use super::random::Random;
+use super::{random::Random, rare};
 use crate::packet::repair;
 
 /// The longest frame that mutations make, in bytes: a jumbo frame with more than one header in front.
@@ -32,7 +32,9 @@ pub(super) fn mutate(frame: &[u8], other: &[u8], random: &mut Random) -> Vec<u8>
 }
 
 fn change(frame: &mut Vec<u8>, other: &[u8], random: &mut Random) {
-    match random.below(10) {
+    match random.below(12) {
+        10 => rare::complain(frame, random),
+        11 => rare::cut(frame, random),
         0 | 1 => flip(frame, random),
         2 | 3 => set_byte(frame, random),
         4 | 5 => set_word(frame, random),

@@ -21,6 +21,11 @@ pub fn short(id: &[u8]) -> Vec<u8> {
 
 /// A packet with a long header: the type's two bits, the version, and the destination's connection id.
 pub fn long(kind: u8, version: u32, id: &[u8]) -> Vec<u8> {
-    let source_id = [8, 1, 2, 3, 4, 5, 6, 7, 8];
-    [&[0xc0 | kind << 4], &version.to_be_bytes()[..], &[id.len() as u8], id, &source_id, &PROTECTED].concat()
+    long_from(kind, version, id, &[1, 2, 3, 4, 5, 6, 7, 8])
+}
+
+/// The same with the source's connection id.
+pub fn long_from(kind: u8, version: u32, id: &[u8], source: &[u8]) -> Vec<u8> {
+    let lengths = [[id.len() as u8], [source.len() as u8]];
+    [&[0xc0 | kind << 4], &version.to_be_bytes()[..], &lengths[0], id, &lengths[1], source, &PROTECTED].concat()
 }
