@@ -24,9 +24,9 @@ pub fn run(case: &Case, world: &World) -> Observation {
         sessions: Rc::default(),
         fragments: Rc::new(FlowMemory::new(1, BEGIN_S)),
     };
-    let world_before = case.world_before();
     for before in &case.before {
-        run_alone(&case.with_frame(before.frame.clone()).from(before.ingress), &world_before.snapshot, &memories);
+        let alone = case.with_frame(before.frame.clone()).from(before.ingress);
+        run_alone(&alone, &case.world_before().snapshot, &memories);
         memories.flows.pass(before.later_s);
     }
     run_alone(case, &world.snapshot, &memories)

@@ -45,7 +45,10 @@ mod transport;
 mod truncated;
 mod vlan;
 
-use std::{net::IpAddr, sync::LazyLock};
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock, OnceLock},
+};
 
 use lb_common::{DropReason, ListKind};
 use lb_userspace::plan::Snapshot;
@@ -80,6 +83,8 @@ pub struct Case {
     pub host_only: Option<&'static str>,
     /// What came before, and is not looked at.
     before: Vec<Before>,
+    /// The tables that it met, planned when they are first wanted.
+    world_before: Arc<OnceLock<World>>,
     /// `None` for the world as it is by default.
     setup: Option<Setup>,
     /// What has become of that since the packets before; `None`: nothing.
@@ -133,6 +138,7 @@ impl Case {
             is_exhausted: false,
             host_only: None,
             before: Vec::new(),
+            world_before: Arc::default(),
             setup: None,
             changed: None,
             edit: |_| {},
@@ -152,6 +158,7 @@ impl Case {
     /// The configuration or the next hops are others.
     fn with(mut self, change: impl FnOnce(&mut Setup)) -> Self {
         change(self.setup.get_or_insert_default());
+        self.world_before = Arc::default();
         self
     }
 
@@ -184,6 +191,7 @@ impl Case {
     /// The tables hold what the planner would never write.
     fn with_tables(mut self, edit: fn(&mut Snapshot)) -> Self {
         self.edit = edit;
+        self.world_before = Arc::default();
         self
     }
 
@@ -288,8 +296,8 @@ impl Case {
     }
 
     /// The tables that the packets before it met.
-    fn world_before(&self) -> World {
-        self.planned(self.setup.as_ref())
+    fn world_before(&self) -> &World {
+        self.world_before.get_or_init(|| self.planned(self.setup.as_ref()))
     }
 
     fn planned(&self, setup: Option<&Setup>) -> World {
