@@ -16,6 +16,8 @@ impl Features {
     pub const NAT: u64 = 4;
     /// A service has a prefix of addresses.
     pub const PREFIXES: u64 = 8;
+    /// A service uses `full-nat`, so ICMP errors may be about sessions.
+    pub const FULL_NAT: u64 = 16;
 }
 
 /// The one element of the `settings` array.

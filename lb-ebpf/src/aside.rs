@@ -12,7 +12,7 @@ use crate::{
     deliver::{self, Part},
     frame::Frame,
     parse::{self, Packet, Transport, quoted},
-    policy, reply, service, settle,
+    policy, reply, service, sessions, settle,
     tables::Tables,
     verdict::Way,
 };
@@ -45,6 +45,7 @@ impl Places {
 pub(crate) fn process(frame: &mut impl Frame, tables: &impl Tables) -> Way {
     match tables.aside(frame) {
         Way::BACK => tables.back(frame),
+        Way::SESSIONS => tables.session_error(frame),
         way => way,
     }
 }
@@ -74,6 +75,9 @@ fn attend(frame: &mut impl Frame, tables: &impl Tables, places: &mut Places) -> 
     let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
     let choice = if packet.transport == Transport::Error {
         let quoted = quoted::reversed(frame, packet, &mut places.quoted);
+        if settings.features & Features::FULL_NAT != 0 && sessions::is_about_session(quoted, settings, tables)? {
+            return Ok(Way::SESSIONS);
+        }
         concerned(frame, packet, quoted, settings, tables)?
     } else if packet.is_later_fragment() {
         follow(frame, packet, settings, tables)?
@@ -102,10 +106,6 @@ fn concerned<'t>(
     policy::check(packet)?;
     let quoted = quoted.ok_or(DropReason::IcmpUnknown)?;
     let service = service::find(quoted, settings, tables)?.ok_or(DropReason::IcmpUnknown)?;
-    // Errors about sessions are not translated.
-    if service.has_sessions() {
-        return Err(DropReason::IcmpUnknown);
-    }
     // Any router may have sent it: whether a source may use the service is asked of the client.
     service::admit(quoted, service, tables)?;
     balance::choose(frame, quoted, &service, Access::Look, settings, tables).map(Some)
@@ -121,7 +121,7 @@ fn lead<'t>(
 ) -> Result<Option<Choice<'t>>, DropReason> {
     let Some(service) = service::find(packet, settings, tables)? else { return Ok(None) };
     policy::check(packet)?;
-    // Nor are fragments; without the later ones, the first is of no use.
+    // Fragments of sessions are not translated; without the later ones, the first is of no use.
     if service.has_sessions() {
         return Err(DropReason::FragmentUnknown);
     }

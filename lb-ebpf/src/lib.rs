@@ -89,14 +89,14 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     let Some(service) = service::find(packet, settings, tables)? else {
         return reply::translate(frame, packet, settings, tables);
     };
+    if service.has_sessions() {
+        return Ok(Way::SESSIONS);
+    }
     policy::check(packet)?;
     if service.is_address() {
         return Ok(echo::answer(frame, packet));
     }
     service::admit(packet, service, tables)?;
-    if service.has_sessions() {
-        return Ok(Way::SESSIONS);
-    }
     let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
     deliver::to(frame, packet, Part::Packet, choice, tables)
 }

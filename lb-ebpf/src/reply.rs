@@ -71,7 +71,7 @@ pub(crate) fn by_route(
             let hop = Hop { ifindex, mac: &mac, source_mac: &source_mac, vlan: 0 };
             match rewrite {
                 Rewrite::Reply(service) => deliver::reply(frame, packet, part, service, hop),
-                Rewrite::Both(source, destination) => deliver::between(frame, packet, source, destination, hop),
+                Rewrite::Both(source, destination) => deliver::between(frame, packet, part, source, destination, hop),
             }
         }
         Route::Unresolved { ifindex, address } => {

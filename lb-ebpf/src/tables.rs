@@ -89,6 +89,9 @@ pub trait Tables {
     /// The road of services with sessions: [`crate::sessions::road`].
     fn sessions(&self, frame: &mut impl Frame) -> Way;
 
+    /// The road of ICMP errors about sessions: [`crate::sessions::error_road`].
+    fn session_error(&self, frame: &mut impl Frame) -> Way;
+
     /// Brings a packet to where its session says: what [`crate::sessions::carry`] does. It is asked of the tables for the same
     /// reason, and so that the road of the other deliveries stays as short as it is without this one.
     ///
@@ -96,6 +99,19 @@ pub trait Tables {
     ///
     /// The reason to drop the packet; [`DropReason::SessionUnknown`] if it has no session.
     fn carry(&self, frame: &mut impl Frame, packet: &Packet, service: &ServiceValue) -> Result<Way, DropReason>;
+
+    /// Brings an ICMP error about a session to where it belongs: what [`crate::sessions::carry_error`] does.
+    ///
+    /// # Errors
+    ///
+    /// The reason to drop it.
+    fn carry_error(
+        &self,
+        frame: &mut impl Frame,
+        packet: &Packet,
+        quoted: &Packet,
+        service: &ServiceValue,
+    ) -> Result<Way, DropReason>;
 
     /// Opens the session of a packet that has none: what [`crate::sessions::open`] does.
     ///

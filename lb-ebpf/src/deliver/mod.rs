@@ -68,12 +68,13 @@ pub(crate) fn to(
 pub(crate) fn between(
     frame: &mut impl Frame,
     packet: &Packet,
+    part: Part<'_>,
     source: Endpoint<'_>,
     destination: Endpoint<'_>,
     hop: Hop<'_>,
 ) -> Result<Way, DropReason> {
     spend_ttl(frame, packet)?;
-    nat::both(frame, packet, source, destination)?;
+    nat::both(frame, packet, part, source, destination)?;
     link::forward(frame, packet, hop)
 }
 

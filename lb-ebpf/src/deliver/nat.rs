@@ -26,17 +26,20 @@ pub(crate) struct Endpoint<'a> {
     pub(crate) port: u16,
 }
 
-/// Replaces source and destination.
+/// Replaces source and destination. Whoever may have sent an error, the ends that get it see it come from the other one.
 #[inline(always)]
 pub(super) fn both(
     frame: &mut impl Frame,
     packet: &Packet,
+    part: Part<'_>,
     source: Endpoint<'_>,
     destination: Endpoint<'_>,
 ) -> Result<(), DropReason> {
-    let ends = [(End::Source, source), (End::Destination, destination)];
-    let [first, second] = ends.map(|(end, to)| rewrite(frame, packet, end, to.address, to.port));
-    first.and(second).ok_or(DropReason::Inconsistent)
+    if let Part::Error(_) = part {
+        quote::replace_source(frame, packet, source.address).ok_or(DropReason::Inconsistent)?;
+    }
+    translate(frame, packet, part, End::Source, source.address, source.port)?;
+    translate(frame, packet, part, End::Destination, destination.address, destination.port)
 }
 
 /// Addresses a client's packet to the backend.

@@ -48,6 +48,17 @@ pub(super) fn rewrite(
     Some(())
 }
 
+/// Gives the error another source, whoever has sent it.
+#[inline(always)]
+pub(super) fn replace_source(frame: &mut impl Frame, outer: &Packet, address: &Address) -> Option<()> {
+    let pseudo = rewrite_address(frame, outer, End::Source, address)?;
+    if !outer.is_v4() {
+        let header = frame.header_mut::<Icmp>(outer.transport_offset)?;
+        header.checksum = pseudo.apply(header.checksum);
+    }
+    Some(())
+}
+
 /// Returns what has changed for the error's own checksum.
 #[inline(always)]
 fn rewrite_quote(

@@ -27,7 +27,7 @@ use crate::{
     quic::sluice_quic,
     roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_refuse, sluice_road},
     scratch, services,
-    sessions::{sluice_carry, sluice_open, sluice_sessions, unpack},
+    sessions::{sluice_carry, sluice_carry_error, sluice_open, sluice_session_error, sluice_sessions, unpack},
 };
 
 #[map(name = "settings")]
@@ -167,8 +167,24 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn session_error(&self, _: &mut impl Frame) -> Way {
+        Way::from_word(sluice_session_error(self.context))
+    }
+
+    #[inline(always)]
     fn carry(&self, _: &mut impl Frame, packet: &Packet, service: &ServiceValue) -> Result<Way, DropReason> {
         unpack(sluice_carry(self.context, packet, service.word())).map(Way::from_word)
+    }
+
+    #[inline(always)]
+    fn carry_error(
+        &self,
+        _: &mut impl Frame,
+        packet: &Packet,
+        quoted: &Packet,
+        service: &ServiceValue,
+    ) -> Result<Way, DropReason> {
+        unpack(sluice_carry_error(self.context, packet, quoted, service.word())).map(Way::from_word)
     }
 
     #[inline(always)]

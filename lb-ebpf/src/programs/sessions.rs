@@ -15,7 +15,7 @@ use lb_common::{
 };
 use lb_ebpf::{
     parse::Packet,
-    sessions::{Cell, Directory, Ports, SessionTable, carry, free_port, open, road},
+    sessions::{Cell, Directory, Ports, SessionTable, carry, carry_error, error_road, free_port, open, road},
     verdict::Way,
 };
 
@@ -48,6 +48,15 @@ pub(crate) extern "C" fn sluice_sessions(context: *mut xdp_md) -> u32 {
     road(&mut frame, &tables).word()
 }
 
+/// [`error_road`] as a global function; returns the word of a [`Way`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_session_error(context: *mut xdp_md) -> u32 {
+    // SAFETY: as in `sluice_sessions`.
+    let (mut frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
+    error_road(&mut frame, &tables).word()
+}
+
 /// [`carry`] as a global function. Its answer is a verdict's word, or a drop's reason above it.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -58,6 +67,25 @@ pub(crate) extern "C" fn sluice_carry(context: *mut xdp_md, packet: *const Packe
     // SAFETY: as above.
     let (mut frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
     pack(carry(&mut frame, packet, &service, &tables).map(Way::word))
+}
+
+/// [`carry_error`] as a global function, with an answer as that of [`sluice_carry`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_carry_error(
+    context: *mut xdp_md,
+    packet: *const Packet,
+    quoted: *const Packet,
+    service: u64,
+) -> u64 {
+    // SAFETY: as in `sluice_carry`.
+    let (Some(packet), Some(quoted)) = (unsafe { (packet.as_ref(), quoted.as_ref()) }) else {
+        return pack(Err(DropReason::Inconsistent));
+    };
+    let Some(service) = ServiceValue::from_word(service) else { return pack(Err(DropReason::Inconsistent)) };
+    // SAFETY: as in `sluice_carry`.
+    let (mut frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
+    pack(carry_error(&mut frame, packet, quoted, &service, &tables).map(Way::word))
 }
 
 /// [`open`] as a global function. Its answer is 0, or a drop's reason as in [`sluice_carry`].

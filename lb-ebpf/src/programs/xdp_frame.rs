@@ -1,6 +1,6 @@
 //! A [`Frame`] over an XDP context.
 
-use core::ptr::NonNull;
+use core::{hint::black_box, ptr::NonNull};
 
 use aya_ebpf::{
     bindings::xdp_md,
@@ -64,8 +64,11 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn ingress(&self) -> u32 {
+        // The verifier wants to see the context and the field's offset in one instruction. Where two ways come together LLVM
+        // would make one load of two, of an address that each has worked out; not of a context that it knows nothing of.
+        let context = black_box(self.context);
         // SAFETY: see `bounds`.
-        unsafe { (*self.context).ingress_ifindex }
+        unsafe { (*context).ingress_ifindex }
     }
 
     #[inline(always)]

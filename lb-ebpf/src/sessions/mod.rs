@@ -5,6 +5,7 @@
 //! to. Only a TCP SYN and a datagram open one. A session decides the backend for as long as that one serves, whatever the ring
 //! says; so this delivery needs neither flow table nor unsettled rows.
 
+mod errors;
 mod open;
 mod rules;
 
@@ -14,11 +15,16 @@ use lb_common::{
     BackendFlags, DirectoryEntry, DropReason, NodeAddress, Second, ServiceValue, Session, SessionId, SessionState,
 };
 
-pub use self::open::{Ports, free_port, open};
+pub(crate) use self::errors::is_about_session;
+pub use self::{
+    errors::{carry_error, error_road},
+    open::{Ports, free_port, open},
+};
 use crate::{
     deliver::{self, Endpoint, Hop, Part},
     frame::Frame,
     parse::{self, Packet, Transport},
+    policy,
     reply::{self, Rewrite},
     service, settle,
     tables::Tables,
@@ -76,7 +82,7 @@ pub trait Cell {
     fn write(&self, session: &Session);
 }
 
-/// The road of packets to services with sessions, which the main road has let in. The frame is read again, because the kernel's
+/// The road of packets to services with sessions, which the firewall has let in. The frame is read again, because the kernel's
 /// verifier looks at this road by itself, and so that it has the whole stack.
 #[inline(always)]
 pub fn road(frame: &mut impl Frame, tables: &impl Tables) -> Way {
@@ -101,7 +107,10 @@ fn translate(
     service: &ServiceValue,
     tables: &impl Tables,
 ) -> Result<Way, DropReason> {
+    // What comes to the node's own address is nobody's to judge.
     if !service.is_node_address() {
+        policy::check(packet)?;
+        service::admit(packet, *service, tables)?;
         tables.count_service(service.id.into(), packet.frame_bytes as u64, packet.opens_flow() as u64);
     }
     let way = match tables.carry(frame, packet, service) {
@@ -126,16 +135,26 @@ pub fn carry(
     service: &ServiceValue,
     tables: &impl SessionTable,
 ) -> Result<Way, DropReason> {
-    if service.is_node_address() { back(frame, packet, service, tables) } else { forth(frame, packet, tables) }
+    if service.is_node_address() {
+        // What no session expects is the node's own.
+        let Some(cell) = rules::answered(packet, service.id.into(), tables) else { return Ok(Way::PASS) };
+        return back(frame, packet, Part::Packet, &cell.session(), tables);
+    }
+    let settings = tables.settings().ok_or(DropReason::Inconsistent)?;
+    let flow = packet.flow();
+    let id = rules::known(packet, &flow, flow.hash(&settings.hash_key), tables).ok_or(DropReason::SessionUnknown)?;
+    forth(frame, packet, Part::Packet, id, tables)
 }
 
 /// From the client to the backend.
 #[inline(always)]
-fn forth(frame: &mut impl Frame, packet: &Packet, tables: &impl SessionTable) -> Result<Way, DropReason> {
-    let settings = tables.settings().ok_or(DropReason::Inconsistent)?;
-    let flow = packet.flow();
-    let hash = flow.hash(&settings.hash_key);
-    let id = rules::known(packet, &flow, hash, tables).ok_or(DropReason::SessionUnknown)?;
+fn forth(
+    frame: &mut impl Frame,
+    packet: &Packet,
+    part: Part<'_>,
+    id: SessionId,
+    tables: &impl SessionTable,
+) -> Result<Way, DropReason> {
     // An address that was taken away takes its sessions with it.
     let node =
         tables.node_address(id.address()).filter(|node| node.first_port != 0).ok_or(DropReason::SessionUnknown)?;
@@ -152,28 +171,28 @@ fn forth(frame: &mut impl Frame, packet: &Packet, tables: &impl SessionTable) ->
     let source = Endpoint { address: &node.address, port: id.port() };
     let destination = Endpoint { address: &session.backend, port: session.backend_port };
     let hop = Hop { ifindex: backend.ifindex, mac: &backend.mac, source_mac: &backend.source_mac, vlan: backend.vlan };
-    deliver::between(frame, packet, source, destination, hop)
+    deliver::between(frame, packet, part, source, destination, hop)
 }
 
-/// From the backend to the client. What no session expects is the node's own, and passes.
+/// From the backend to the client.
 #[inline(always)]
 fn back(
     frame: &mut impl Frame,
     packet: &Packet,
-    service: &ServiceValue,
+    part: Part<'_>,
+    session: &Session,
     tables: &impl SessionTable,
 ) -> Result<Way, DropReason> {
-    let Some(cell) = rules::answered(packet, service.id.into(), tables) else { return Ok(Way::PASS) };
-    let session = cell.session();
+    let is_error = matches!(part, Part::Error(_));
     // The kernel is asked for the way of the packet that leaves.
     let translated = Packet {
         source: session.service,
         destination: session.client,
-        source_port: session.service_port,
-        destination_port: session.client_port,
+        source_port: if is_error { 0 } else { session.service_port },
+        destination_port: if is_error { 0 } else { session.client_port },
         ..*packet
     };
     let source = Endpoint { address: &session.service, port: session.service_port };
     let destination = Endpoint { address: &session.client, port: session.client_port };
-    reply::by_route(frame, packet, Part::Packet, &translated, Rewrite::Both(source, destination), tables)
+    reply::by_route(frame, packet, part, &translated, Rewrite::Both(source, destination), tables)
 }

@@ -27,14 +27,36 @@ pub(super) fn known(packet: &Packet, flow: &Flow, hash: u64, tables: &impl Sessi
 }
 
 /// The session of a packet that was sent to a node's address, if it comes from that session's backend.
-///
-/// Whoever has a packet that names the node's end of a session, and is no answer of the backend, finds the session by
-/// [`SessionId::new`] in the same way.
 #[inline(always)]
 pub(super) fn answered<'t>(packet: &Packet, address: u32, tables: &'t impl SessionTable) -> Option<impl Cell + 't> {
     let cell = tables.session(SessionId::new(address, is_tcp(packet), packet.destination_port))?;
-    let wanted = |session: &Session, _| session.backend == packet.source && session.backend_port == packet.source_port;
+    let wanted = |session: &Session, _| is_from(packet, session);
     touch(&cell, packet, false, tables, wanted).then_some(cell)
+}
+
+/// The session of the packet that an ICMP error from the client's side is about: as [`known`] says, but nothing is noted.
+#[inline(always)]
+pub(super) fn recalled(packet: &Packet, flow: &Flow, hash: u64, tables: &impl SessionTable) -> Option<SessionId> {
+    let set = tables.directory(DirectoryPlace::of(hash, 0).set())?;
+    let (_, entry) = find(&set, |entry| entry.is_of(hash))?;
+    let id = entry.session();
+    let cell = tables.session(id)?;
+    let is_it = |session: &Session| id.is_tcp() == is_tcp(packet) && session.is_of(flow) && serves(session, tables);
+    (cell.state().is_open() && is_it(&cell.session())).then_some(id)
+}
+
+/// The same for an error from the backend's side: as [`answered`] says.
+#[inline(always)]
+pub(super) fn asked<'t>(packet: &Packet, address: u32, tables: &'t impl SessionTable) -> Option<impl Cell + 't> {
+    let cell = tables.session(SessionId::new(address, is_tcp(packet), packet.destination_port))?;
+    let is_it = is_from(packet, &cell.session());
+    (cell.state().is_open() && is_it).then_some(cell)
+}
+
+/// Whether a packet comes from the session's backend.
+#[inline(always)]
+fn is_from(packet: &Packet, session: &Session) -> bool {
+    session.backend == packet.source && session.backend_port == packet.source_port
 }
 
 /// Notes a packet in its session's state; whether it was a session as `is_wanted` asks for, given the session and whether

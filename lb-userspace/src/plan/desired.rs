@@ -289,6 +289,9 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
     if !snapshot.replies.is_empty() {
         features |= Features::NAT;
     }
+    if !snapshot.node_addresses.is_empty() {
+        features |= Features::FULL_NAT;
+    }
     let (prefix_bits_v4, prefix_bits_v6) = (snapshot.prefix_lengths(true), snapshot.prefix_lengths(false));
     if prefix_bits_v4[0] | prefix_bits_v6[0] != 0 {
         features |= Features::PREFIXES;

@@ -26,7 +26,7 @@ use lb_ebpf::{
     parse::Packet,
     receiver,
     service::lookup::{self, Endpoint, ServiceTable},
-    sessions::{carry, open, road},
+    sessions::{carry, carry_error, error_road, open, road},
     tables::{Route, Tables},
     too_big::{self, Misfit},
     verdict::Way,
@@ -218,8 +218,22 @@ impl Tables for SnapshotTables<'_> {
         road(frame, self)
     }
 
+    fn session_error(&self, frame: &mut impl Frame) -> Way {
+        error_road(frame, self)
+    }
+
     fn carry(&self, frame: &mut impl Frame, packet: &Packet, service: &ServiceValue) -> Result<Way, DropReason> {
         carry(frame, packet, service, self)
+    }
+
+    fn carry_error(
+        &self,
+        frame: &mut impl Frame,
+        packet: &Packet,
+        quoted: &Packet,
+        service: &ServiceValue,
+    ) -> Result<Way, DropReason> {
+        carry_error(frame, packet, quoted, service, self)
     }
 
     fn open(&self, packet: &Packet, service: &ServiceValue) -> Result<(), DropReason> {
