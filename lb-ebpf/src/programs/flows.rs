@@ -53,7 +53,7 @@ impl FlowTable for KernelFlows {
 
 /// Seconds since the machine started, by the coarse clock, which costs a seventh of the fine one.
 #[inline(always)]
-fn seconds() -> u64 {
+pub(crate) fn seconds() -> u64 {
     // SAFETY: the helper has no preconditions.
     let nanoseconds = unsafe { bpf_ktime_get_coarse_ns() };
     nanoseconds / 1_000_000_000

@@ -11,6 +11,7 @@
 
 mod clients;
 mod flows;
+mod lists;
 mod maps;
 mod quic;
 mod runtime;

@@ -116,6 +116,7 @@ impl State {
     async fn adopt_model(&mut self, saved: Option<Document>) -> Result<Instant, DaemonError> {
         self.follow_ways().await?;
         self.liveness.follow(&self.model, |_, _| false);
+        self.compose_lists()?;
         self.synchronise()?;
         let effective = Instant::now();
         if let Some(saved) = saved {
@@ -134,6 +135,9 @@ impl State {
             tracing::error!(%error, "could not read the next hops again");
         }
         self.liveness.follow(&self.model, |_, _| false);
+        if let Err(error) = self.compose_lists() {
+            tracing::error!(%error, "could not bring the lists back");
+        }
         if let Err(error) = self.synchronise() {
             tracing::error!(%error, "could not take a failed change back");
         }

@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{api::BindError, config::ReadError, dataplane::DataplaneError, plan::PlanError, routes::RoutesError};
+use crate::{
+    api::BindError, config::ReadError, dataplane::DataplaneError, lists::ComposeError, plan::PlanError,
+    routes::RoutesError,
+};
 
 /// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +24,9 @@ pub enum DaemonError {
     /// The tables are too small for the configuration.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The lists cannot be made so.
+    #[error(transparent)]
+    Lists(#[from] ComposeError),
     /// The kernel refused something.
     #[error(transparent)]
     Dataplane(#[from] DataplaneError),
@@ -62,6 +68,6 @@ pub enum DaemonError {
 impl DaemonError {
     /// Whether the configuration is at fault (exit code 2) rather than the machine (exit code 1).
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::NoInterface { .. } | Self::Plan(_))
+        matches!(self, Self::Config(_) | Self::NoInterface { .. } | Self::Plan(_) | Self::Lists(_))
     }
 }

@@ -181,7 +181,7 @@ impl State {
     }
 
     pub(super) fn list(&self, kind: ListKind) -> Result<List, ApiError> {
-        let hits = self.kernel.counters().list(kind).map_err(ApiError::failure)?;
+        let hits = self.kernel.counters().list(kind.numbers().start).map_err(ApiError::failure)?;
         let mut prefixes = prefixes(&self.model.firewall, kind).to_vec();
         prefixes.sort_unstable();
         let prefixes = prefixes.iter().map(ToString::to_string).collect();

@@ -23,6 +23,7 @@ use crate::{
     config::Document,
     dataplane::{self, Kernel},
     health::{Checker, Report},
+    lists::{ComposeError, Extras, Lists},
     model::{Backend, Model, Moment, Service},
     plan::{self, Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) kernel: Kernel,
     /// What the kernel's tables hold.
     pub(super) snapshot: Snapshot,
+    /// What should be on the firewall's lists.
+    pub(super) lists: Arc<Lists>,
     /// Where services and backends stand in the tables.
     pub(super) places: Places,
     pub(super) liveness: Liveness,
@@ -103,6 +106,7 @@ impl State {
             model,
             kernel,
             snapshot,
+            lists: Arc::default(),
             places: Places::default(),
             liveness: Liveness::default(),
             next_hops: Arc::default(),
@@ -131,6 +135,7 @@ impl State {
         self.follow_ways().await?;
         self.rediscover().await;
         self.interfaces = wanted;
+        self.compose_lists()?;
         // Slots that the former daemon was waiting to reuse look free: no entry may name them when they are given away.
         census::take(&self.kernel, &self.snapshot, &self.places.keeps, clock::now_s())?;
         // The tables first: a new program must never see half of them.
@@ -152,6 +157,12 @@ impl State {
             self.next_hops = self.routes.set_destinations(wanted.clone()).await?;
             self.destinations = wanted;
         }
+        Ok(())
+    }
+
+    /// Works out what should be on the lists.
+    pub(super) fn compose_lists(&mut self) -> Result<(), ComposeError> {
+        self.lists = Lists::compose(&self.model.firewall, &Extras::default(), &self.snapshot.lists)?;
         Ok(())
     }
 
@@ -275,6 +286,7 @@ impl State {
         let inputs = Inputs {
             model: &self.model,
             health: &|service, backend| liveness.health(service, backend, now_s),
+            lists: &self.lists,
             next_hops: &self.next_hops,
             hash_key: HashKey::expand(secret),
             devices: &devices,

@@ -9,7 +9,7 @@ mod network;
 mod ports;
 mod server_id;
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 pub use lb_common::{ConnectionIds, Delivery, ListKind, PortSpan};
@@ -267,6 +267,46 @@ pub struct Firewall {
     pub allow: Vec<IpNet>,
     /// Sources whose packets are dropped.
     pub deny: Vec<IpNet>,
+    /// The lists besides these two.
+    pub lists: Vec<NamedList>,
+    /// What is written with an entry of a list, by the list's name and the entry's prefix.
+    pub remarks: BTreeMap<(String, IpNet), Remark>,
+}
+
+impl Firewall {
+    /// The entries of the list that is called like its kind.
+    pub fn entries(&self, kind: ListKind) -> &[IpNet] {
+        match kind {
+            ListKind::Allow => &self.allow,
+            ListKind::Deny => &self.deny,
+        }
+    }
+}
+
+/// A list with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedList {
+    /// The name that commands use.
+    pub name: String,
+    /// What a match means.
+    pub action: ListKind,
+    /// The services that it is for; empty: all packets.
+    pub services: Vec<String>,
+    /// Sources.
+    pub entries: Vec<IpNet>,
+    /// A file with more of them.
+    pub file: Option<PathBuf>,
+    /// Whether it may cover services, backends, this node, or everything.
+    pub force: bool,
+}
+
+/// What is written with an entry of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remark {
+    /// Why it is there.
+    pub reason: Option<String>,
+    /// Whether it may cover services, backends, this node, or everything.
+    pub force: bool,
 }
 
 /// Where a running Sluice keeps its things; the same for the daemon and the commands that talk to it.

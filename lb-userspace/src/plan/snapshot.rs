@@ -6,9 +6,10 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, PortBlock, ReplyValue, Row, ServiceValue, Settings};
 
 use super::Change;
+use crate::lists::{Lists, Scopes};
 
 /// The contents of every table that the control plane writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +30,10 @@ pub struct Snapshot {
     pub backends: BTreeMap<u16, BackendValue>,
     /// The sources of `nat` replies.
     pub replies: BTreeMap<EndpointKey, ReplyValue>,
-    /// The prefixes of the lists.
-    pub prefixes: BTreeSet<(ListKind, IpNet)>,
+    /// What is on the firewall's lists.
+    pub lists: Arc<Lists>,
+    /// Which of them apply to which packets.
+    pub scopes: Scopes,
     /// The interfaces that packets may be redirected to.
     pub devices: BTreeSet<u32>,
 }
@@ -56,8 +59,8 @@ impl Snapshot {
             Change::RemoveSource(service, source) => drop(self.sources.remove(&(*service, *source))),
             Change::PutReply(key, value) => drop(self.replies.insert(*key, *value)),
             Change::RemoveReply(key) => drop(self.replies.remove(key)),
-            Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),
-            Change::RemovePrefix(list, prefix) => drop(self.prefixes.remove(&(*list, *prefix))),
+            Change::PutLists(lists) => self.lists = Arc::clone(lists),
+            Change::PutScopes(scopes) => self.scopes = (**scopes).clone(),
             Change::PutSettings(settings) => self.settings = **settings,
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{MapData, RingBuf};
-use lb_common::{Address, DropReason, Event, Hits, ListKind, RowState, Traffic};
+use lb_common::{Address, DropReason, Event, Hits, RowState, Traffic};
 use lb_userspace::{
     dataplane::{self, Kernel},
     plan::Snapshot,
@@ -93,8 +93,12 @@ impl Runner {
         for &slot in world.slots.values() {
             counts.backends.insert(slot, counters.backend(slot)?);
         }
-        for kind in ListKind::ALL {
-            counts.lists.insert(kind, counters.list(kind)?);
+        for (&number, list) in &world.snapshot.lists.0 {
+            counts.lists.insert(number, counters.list(number)?);
+            for (net, _) in list.own.iter() {
+                let hits = counters.list_entry(number, net)?.context("an entry that does not count")?;
+                counts.list_entries.insert((number, net), hits);
+            }
         }
         for &reason in DropReason::ALL {
             counts.drops.insert(reason, counters.drops(reason)?);
@@ -126,6 +130,7 @@ fn since(before: &Counts, after: &Counts) -> Counts {
         services: growth(&before.services, &after.services, traffic),
         backends: growth(&before.backends, &after.backends, traffic),
         lists: growth(&before.lists, &after.lists, hits),
+        list_entries: growth(&before.list_entries, &after.list_entries, hits),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use ipnet::IpNet;
-use lb_common::{ListKind, MAX_PREFIXES};
+use lb_common::ListKind;
 
 use super::{section::Section, value::Value};
 use crate::{
@@ -19,7 +19,7 @@ pub(super) fn read(value: Option<Value<'_>>, report: &mut Report<'_>) -> Firewal
     };
     let mut list =
         |kind: ListKind| section.get(kind.name()).map(|value| prefixes(&value, kind, report)).unwrap_or_default();
-    Firewall { allow: list(ListKind::Allow), deny: list(ListKind::Deny) }
+    Firewall { allow: list(ListKind::Allow), deny: list(ListKind::Deny), ..Firewall::default() }
 }
 
 /// The prefixes of a list, in the order of the document. One that stands there twice is kept once: lists are merged
@@ -30,14 +30,6 @@ fn prefixes(value: &Value<'_>, kind: ListKind, report: &mut Report<'_>) -> Vec<I
     for element in value.elements(report) {
         let parsed = element.parsed(|text| prefix::for_list(text, kind), report);
         prefixes.extend(parsed.filter(|prefix| seen.insert(*prefix)));
-    }
-    let v4 = prefixes.iter().filter(|prefix| prefix.addr().is_ipv4()).count();
-    for (family, count) in [("IPv4", v4), ("IPv6", prefixes.len() - v4)] {
-        if count > MAX_PREFIXES as usize {
-            let message =
-                format!("`{}` has {count} {family} prefixes, and there is room for {MAX_PREFIXES}", kind.name());
-            report.error(&value.span, message, "join neighbouring prefixes into shorter ones");
-        }
     }
     prefixes
 }
