@@ -16,14 +16,14 @@ use tokio::{
 };
 
 use super::{
-    DaemonError, Keeps, Options, census, clock, drains::Drains, events, history, interfaces, liveness::Liveness,
-    request::Request, secret,
+    DaemonError, Keeps, Options, census, clock, drains::Drains, events, history, interfaces, listed::Listed,
+    liveness::Liveness, request::Request, secret,
 };
 use crate::{
     config::Document,
     dataplane::{self, Kernel},
     health::{Checker, Report},
-    lists::{ComposeError, Extras, Lists},
+    lists::Lists,
     model::{Backend, Model, Moment, Service},
     plan::{self, Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
@@ -48,7 +48,9 @@ pub(super) struct State {
     pub(super) kernel: Kernel,
     /// What the kernel's tables hold.
     pub(super) snapshot: Snapshot,
-    /// What should be on the firewall's lists.
+    /// What is on the firewall's lists besides what the configuration names.
+    pub(super) listed: Listed,
+    /// What should be on them.
     pub(super) lists: Arc<Lists>,
     /// Where services and backends stand in the tables.
     pub(super) places: Places,
@@ -106,6 +108,7 @@ impl State {
             model,
             kernel,
             snapshot,
+            listed: Listed::open(&options.paths.state, Moment::now(), clock::now_s()),
             lists: Arc::default(),
             places: Places::default(),
             liveness: Liveness::default(),
@@ -135,6 +138,7 @@ impl State {
         self.follow_ways().await?;
         self.rediscover().await;
         self.interfaces = wanted;
+        self.open_list_files();
         self.compose_lists()?;
         // Slots that the former daemon was waiting to reuse look free: no entry may name them when they are given away.
         census::take(&self.kernel, &self.snapshot, &self.places.keeps, clock::now_s())?;
@@ -157,12 +161,6 @@ impl State {
             self.next_hops = self.routes.set_destinations(wanted.clone()).await?;
             self.destinations = wanted;
         }
-        Ok(())
-    }
-
-    /// Works out what should be on the lists.
-    pub(super) fn compose_lists(&mut self) -> Result<(), ComposeError> {
-        self.lists = Lists::compose(&self.model.firewall, &Extras::default(), &self.snapshot.lists)?;
         Ok(())
     }
 
@@ -231,8 +229,11 @@ impl State {
             Request::Status(reply) => drop(reply.send(self.status().await)),
             Request::Services(reply) => drop(reply.send(self.services())),
             Request::Drops(reply) => drop(reply.send(self.drops())),
-            Request::List(kind, reply) => drop(reply.send(self.list(kind))),
-            Request::ListTest(kind, address, reply) => drop(reply.send(Ok(self.list_test(kind, address)))),
+            Request::Lists(reply) => drop(reply.send(self.lists_told())),
+            Request::List(name, reply) => drop(reply.send(self.list_told(&name))),
+            Request::ListTest(name, address, reply) => drop(reply.send(self.list_test(&name, address))),
+            Request::ListExport(name, reply) => drop(reply.send(self.list_export(&name))),
+            Request::ListImport(name, text, force, reply) => drop(reply.send(self.list_import(&name, &text, force))),
             Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
             Request::Apply(request, reply) => drop(reply.send(self.apply(request).await)),
         }

@@ -14,7 +14,7 @@ impl State {
     /// Lets time pass: rows whose history nobody needs settle, slots that nobody uses are released, suspects are found to
     /// be gone, weights grow, and drains end. Costs a scan of the flow table, and only while there is anything to wait for.
     pub(super) fn tick(&mut self) -> Result<(), DaemonError> {
-        let result = self.look();
+        let result = self.sweep_lists().and(self.look());
         self.follow_drains();
         self.write_history();
         result

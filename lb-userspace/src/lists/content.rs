@@ -48,9 +48,27 @@ impl<K: Copy + Ord> Lives<K> {
         self.expiries_s.push(expires_s);
     }
 
+    fn union(&self, other: &Self) -> Self {
+        let (mut union, mut others) = (Self::default(), other.iter().peekable());
+        for (net, expires_s) in self.iter() {
+            while let Some((net, expires_s)) = others.next_if(|(other, _)| *other < net) {
+                union.push(net, expires_s);
+            }
+            let same = others.next_if(|(other, _)| *other == net);
+            union.push(net, same.map_or(expires_s, |(_, other_s)| later(expires_s, other_s)));
+        }
+        others.for_each(|(net, expires_s)| union.push(net, expires_s));
+        union
+    }
+
     fn iter(&self) -> impl Iterator<Item = (K, u32)> {
         self.nets.iter().copied().zip(self.expiries_s.iter().copied())
     }
+}
+
+/// The later of two expiries, of which 0 is never.
+fn later(one_s: u32, other_s: u32) -> u32 {
+    if one_s == 0 || other_s == 0 { 0 } else { one_s.max(other_s) }
 }
 
 impl FromIterator<(IpNet, u32)> for Own {
@@ -94,12 +112,9 @@ impl Own {
         }
     }
 
-    /// These and others together.
+    /// These and others together; what is in both expires with the later.
     pub(super) fn union(&self, other: &Self) -> Self {
-        let mut all: Vec<(IpNet, u32)> = self.iter().chain(other.iter()).collect();
-        all.sort_by_key(|(net, _)| *net);
-        all.dedup_by_key(|(net, _)| *net);
-        all.into_iter().collect()
+        Self { short: self.short.union(&other.short), long: self.long.union(&other.long), v6: self.v6.union(&other.v6) }
     }
 
     /// Every entry, and when it expires.

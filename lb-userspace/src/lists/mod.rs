@@ -2,10 +2,12 @@
 //!
 //! [`Lists`] is data: for each list a large sorted set of prefixes, which is shared and never changed, and the entries that
 //! have something of their own (a lifetime, a counter). [`ListTables`] writes the difference between two of them with plain
-//! stores into a [`Memory`]: the kernel's maps, or, for tests, the heap.
+//! stores into a [`Memory`]: the kernel's maps, or, for tests, the heap. [`formats`] reads the
+//! files that lists come in.
 
 mod compose;
 mod content;
+pub mod formats;
 mod memory;
 mod prefixes;
 mod reader;

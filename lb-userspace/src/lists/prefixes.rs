@@ -135,6 +135,18 @@ impl Prefixes {
         v4.chain(self.v6.iter().copied().map(IpNet::from))
     }
 
+    /// How many of them another one covers.
+    pub fn covered(&self) -> usize {
+        let mut around: Option<IpNet> = None;
+        let is_inside = |net: &IpNet| {
+            // In order, what covers a prefix comes before it, and whatever lies between is covered, too.
+            let is_inside = around.is_some_and(|around| around.contains(net));
+            around = if is_inside { around } else { Some(*net) };
+            is_inside
+        };
+        self.iter().filter(is_inside).count()
+    }
+
     /// Whether exactly this prefix is one of them.
     pub fn has(&self, net: IpNet) -> bool {
         match net {

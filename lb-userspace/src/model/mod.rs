@@ -274,6 +274,22 @@ pub struct Firewall {
 }
 
 impl Firewall {
+    /// The list with a name: what a match means, and its entries.
+    pub fn list(&self, name: &str) -> Option<(ListKind, &[IpNet])> {
+        let built_in = ListKind::ALL.into_iter().find(|kind| kind.name() == name);
+        let named = || self.lists.iter().find(|list| list.name == name).map(|list| (list.action, &list.entries[..]));
+        built_in.map(|kind| (kind, self.entries(kind))).or_else(named)
+    }
+
+    /// The names of all lists.
+    pub fn names(&self) -> Vec<&str> {
+        ListKind::ALL.iter().map(|kind| kind.name()).chain(self.lists.iter().map(|list| list.name.as_str())).collect()
+    }
+
+    /// What is written with an entry.
+    pub fn remark(&self, list: &str, net: IpNet) -> Remark {
+        self.remarks.get(&(list.to_owned(), net)).cloned().unwrap_or_default()
+    }
     /// The entries of the list that is called like its kind.
     pub fn entries(&self, kind: ListKind) -> &[IpNet] {
         match kind {
@@ -298,6 +314,33 @@ pub struct NamedList {
     pub file: Option<PathBuf>,
     /// Whether it may cover services, backends, this node, or everything.
     pub force: bool,
+}
+
+/// Where an entry of a list comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The configuration.
+    Config,
+    /// A command.
+    #[default]
+    Command,
+    /// A file.
+    Feed,
+    /// Somebody who bans by program.
+    Ban,
+}
+
+impl Origin {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Command => "command",
+            Self::Feed => "feed",
+            Self::Ban => "ban",
+        }
+    }
 }
 
 /// What is written with an entry of a list.

@@ -2,6 +2,7 @@
 
 mod backends;
 mod limits;
+mod lists;
 mod nat;
 mod pools;
 mod ports;
@@ -22,4 +23,5 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     }
     nat::check(&written.services, report);
     limits::check(&written.services, report);
+    lists::check(written, report);
 }

@@ -1,8 +1,10 @@
 //! Bringing the tables from one state of the lists to another, while packets are looked up in them.
 //!
-//! The order is what keeps promises: a source that is covered before and after is covered all the time. What is new is
-//! written first, entries before slots before the bits that lead to them; what is gone is removed last. In between, a /24's slot changes by one
-//! store at a time: new lengths appear, its class changes, old lengths go.
+//! Problem: a look-up reads several words one after the other, and the tables change between them; a source whose entry becomes a
+//! prefix of another length, or moves to another place, could be missed at both. Mechanism: first everything that is new is
+//! added and nothing taken away, then all packets that may have begun before are waited for, and then what is gone is
+//! removed. While entries are only added, whatever a look-up sees is at least what was there before; while they are only
+//! removed, at least what will be there. Trade-off: a change that adds and removes takes some milliseconds of waiting.
 
 mod bits;
 mod classes;
@@ -122,6 +124,16 @@ impl<M: Memory> ListTables<M> {
     ///
     /// It does not fit: the tables hold something between the two states. Bringing them back fits.
     pub fn bring_to(&mut self, to: &Arc<Lists>) -> Result<(), Full> {
+        let both = between(&self.held, to);
+        if !self.is_quiet && both != *self.held && both != **to {
+            self.step(&Arc::new(both))?;
+            self.memory.grace();
+        }
+        self.step(to)
+    }
+
+    /// Adds, or removes.
+    fn step(&mut self, to: &Arc<Lists>) -> Result<(), Full> {
         let from = Arc::clone(&self.held);
         let result = self.write(&from, to);
         self.held = if result.is_ok() { Arc::clone(to) } else { Arc::new(between(&from, to)) };
@@ -278,8 +290,8 @@ pub fn names(words: &[std::sync::atomic::AtomicU64]) -> Lists {
     Lists(lists.map(|(number, name)| (number, super::List { name, ..super::List::default() })).collect())
 }
 
-/// Both states together: what tables hold of which nobody knows how far they have come. What is in either is removed or
-/// written again by the next change.
+/// Both states together. That is also what tables hold of which nobody knows how far they have come: what is in either is
+/// removed or written again by the next change.
 fn between(from: &Lists, to: &Lists) -> Lists {
     let mut lists = BTreeMap::new();
     for (&number, list) in from.0.iter().chain(&to.0) {

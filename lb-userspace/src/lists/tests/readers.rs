@@ -57,22 +57,24 @@ fn always_v6(number: u32) -> IpAddr {
 /// Sources that no state covers, in the same /24s and prefixes.
 fn never(source: IpAddr) -> IpAddr {
     match source {
-        IpAddr::V4(v4) => (v4.to_bits() ^ 1).to_be_bytes().into(),
+        IpAddr::V4(v4) => (v4.to_bits() ^ 2).to_be_bytes().into(),
         IpAddr::V6(v6) => std::net::Ipv6Addr::from(v6.to_bits() ^ 1 << 127).into(),
     }
 }
 
 /// A state: of the sources that are covered always, and of others that come and go. Each is covered by another length, in
-/// another list, with other neighbours; the sources' last bit is 0 and no prefix is shorter than what it takes in.
+/// another list, with other neighbours; the sources' last two bits are 0, so that a stranger is in the other half of a /30.
 fn state(round: u32, sources: &[IpAddr], sometimes: &[IpAddr]) -> Arc<Lists> {
     let length = |source: &IpAddr, number: u32| {
         let choice = mixed(number ^ round << 20);
-        if source.is_ipv4() { 32 } else { [128, 127, 100, 64, 63][choice as usize % 5] }
+        if source.is_ipv4() { [32, 31][choice as usize % 2] } else { [128, 127, 100, 64, 63][choice as usize % 5] }
     };
     let mut nets: [Vec<IpNet>; 3] = Default::default();
-    let mut own = Vec::new();
+    let (mut own, mut alone) = (Vec::new(), Vec::new());
     for (number, source) in (0..).zip(sources) {
         let net = IpNet::new_assert(*source, length(source, number)).trunc();
+        // Always on one of the lists, by a prefix of changing length, beside the others.
+        alone.push(IpNet::new_assert(*source, length(source, !number)).trunc());
         match mixed(number ^ round << 16) % 4 {
             3 => own.push((net, if number % 2 == 0 { 0 } else { u32::MAX })),
             list => nets[list as usize].push(net),
@@ -84,13 +86,13 @@ fn state(round: u32, sources: &[IpAddr], sometimes: &[IpAddr]) -> Arc<Lists> {
         let length = if source.is_ipv4() { [18, 22, 24, 25, 30, 32][number % 6] } else { 64 };
         IpNet::new_assert(*source, length).trunc()
     }));
-    lists(&[(33, &nets[0], &[]), (40, &nets[1], &own), (63, &nets[2], &[])])
+    lists(&[(33, &nets[0], &[]), (40, &nets[1], &own), (50, &alone, &[]), (63, &nets[2], &[])])
 }
 
 #[test]
 fn who_is_listed_is_found_all_the_time_and_who_is_not_never() {
     // Small tables, so that entries have to move.
-    let sizes = Sizes { lines_v4: 330, lines_v6: 700, ..Sizes::LEAST };
+    let sizes = Sizes { lines_v4: 900, lines_v6: 2500, ..Sizes::LEAST };
     let memory = Arc::new(Heap::with_grace(&sizes, grace as fn()));
     let slots = Slots::read(memory.words(Region::Labels));
     let mut tables = ListTables::new(Shared(Arc::clone(&memory)), sizes, [1, 2], slots, Arc::default());
@@ -120,20 +122,21 @@ fn who_is_listed_is_found_all_the_time_and_who_is_not_never() {
 
 fn even(source: IpAddr) -> IpAddr {
     match source {
-        IpAddr::V4(v4) => (v4.to_bits() & !1).to_be_bytes().into(),
+        IpAddr::V4(v4) => (v4.to_bits() & !3).to_be_bytes().into(),
         v6 @ IpAddr::V6(_) => v6,
     }
 }
 
 fn look(memory: &Heap<fn()>, sources: &[IpAddr]) {
     for &source in sources {
-        let find = |source: IpAddr| {
-            let found = Reader::new(memory, 1000).find(&Address::from(source), u64::MAX);
+        let find = |source: IpAddr, lists: u64| {
+            let found = Reader::new(memory, 1000).find(&Address::from(source), lists);
             ENDED.fetch_add(1, Ordering::SeqCst);
             found
         };
-        assert!(!find(source).is_none(), "{source} has passed");
+        assert!(!find(source, u64::MAX).is_none(), "{source} has passed");
+        assert!(!find(source, 1 << 50).is_none(), "{source} has passed one of its lists");
         let stranger = never(source);
-        assert!(find(stranger).is_none(), "{stranger} was found");
+        assert!(find(stranger, u64::MAX).is_none(), "{stranger} was found");
     }
 }
