@@ -55,6 +55,8 @@ drop_reasons! {
     NoHeadroom = "no_headroom",
     /// The service allows only some sources, and this is none of them: see `allow_from` of the service.
     SourceNotAllowed = "source_not_allowed",
+    /// A rule of the firewall drops such packets: `sluice rules` shows which one counts them.
+    Rule = "rule",
     /// A map held what it never should. This is a fault of Sluice: please report it.
     Inconsistent = "inconsistent",
 }

@@ -16,6 +16,20 @@ impl Features {
     pub const NAT: u64 = 4;
     /// A service has a prefix of addresses.
     pub const PREFIXES: u64 = 8;
+    /// The firewall has rules.
+    pub const RULES: u64 = 32;
+}
+
+/// Which rules packets meet: one word, so that all rules are replaced at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(8))]
+pub struct RuleSettings {
+    /// The element of the `rules` array, below [`crate::RULE_BANKS`].
+    pub bank: u16,
+    /// How many of its lines there are.
+    pub lines: u16,
+    /// 1 if a rule asks for a service, so that the packet's must be looked up.
+    pub is_scoped: u32,
 }
 
 /// The one element of the `settings` array.
@@ -35,6 +49,8 @@ pub struct Settings {
     pub services: AddressFilter,
     /// The addresses in the `replies` map.
     pub replies: AddressFilter,
+    /// The rules.
+    pub rules: RuleSettings,
 }
 
 impl Settings {

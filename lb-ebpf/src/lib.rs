@@ -53,7 +53,7 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     let mut place = None;
     let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Way::PASS) };
     let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
-    firewall::admit(packet, settings, tables)?;
+    firewall::admit(frame, packet, settings, tables)?;
     let Some(service) = service::find(packet, settings, tables)? else {
         return reply::translate(frame, packet, settings, tables);
     };

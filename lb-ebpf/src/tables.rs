@@ -1,8 +1,8 @@
 //! All that the datapath knows and all that it may ask: BPF maps in the kernel, plain collections in tests.
 
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListKind, Mac, ReplyValue, Row, ServiceValue,
-    Settings,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListKind, Mac, ReplyValue, Row, RuleBlock,
+    ServiceValue, Settings,
 };
 
 use crate::{
@@ -57,6 +57,13 @@ pub trait Tables {
     /// Whether a list covers an address.
     fn listed(&self, list: ListKind, address: &Address) -> bool;
 
+    /// What the rest of the firewall says of a packet: what [`crate::firewall::screen`] says. It is asked of the tables for the
+    /// same reason as [`Tables::steer`].
+    fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<(), DropReason>;
+
+    /// A block of rules.
+    fn rules(&self, bank: u32) -> Option<&RuleBlock>;
+
     /// The kernel's way to the packet's destination.
     fn route(&self, packet: &Packet) -> Route;
 
@@ -71,6 +78,9 @@ pub trait Tables {
 
     /// Counts a packet that a list has matched.
     fn count_list(&self, list: ListKind, bytes: u64);
+
+    /// Counts a packet that a rule has matched.
+    fn count_rule(&self, rule: u32, bytes: u64);
 
     /// Counts a drop.
     fn count_drop(&self, reason: DropReason);

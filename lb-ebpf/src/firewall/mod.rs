@@ -1,13 +1,18 @@
 //! The firewall: may this packet go on? It also protects what is not a service. First match decides.
+//!
+//! Lists are asked here, on the main road. What else is configured is a side road ([`screen`]) that no packet takes where it is
+//! not: rules.
+
+pub mod rules;
 
 use lb_common::{DropReason, Features, ListKind, Settings};
 
-use crate::{parse::Packet, tables::Tables};
+use crate::{frame::Frame, parse::Packet, tables::Tables};
 
-/// Lets a packet go on, or names the reason why not: allow lists, then deny lists.
+/// Lets a packet go on, or names the reason why not: allow lists, then deny lists, then the rest.
 #[inline(always)]
-pub fn admit(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), DropReason> {
-    if settings.features & (Features::ALLOW | Features::DENY) == 0 {
+pub fn admit(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), DropReason> {
+    if settings.features & (Features::ALLOW | Features::DENY | Features::RULES) == 0 {
         return Ok(());
     }
     if settings.features & Features::ALLOW != 0 && matches(packet, ListKind::Allow, tables) {
@@ -16,7 +21,21 @@ pub fn admit(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Resu
     if settings.features & Features::DENY != 0 && matches(packet, ListKind::Deny, tables) {
         return Err(DropReason::Denied);
     }
+    if settings.features & Features::RULES != 0 {
+        return tables.screen(frame, packet);
+    }
     Ok(())
+}
+
+/// What the rest of the firewall says of a packet that no list knows.
+#[inline(always)]
+pub fn screen(
+    frame: &impl Frame,
+    packet: &Packet,
+    settings: &Settings,
+    tables: &impl Tables,
+) -> Result<(), DropReason> {
+    rules::judge(&rules::subject(frame, packet, settings, tables), packet, settings, tables)
 }
 
 /// Whether a list covers the packet's source; counts it if so.

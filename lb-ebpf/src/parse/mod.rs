@@ -89,6 +89,18 @@ impl Packet {
         }
     }
 
+    /// Whether this is a fragment, and not the first.
+    #[inline(always)]
+    pub fn is_later_fragment(&self) -> bool {
+        self.defect == Some(DropReason::FragmentUnknown)
+    }
+
+    /// Whether the packet has ports.
+    #[inline(always)]
+    pub const fn has_ports(&self) -> bool {
+        matches!(self.transport, Transport::Tcp { .. } | Transport::Udp)
+    }
+
     /// Whether the packet opens a flow: a TCP SYN.
     #[inline(always)]
     pub const fn opens_flow(&self) -> bool {

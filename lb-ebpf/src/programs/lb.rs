@@ -14,6 +14,7 @@ mod flows;
 mod maps;
 mod quic;
 mod runtime;
+mod screen;
 mod services;
 mod xdp_frame;
 

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Event, EventKind, Flow, Hits, ListKind, ListValue,
-    Mac, ReplyValue, RingElement, Row, ServiceValue, Settings, Traffic,
+    Mac, ReplyValue, RingElement, Row, RuleBlock, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
     balance::{flows::Arrival, quic::Named},
@@ -18,7 +18,7 @@ use lb_ebpf::{
     tables::{Route, Tables},
 };
 
-use crate::{clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, services};
+use crate::{clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, screen, services};
 
 #[map(name = "settings")]
 pub(crate) static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -165,6 +165,16 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn screen(&self, _: &impl Frame, packet: &Packet) -> Result<(), DropReason> {
+        screen::screen(self.context, packet)
+    }
+
+    #[inline(always)]
+    fn rules(&self, bank: u32) -> Option<&RuleBlock> {
+        screen::rules(bank)
+    }
+
+    #[inline(always)]
     fn route(&self, packet: &Packet) -> Route {
         let mut query = question(packet);
         // SAFETY: the context is the running program's; the ingress interface is where forwarding is decided.
@@ -200,6 +210,11 @@ impl Tables for KernelTables {
             hits.packets += 1;
             hits.bytes += bytes;
         }
+    }
+
+    #[inline(always)]
+    fn count_rule(&self, rule: u32, bytes: u64) {
+        screen::count_rule(rule, bytes);
     }
 
     #[inline(always)]

@@ -23,7 +23,7 @@ use tokio::{net::UnixStream, time::timeout};
 
 use super::{
     ClientError, MAX_BODY_BYTES,
-    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, RuleStatus, ServiceStatus, Status},
 };
 use crate::model::ListKind;
 
@@ -71,6 +71,11 @@ impl Client {
     /// The packets dropped.
     pub async fn drops(&self) -> Result<Drops, ClientError> {
         self.get("/v1/drops").await
+    }
+
+    /// The rules, in the order in which packets meet them.
+    pub async fn rules(&self) -> Result<Vec<RuleStatus>, ClientError> {
+        self.get("/v1/rules").await
     }
 
     /// A list's prefixes and counters.

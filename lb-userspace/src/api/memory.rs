@@ -15,7 +15,7 @@ use super::{
     Client, Control, bind, serve,
     types::{
         ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, Drops,
-        Edit, Interface, List, ListTest, ServiceStatus, Status, TrafficStatus,
+        Edit, Interface, List, ListTest, RuleStatus, ServiceStatus, Status, TrafficStatus,
     },
 };
 use crate::model::{AdminState, ListKind, Moment, Protocol};
@@ -188,6 +188,17 @@ pub(crate) fn list(kind: ListKind) -> List {
     }
 }
 
+pub(crate) fn rules() -> Vec<RuleStatus> {
+    let rule = |name: &str, action: &str, matches: &str, packets| RuleStatus {
+        name: name.to_owned(),
+        action: action.to_owned(),
+        matches: matches.to_owned(),
+        packets,
+        bytes: 60 * packets,
+    };
+    vec![rule("ssh", "pass", "tcp port 22 from 192.0.2.0/24", 100), rule("rest", "drop", "tcp port 22", 0)]
+}
+
 impl Control for Memory {
     async fn status(&self) -> Result<Status, ApiError> {
         Ok(status())
@@ -199,6 +210,10 @@ impl Control for Memory {
 
     async fn drops(&self) -> Result<Drops, ApiError> {
         Ok(drops())
+    }
+
+    async fn rules(&self) -> Result<Vec<RuleStatus>, ApiError> {
+        Ok(rules())
     }
 
     async fn list(&self, kind: ListKind) -> Result<List, ApiError> {

@@ -8,8 +8,8 @@ use std::{net::IpAddr, time::Duration};
 use ipnet::IpNet;
 
 use crate::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, Model, Moment, Node, Ports,
-    Protocol, RingSettings, ServerId, Service, Track,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Fragments, HealthCheck, Lengths, Model, Moment,
+    Node, Ports, Protocol, RingSettings, Rule, RuleAction, ServerId, Service, TcpFlags, Track,
 };
 
 use super::report::{At, Span};
@@ -20,6 +20,7 @@ pub(super) struct Written {
     pub(super) pools: Vec<WrittenPool>,
     pub(super) services: Vec<WrittenService>,
     pub(super) firewall: Firewall,
+    pub(super) rules: Vec<WrittenRule>,
 }
 
 /// Backends that several services share.
@@ -70,11 +71,58 @@ pub(super) struct WrittenBackend {
     pub(super) server_id: Option<At<ServerId>>,
 }
 
+/// A rule.
+pub(super) struct WrittenRule {
+    /// The header.
+    pub(super) span: Span,
+    pub(super) name: Option<At<String>>,
+    pub(super) action: Option<RuleAction>,
+    /// What could be read of it, if the key is there.
+    pub(super) protocol: Option<At<Option<u8>>>,
+    pub(super) ports: Option<At<Ports>>,
+    pub(super) source_ports: Option<At<Ports>>,
+    pub(super) source: Option<At<Vec<IpNet>>>,
+    pub(super) destination: Option<At<Vec<IpNet>>>,
+    pub(super) icmp: Option<At<Vec<u8>>>,
+    pub(super) flags: Option<At<TcpFlags>>,
+    pub(super) fragments: Option<At<Fragments>>,
+    pub(super) length: Lengths,
+    pub(super) interface: Option<At<String>>,
+    pub(super) services: Vec<At<String>>,
+}
+
+impl WrittenRule {
+    /// The rule as messages call it.
+    pub(super) fn called(&self) -> String {
+        self.name.as_ref().map_or_else(|| "this rule".to_owned(), |name| format!("rule `{}`", name.value))
+    }
+
+    fn mean(self) -> Option<Rule> {
+        let value = |ports: Option<At<Ports>>| ports.map(|ports| ports.value).unwrap_or_default();
+        Some(Rule {
+            name: self.name?.value,
+            protocol: self.protocol.map_or(Some(None), |protocol| protocol.value.map(Some))?,
+            source: self.source.map(|prefixes| prefixes.value).unwrap_or_default(),
+            destination: self.destination.map(|prefixes| prefixes.value).unwrap_or_default(),
+            source_ports: value(self.source_ports),
+            ports: value(self.ports),
+            icmp: self.icmp.map(|icmp| icmp.value).unwrap_or_default(),
+            flags: self.flags.map(|flags| flags.value).unwrap_or_default(),
+            fragments: self.fragments.map(|fragments| fragments.value),
+            length: self.length,
+            interface: self.interface.map(|interface| interface.value),
+            services: self.services.into_iter().map(|name| name.value).collect(),
+            action: self.action?,
+        })
+    }
+}
+
 impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
         let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
-        Some(Model { node: self.node, services, firewall: self.firewall })
+        let rules = self.rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
+        Some(Model { node: self.node, services, firewall: Firewall { rules, ..self.firewall } })
     }
 }
 

@@ -8,7 +8,9 @@ use super::request::{Reply, Request};
 use crate::{
     api::{
         Control,
-        types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+        types::{
+            ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, RuleStatus, ServiceStatus, Status,
+        },
     },
     model::ListKind,
 };
@@ -43,6 +45,10 @@ impl Control for Handle {
 
     async fn drops(&self) -> Result<Drops, ApiError> {
         self.ask(Request::Drops).await
+    }
+
+    async fn rules(&self) -> Result<Vec<RuleStatus>, ApiError> {
+        self.ask(Request::Rules).await
     }
 
     async fn list(&self, kind: ListKind) -> Result<List, ApiError> {

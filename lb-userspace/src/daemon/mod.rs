@@ -17,6 +17,7 @@ mod interfaces;
 mod liveness;
 mod report;
 mod request;
+mod rules;
 mod secret;
 mod state;
 mod tick;

@@ -307,6 +307,7 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
             sentences.push(format!("{} list: {added} added, {removed} removed", kind.name()));
         }
     }
+    sentences.extend(super::rules::differences(&from.firewall, &to.firewall));
     if from.node != to.node {
         sentences.push("changed the node's settings".to_owned());
     }

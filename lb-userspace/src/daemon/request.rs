@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use tokio::sync::oneshot;
 
 use crate::{
-    api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+    api::types::{
+        ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, RuleStatus, ServiceStatus, Status,
+    },
     model::ListKind,
 };
 
@@ -17,6 +19,7 @@ pub(super) enum Request {
     Status(Reply<Status>),
     Services(Reply<Vec<ServiceStatus>>),
     Drops(Reply<Drops>),
+    Rules(Reply<Vec<RuleStatus>>),
     List(ListKind, Reply<List>),
     ListTest(ListKind, IpAddr, Reply<ListTest>),
     Change(ChangeRequest, Reply<Changed>),

@@ -43,11 +43,16 @@ impl Counters<'_> {
     ///
     /// The map cannot be read.
     pub fn list(&self, kind: ListKind) -> Result<Hits, DataplaneError> {
-        let add = |total: Hits, Plain(cpu): Plain<Hits>| Hits {
-            packets: total.packets.wrapping_add(cpu.packets),
-            bytes: total.bytes.wrapping_add(cpu.bytes),
-        };
-        sum(&self.tables.list_hits, kind as u32, add).map_err(|source| failed("read", "list_hits", source))
+        sum(&self.tables.list_hits, kind as u32, add_hits).map_err(|source| failed("read", "list_hits", source))
+    }
+
+    /// What a rule has matched, by its number.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn rule(&self, rule: u32) -> Result<Hits, DataplaneError> {
+        sum(&self.tables.rule_hits, rule, add_hits).map_err(|source| failed("read", "rule_hits", source))
     }
 
     /// How many packets were dropped for a reason.
@@ -66,6 +71,10 @@ fn add(total: Traffic, cpu: Traffic) -> Traffic {
         bytes: total.bytes.wrapping_add(cpu.bytes),
         flows: total.flows.wrapping_add(cpu.flows),
     }
+}
+
+fn add_hits(total: Hits, Plain(cpu): Plain<Hits>) -> Hits {
+    Hits { packets: total.packets.wrapping_add(cpu.packets), bytes: total.bytes.wrapping_add(cpu.bytes) }
 }
 
 fn sum<V: Pod, T: Default>(map: &PerCpuArray<MapData, V>, index: u32, add: impl Fn(T, V) -> T) -> Result<T, MapError> {

@@ -147,6 +147,11 @@ impl Kernel {
             let (Plain(key), Plain(value)) = entry.map_err(read("replies"))?;
             snapshot.replies.insert(key, value);
         }
+        let rules = snapshot.settings.rules;
+        if rules.lines != 0 {
+            let Plain(block) = tables.rules.get(&rules.bank.into(), 0).map_err(read("rules"))?;
+            snapshot.rules.insert(rules.bank, block);
+        }
         for (kind, lists) in [(lb_common::ListKind::Allow, &tables.allow), (lb_common::ListKind::Deny, &tables.deny)] {
             let prefixes = lists.prefixes().map_err(read(kind.name()))?;
             snapshot.prefixes.extend(prefixes.into_iter().map(|prefix| (kind, prefix)));
@@ -246,6 +251,9 @@ impl Dataplane for Kernel {
             Change::RemoveReply(key) => ("replies", tables.replies.remove(&Plain(*key))),
             Change::AddPrefix(list, prefix) => (list.name(), tables.list(*list).add(*prefix)),
             Change::RemovePrefix(list, prefix) => (list.name(), tables.list(*list).remove(*prefix)),
+            Change::ResetRule(rule) => ("rule_hits", reset(&mut tables.rule_hits, *rule)),
+            Change::PutRules(bank, block) => ("rules", tables.rules.set((*bank).into(), &Plain(**block), 0)),
+            Change::ForgetRules(_) => return Ok(()),
             Change::PutSettings(settings) => ("settings", tables.settings.set(0, &Plain(**settings), 0)),
         };
         result.map_err(|source| failed("write", map, source))

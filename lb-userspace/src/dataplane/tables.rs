@@ -3,7 +3,8 @@
 use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, RingBuf, lpm_trie::Key};
 use ipnet::IpNet;
 use lb_common::{
-    BackendValue, EndpointKey, Hits, ListKind, ListValue, PortBlock, ReplyValue, RingElement, Settings, Traffic,
+    BackendValue, EndpointKey, Hits, ListKind, ListValue, PortBlock, ReplyValue, RingElement, RuleBlock, Settings,
+    Traffic,
 };
 
 use super::{DataplaneError, FlowTable, Plain, services::Services, sources::Sources};
@@ -24,11 +25,13 @@ pub(super) struct Tables {
     pub(super) backends: Array<MapData, Plain<BackendValue>>,
     pub(super) replies: HashMap<MapData, Plain<EndpointKey>, Plain<ReplyValue>>,
     pub(super) devices: DevMapHash<MapData>,
+    pub(super) rules: Array<MapData, Plain<RuleBlock>>,
     pub(super) allow: Lists,
     pub(super) deny: Lists,
     pub(super) service_traffic: PerCpuArray<MapData, Plain<Traffic>>,
     pub(super) backend_traffic: PerCpuArray<MapData, Plain<Traffic>>,
     pub(super) list_hits: PerCpuArray<MapData, Plain<Hits>>,
+    pub(super) rule_hits: PerCpuArray<MapData, Plain<Hits>>,
     pub(super) drops: PerCpuArray<MapData, u64>,
     pub(super) overflows: Array<MapData, u64>,
     pub(super) flows: FlowTable,
@@ -66,11 +69,13 @@ impl Tables {
             backends: take(ebpf, "backends")?,
             replies: take(ebpf, "replies")?,
             devices: take(ebpf, "devices")?,
+            rules: take(ebpf, "rules")?,
             allow: Lists { v4: take(ebpf, "allow_v4")?, v6: take(ebpf, "allow_v6")? },
             deny: Lists { v4: take(ebpf, "deny_v4")?, v6: take(ebpf, "deny_v6")? },
             service_traffic: take(ebpf, "service_traffic")?,
             backend_traffic: take(ebpf, "backend_traffic")?,
             list_hits: take(ebpf, "list_hits")?,
+            rule_hits: take(ebpf, "rule_hits")?,
             drops: take(ebpf, "drops")?,
             overflows: take(ebpf, "overflows")?,
             flows: FlowTable::map(take_map(ebpf, "flows")?).map_err(|source| failed("map", "flows", source))?,

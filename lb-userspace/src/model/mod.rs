@@ -7,6 +7,7 @@ mod affinity;
 mod moment;
 mod network;
 mod ports;
+mod rule;
 mod server_id;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
@@ -20,6 +21,7 @@ pub use self::{
     moment::Moment,
     network::{is_prefix, mapped_bits},
     ports::Ports,
+    rule::{Fragments, Lengths, PROTOCOLS, Rule, RuleAction, TcpFlags, protocol_name},
     server_id::ServerId,
 };
 
@@ -31,7 +33,7 @@ pub struct Model {
     /// The services, in the order of the document; names are unique, and no two have the same address, protocol and port,
     /// except that a single port may be in another's range.
     pub services: Vec<Service>,
-    /// The firewall's lists.
+    /// The firewall.
     pub firewall: Firewall,
 }
 
@@ -260,13 +262,15 @@ pub enum Probe {
     },
 }
 
-/// The firewall's lists.
+/// The firewall: lists and rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firewall {
     /// Sources that skip the rest of the firewall.
     pub allow: Vec<IpNet>,
     /// Sources whose packets are dropped.
     pub deny: Vec<IpNet>,
+    /// The rules, in the order in which packets meet them; names are unique.
+    pub rules: Vec<Rule>,
 }
 
 /// Where a running Sluice keeps its things; the same for the daemon and the commands that talk to it.

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, RuleBlock, ServiceValue, Settings};
 
-use super::Snapshot;
+use super::{Snapshot, rules};
 
 /// One write into the kernel's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,12 @@ pub enum Change {
     AddPrefix(ListKind, IpNet),
     /// Remove a prefix from a list.
     RemovePrefix(ListKind, IpNet),
+    /// Start the counters of a rule from zero: its number gets another rule.
+    ResetRule(u32),
+    /// Write a block of rules into a bank that the settings do not name.
+    PutRules(u16, Box<RuleBlock>),
+    /// The settings do not name this bank any more. It stays as it is until the next rules take its place.
+    ForgetRules(u16),
     /// Write the settings.
     PutSettings(Box<Settings>),
 }
@@ -68,6 +74,8 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(put(&from.replies, &to.replies).map(|(&key, &value)| Change::PutReply(key, value)));
     changes.extend(to.prefixes.difference(&from.prefixes).map(|&(list, prefix)| Change::AddPrefix(list, prefix)));
     changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
+    changes.extend(rules::renamed(from, to).map(Change::ResetRule));
+    changes.extend(put(&from.rules, &to.rules).map(|(&bank, block)| Change::PutRules(bank, Box::new(*block))));
     if from.settings != to.settings {
         changes.push(Change::PutSettings(Box::new(to.settings)));
     }
@@ -83,6 +91,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(gone(&from.services, &to.services).map(Change::RemoveService));
     changes.extend(gone(&from.port_blocks, &to.port_blocks).map(Change::ForgetPortBlock));
     changes.extend(gone(&from.rings, &to.rings).map(Change::ForgetRing));
+    changes.extend(gone(&from.rules, &to.rules).map(Change::ForgetRules));
     changes
         .extend(from.sources.difference(&to.sources).map(|&(service, source)| Change::RemoveSource(service, source)));
     changes.extend(from.prefixes.difference(&to.prefixes).map(|&(list, prefix)| Change::RemovePrefix(list, prefix)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::{
     AddressFilter, BackendFlags, Features, HashKey, ListKind, MAX_BACKENDS, MAX_PORT_BLOCKS, MAX_ROWS, MAX_SERVICES,
-    ServiceFlags, ServiceValue, Settings,
+    RuleSettings, ServiceFlags, ServiceValue, Settings,
 };
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     ramps::{self, Ramps, Takes},
     rings::{CachedRing, Crew},
     rows::{Census, Keep, Patience, Times},
-    services,
+    rules, services,
 };
 use crate::{
     model::{Backend, Model, Moment, Service},
@@ -36,6 +36,8 @@ pub struct Inputs<'a> {
     pub hash_key: HashKey,
     /// The interfaces that the program is attached to.
     pub devices: &'a BTreeSet<u32>,
+    /// The indices of those that rules may name, by name.
+    pub interfaces: &'a BTreeMap<String, u32>,
     /// How long rows move.
     pub patience: Patience,
     /// What the last scan of the flow table found, if there has been one since the last time.
@@ -179,7 +181,8 @@ impl Planner {
         let gone = current.backends.keys().filter(|slot| !desired.snapshot.backends.contains_key(slot));
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
         put_lists(inputs.model, &mut desired.snapshot);
-        desired.snapshot.settings = settings(inputs, &desired.snapshot);
+        let rules = rules::put(inputs, &desired.service_ids, current, &mut desired.snapshot);
+        desired.snapshot.settings = settings(inputs, rules, &desired.snapshot);
         Ok(desired)
     }
 
@@ -269,7 +272,7 @@ fn put_lists(model: &Model, snapshot: &mut Snapshot) {
     snapshot.prefixes.extend(model.firewall.deny.iter().map(|&prefix| (ListKind::Deny, prefix)));
 }
 
-fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
+fn settings(inputs: Inputs<'_>, rules: RuleSettings, snapshot: &Snapshot) -> Settings {
     let mut features = 0;
     if snapshot.prefixes.iter().any(|(list, _)| *list == ListKind::Allow) {
         features |= Features::ALLOW;
@@ -284,6 +287,9 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
     if prefix_bits_v4[0] | prefix_bits_v6[0] != 0 {
         features |= Features::PREFIXES;
     }
+    if rules.lines != 0 {
+        features |= Features::RULES;
+    }
     Settings {
         hash_key: inputs.hash_key,
         features,
@@ -291,5 +297,6 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
         prefix_bits_v6,
         services: AddressFilter::of(snapshot.services.keys().map(|key| key.address)),
         replies: AddressFilter::of(snapshot.replies.keys().map(|key| key.address)),
+        rules,
     }
 }

@@ -12,6 +12,7 @@ mod history;
 mod ramps;
 mod rings;
 mod rows;
+mod rules;
 mod services;
 mod snapshot;
 #[cfg(test)]
@@ -22,5 +23,6 @@ pub use change::{Change, difference};
 pub use desired::{Desired, Health, Inputs, PlanError, Planner};
 pub use history::History;
 pub use rows::{Census, Keep, Patience};
+pub use rules::rule_number;
 pub use services::{present, service_key};
 pub use snapshot::Snapshot;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, RuleBlock, ServiceValue, Settings};
 
 use super::Change;
 
@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub replies: BTreeMap<EndpointKey, ReplyValue>,
     /// The prefixes of the lists.
     pub prefixes: BTreeSet<(ListKind, IpNet)>,
+    /// The block of rules that the settings name, by its bank.
+    pub rules: BTreeMap<u16, RuleBlock>,
     /// The interfaces that packets may be redirected to.
     pub devices: BTreeSet<u32>,
 }
@@ -58,6 +60,9 @@ impl Snapshot {
             Change::RemoveReply(key) => drop(self.replies.remove(key)),
             Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),
             Change::RemovePrefix(list, prefix) => drop(self.prefixes.remove(&(*list, *prefix))),
+            Change::ResetRule(_) => {}
+            Change::PutRules(bank, block) => drop(self.rules.insert(*bank, **block)),
+            Change::ForgetRules(bank) => drop(self.rules.remove(bank)),
             Change::PutSettings(settings) => self.settings = **settings,
         }
     }

@@ -40,6 +40,7 @@ fn desired(planner: &mut Planner, text: &str, current: &Snapshot) -> Desired {
         next_hops: &NextHops::default(),
         hash_key: HashKey::default(),
         devices: &BTreeSet::new(),
+        interfaces: &BTreeMap::new(),
         patience: Patience::default(),
         census: None,
         now_s: 0,

@@ -1,6 +1,11 @@
 //! The load balancer with a case's tables, made the way the daemon makes them: model, plan, changes.
 
-use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::Result;
 use aya::programs::ProgramFd;
@@ -38,6 +43,7 @@ impl Node {
             next_hops: &next_hops(model),
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::from([INGRESS, uplink.ifindex]),
+            interfaces: &BTreeMap::new(),
             patience: Patience::default(),
             census: None,
             now_s: 0,

@@ -67,6 +67,7 @@ impl Case {
             }
         }
         counts.lists.extend(self.listed.map(|list| (list, Hits { packets: 1, bytes })));
+        counts.rules.extend(self.matched.iter().map(|name| (world.rules[*name], Hits { packets: 1, bytes })));
         if let Outcome::Drop(reason) = self.outcome {
             counts.drops.insert(reason, 1);
         }

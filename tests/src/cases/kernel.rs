@@ -96,6 +96,9 @@ impl Runner {
         for kind in ListKind::ALL {
             counts.lists.insert(kind, counters.list(kind)?);
         }
+        for &rule in world.rules.values() {
+            counts.rules.insert(rule, counters.rule(rule)?);
+        }
         for &reason in DropReason::ALL {
             counts.drops.insert(reason, counters.drops(reason)?);
         }
@@ -126,6 +129,7 @@ fn since(before: &Counts, after: &Counts) -> Counts {
         services: growth(&before.services, &after.services, traffic),
         backends: growth(&before.backends, &after.backends, traffic),
         lists: growth(&before.lists, &after.lists, hits),
+        rules: growth(&before.rules, &after.rules, hits),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
     }

@@ -33,6 +33,7 @@ mod poison;
 mod ports;
 mod prefixes;
 mod quic;
+mod rules;
 mod service;
 mod sources;
 mod transport;
@@ -75,6 +76,7 @@ pub struct Case {
     edit: fn(&mut Snapshot),
     counted: Option<Counted>,
     listed: Option<ListKind>,
+    matched: Vec<&'static str>,
     wanted: Option<(u32, IpAddr)>,
 }
 
@@ -112,6 +114,7 @@ impl Case {
             edit: |_| {},
             counted: None,
             listed: None,
+            matched: Vec::new(),
             wanted: None,
         }
     }
@@ -205,6 +208,12 @@ impl Case {
         self
     }
 
+    /// Rules count the packet.
+    fn matches(mut self, rules: &[&'static str]) -> Self {
+        self.matched = rules.to_vec();
+        self
+    }
+
     /// The daemon is asked to find a neighbour.
     fn wants(mut self, ifindex: u32, neighbour: &str) -> Self {
         self.wanted = Some((ifindex, neighbour.parse().expect("an address")));
@@ -253,6 +262,7 @@ pub fn table() -> Vec<Case> {
         prefixes::cases(),
         sources::cases(),
         affinity::cases(),
+        rules::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -176,6 +176,7 @@ impl Node {
             next_hops: &next_hops,
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::new(),
+            interfaces: &BTreeMap::new(),
             patience: self.patience,
             census: census.as_ref(),
             now_s: self.flows.now_s(),

@@ -6,13 +6,14 @@ use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row,
-    ServiceValue, Settings, Traffic,
+    RuleBlock, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
     balance::{
         flows::{Arrival, steer},
         quic::{Named, look},
     },
+    firewall,
     frame::Frame,
     parse::Packet,
     service::lookup::{self, Endpoint, ServiceTable},
@@ -32,6 +33,8 @@ pub struct Counts {
     pub backends: BTreeMap<u16, Traffic>,
     /// Matches of lists.
     pub lists: BTreeMap<ListKind, Hits>,
+    /// Matches of rules, by number.
+    pub rules: BTreeMap<u32, Hits>,
     /// Drops.
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
@@ -70,6 +73,11 @@ fn add(traffic: &mut Traffic, bytes: u64, flows: u64) {
     traffic.packets += 1;
     traffic.bytes += bytes;
     traffic.flows += flows;
+}
+
+fn hit(hits: &mut Hits, bytes: u64) {
+    hits.packets += 1;
+    hits.bytes += bytes;
 }
 
 impl ServiceTable for SnapshotTables<'_> {
@@ -130,6 +138,14 @@ impl Tables for SnapshotTables<'_> {
         self.snapshot.prefixes.iter().any(|(kind, prefix)| *kind == list && prefix.contains(&address))
     }
 
+    fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<(), DropReason> {
+        firewall::screen(frame, packet, &self.snapshot.settings, self)
+    }
+
+    fn rules(&self, bank: u32) -> Option<&RuleBlock> {
+        self.snapshot.rules.get(&(bank as u16))
+    }
+
     fn route(&self, packet: &Packet) -> Route {
         (self.route)(packet)
     }
@@ -147,10 +163,11 @@ impl Tables for SnapshotTables<'_> {
     }
 
     fn count_list(&self, list: ListKind, bytes: u64) {
-        let mut counts = self.counts.borrow_mut();
-        let hits = counts.lists.entry(list).or_default();
-        hits.packets += 1;
-        hits.bytes += bytes;
+        hit(self.counts.borrow_mut().lists.entry(list).or_default(), bytes);
+    }
+
+    fn count_rule(&self, rule: u32, bytes: u64) {
+        hit(self.counts.borrow_mut().rules.entry(rule).or_default(), bytes);
     }
 
     fn count_drop(&self, reason: DropReason) {

@@ -6,6 +6,7 @@ mod nat;
 mod pools;
 mod ports;
 mod quic;
+mod rules;
 mod services;
 
 pub(super) use self::pools::share as share_pools;
@@ -22,4 +23,5 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     }
     nat::check(&written.services, report);
     limits::check(&written.services, report);
+    rules::check(written, report);
 }

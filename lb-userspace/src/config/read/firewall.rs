@@ -19,7 +19,7 @@ pub(super) fn read(value: Option<Value<'_>>, report: &mut Report<'_>) -> Firewal
     };
     let mut list =
         |kind: ListKind| section.get(kind.name()).map(|value| prefixes(&value, kind, report)).unwrap_or_default();
-    Firewall { allow: list(ListKind::Allow), deny: list(ListKind::Deny) }
+    Firewall { allow: list(ListKind::Allow), deny: list(ListKind::Deny), ..Firewall::default() }
 }
 
 /// The prefixes of a list, in the order of the document. One that stands there twice is kept once: lists are merged

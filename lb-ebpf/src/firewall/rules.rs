@@ -1,0 +1,76 @@
+//! The operator's rules, one after the other: the first that drops or passes decides.
+
+use lb_common::{DropReason, MAX_RULE_LINES, RuleAction, Settings, Subject, Traits};
+
+use crate::{
+    frame::Frame,
+    parse::{Packet, Transport},
+    service::lookup::Endpoint,
+    tables::Tables,
+    wire::{icmp::Icmp, protocol},
+};
+
+/// No rule has this number.
+const NONE: u8 = u8::MAX;
+
+/// What of a packet rules are compared with. The service is looked up if a rule asks for one.
+#[inline(always)]
+pub fn subject(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Subject {
+    let mut traits = Traits::protocol(packet.protocol) | Traits::interface(frame.ingress()) | transport(frame, packet);
+    if !packet.is_v4() {
+        traits |= Traits::V6;
+    }
+    if packet.is_later_fragment() {
+        traits |= Traits::FRAGMENT | Traits::LATER;
+    } else if packet.fragmented {
+        traits |= Traits::FRAGMENT;
+    }
+    if settings.rules.is_scoped != 0 && packet.has_ports() {
+        let (port, protocol) = (packet.destination_port, packet.protocol);
+        if let Some(service) = tables.service_at(Endpoint { address: &packet.destination, port, protocol }) {
+            traits |= Traits::service(service.id);
+        }
+    }
+    let ports = (packet.source_port, packet.destination_port);
+    Subject::new(traits, &packet.source, &packet.destination, ports, packet.ip_bytes)
+}
+
+/// What the transport header says, if it is there.
+#[inline(always)]
+fn transport(frame: &impl Frame, packet: &Packet) -> u64 {
+    match packet.transport {
+        Transport::Tcp { flags } => return Traits::KNOWN | Traits::detail(flags),
+        Transport::Udp => return Traits::KNOWN,
+        Transport::EchoRequest | Transport::Other => {}
+    }
+    let is_icmp = packet.protocol == if packet.is_v4() { protocol::ICMP } else { protocol::ICMPV6 };
+    if !is_icmp || packet.defect.is_some() {
+        return 0;
+    }
+    frame.header::<Icmp>(packet.transport_offset).map_or(0, |header| Traits::KNOWN | Traits::detail(header.kind()))
+}
+
+/// Lets a packet go on, or names the reason why not. Rules that match count it.
+#[inline(always)]
+pub fn judge(subject: &Subject, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), DropReason> {
+    let Some(block) = tables.rules(settings.rules.bank.into()) else { return Ok(()) };
+    let bytes = packet.frame_bytes as u64;
+    let mut counted = NONE;
+    for index in 0..MAX_RULE_LINES {
+        if index >= settings.rules.lines as usize {
+            break;
+        }
+        let Some(line) = block.lines.get(index) else { break };
+        // A rule of several lines counts a packet once.
+        if !line.matches(subject) || line.rule == counted {
+            continue;
+        }
+        tables.count_rule(line.rule.into(), bytes);
+        match RuleAction::from_byte(line.action) {
+            RuleAction::Drop => return Err(DropReason::Rule),
+            RuleAction::Pass => return Ok(()),
+            RuleAction::Count | RuleAction::Limit(_) => counted = line.rule,
+        }
+    }
+    Ok(())
+}
