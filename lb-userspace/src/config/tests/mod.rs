@@ -3,6 +3,7 @@
 mod bad_checks_and_addresses;
 mod bad_combinations;
 mod bad_pools;
+mod bad_rules;
 mod bad_services;
 mod bad_syntax;
 mod bad_values;
@@ -16,6 +17,7 @@ mod pools;
 mod quic;
 mod refused_edits;
 mod robustness;
+mod rules;
 
 use proptest::test_runner::{Config, RngSeed};
 
