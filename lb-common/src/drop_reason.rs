@@ -57,6 +57,8 @@ drop_reasons! {
     SourceNotAllowed = "source_not_allowed",
     /// A rule of the firewall drops such packets: `sluice rules` shows which one counts them.
     Rule = "rule",
+    /// The packet is over a rate limit: `sluice limits` shows which one.
+    RateLimited = "rate_limited",
     /// A map held what it never should. This is a fault of Sluice: please report it.
     Inconsistent = "inconsistent",
 }

@@ -17,6 +17,7 @@ mod entry;
 mod event;
 mod filter;
 mod flow;
+mod limit;
 mod limits;
 mod list;
 mod ports;
@@ -37,12 +38,18 @@ pub use entry::{CLOSING_SECONDS, Entry, FLOW_WAYS, FlowSet, KEEP_SECONDS, Tick, 
 pub use event::{Event, EventKind};
 pub use filter::AddressFilter;
 pub use flow::{Flow, HashKey};
+pub use limit::{
+    Bucket, BucketSet, LIMIT_SETS, LIMIT_TOTALS, LIMIT_WAYS, LimitBy, LimitFlags, LimitHits, LimitLine, LimitMeasure,
+    MAX_LIMITS, MAX_WINDOW_NS, NOTICE_TOTAL,
+};
 pub use limits::*;
 pub use list::{ListKind, ListValue};
 pub use ports::{LINES_PER_BLOCK, PortBlock, PortLine, PortSpan, RANGES_PER_BLOCK, RANGES_PER_LINE};
 pub use quic::ConnectionIds;
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
-pub use rule::{MAX_RULE_LINES, MAX_RULES, RULE_BANKS, RuleAction, RuleBlock, RuleLine, Subject, Traits};
+pub use rule::{
+    MAX_RULE_LINES, MAX_RULES, RULE_BANKS, RuleAction, RuleBlock, RuleLine, SERVICE_INDICES, Subject, Traits,
+};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
 pub use settings::{Features, RuleSettings, Settings};

@@ -18,9 +18,11 @@ impl Features {
     pub const PREFIXES: u64 = 8;
     /// The firewall has rules.
     pub const RULES: u64 = 32;
+    /// The firewall has limits.
+    pub const LIMITS: u64 = 64;
 }
 
-/// Which rules packets meet: one word, so that all rules are replaced at once.
+/// Which rules and limits packets meet: one word, so that all of them are replaced at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct RuleSettings {
@@ -28,8 +30,10 @@ pub struct RuleSettings {
     pub bank: u16,
     /// How many of its lines there are.
     pub lines: u16,
-    /// 1 if a rule asks for a service, so that the packet's must be looked up.
-    pub is_scoped: u32,
+    /// The limits that all packets are held to, a bit for each.
+    pub limits: u16,
+    /// 1 if a rule or a limit asks for a service, so that the packet's must be looked up.
+    pub is_scoped: u16,
 }
 
 /// The one element of the `settings` array.

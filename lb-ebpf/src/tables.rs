@@ -61,8 +61,12 @@ pub trait Tables {
     /// same reason as [`Tables::steer`].
     fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<(), DropReason>;
 
-    /// A block of rules.
+    /// A block of rules and limits.
     fn rules(&self, bank: u32) -> Option<&RuleBlock>;
+
+    /// Charges a packet of a service, or of none, to the limit with a number: what [`crate::firewall::limits::charge`] says. It is
+    /// asked of the tables for the same reason as [`Tables::steer`].
+    fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool;
 
     /// The kernel's way to the packet's destination.
     fn route(&self, packet: &Packet) -> Route;

@@ -1,6 +1,6 @@
 //! The operator's rules, one after the other: the first that drops or passes decides.
 
-use lb_common::{DropReason, MAX_RULE_LINES, RuleAction, Settings, Subject, Traits};
+use lb_common::{DropReason, MAX_RULE_LINES, RuleAction, RuleBlock, Settings, Subject, Traits};
 
 use crate::{
     frame::Frame,
@@ -50,10 +50,24 @@ fn transport(frame: &impl Frame, packet: &Packet) -> u64 {
     frame.header::<Icmp>(packet.transport_offset).map_or(0, |header| Traits::KNOWN | Traits::detail(header.kind()))
 }
 
-/// Lets a packet go on, or names the reason why not. Rules that match count it.
+/// What the rules say of a packet that none drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// It goes through the rest of the firewall.
+    Pass,
+    /// None decides.
+    Undecided,
+}
+
+/// What the rules say, or the reason why they drop the packet. Rules that match count it.
 #[inline(always)]
-pub fn judge(subject: &Subject, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), DropReason> {
-    let Some(block) = tables.rules(settings.rules.bank.into()) else { return Ok(()) };
+pub fn judge(
+    subject: &Subject,
+    packet: &Packet,
+    block: &RuleBlock,
+    settings: &Settings,
+    tables: &impl Tables,
+) -> Result<Ruling, DropReason> {
     let bytes = packet.frame_bytes as u64;
     let mut counted = NONE;
     for index in 0..MAX_RULE_LINES {
@@ -68,9 +82,15 @@ pub fn judge(subject: &Subject, packet: &Packet, settings: &Settings, tables: &i
         tables.count_rule(line.rule.into(), bytes);
         match RuleAction::from_byte(line.action) {
             RuleAction::Drop => return Err(DropReason::Rule),
-            RuleAction::Pass => return Ok(()),
-            RuleAction::Count | RuleAction::Limit(_) => counted = line.rule,
+            RuleAction::Pass => return Ok(Ruling::Pass),
+            RuleAction::Count => counted = line.rule,
+            RuleAction::Limit(limit) => {
+                if !tables.charge(packet, limit.into(), subject.service()) {
+                    return Err(DropReason::RateLimited);
+                }
+                counted = line.rule;
+            }
         }
     }
-    Ok(())
+    Ok(Ruling::Undecided)
 }

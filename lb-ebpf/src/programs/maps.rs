@@ -18,7 +18,7 @@ use lb_ebpf::{
     tables::{Route, Tables},
 };
 
-use crate::{clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, screen, services};
+use crate::{buckets, clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, screen, services};
 
 #[map(name = "settings")]
 pub(crate) static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -47,7 +47,7 @@ static LIST_HITS: PerCpuArray<Hits> = PerCpuArray::pinned(ListKind::ALL.len() as
 #[map(name = "drops")]
 static DROPS: PerCpuArray<u64> = PerCpuArray::pinned(DropReason::ALL.len() as u32, 0);
 #[map(name = "events")]
-static EVENTS: RingBuf = RingBuf::pinned(lb_common::EVENT_BYTES, 0);
+pub(crate) static EVENTS: RingBuf = RingBuf::pinned(lb_common::EVENT_BYTES, 0);
 
 /// AF_INET, as the kernel's FIB look-up wants it.
 const FAMILY_V4: u8 = 2;
@@ -172,6 +172,11 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn rules(&self, bank: u32) -> Option<&RuleBlock> {
         screen::rules(bank)
+    }
+
+    #[inline(always)]
+    fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool {
+        buckets::charge(packet, limit, service)
     }
 
     #[inline(always)]

@@ -20,7 +20,7 @@ static RULES: Array<RuleBlock> = Array::pinned(lb_common::RULE_BANKS, 0);
 static RULE_HITS: PerCpuArray<Hits> = PerCpuArray::pinned(lb_common::MAX_RULES, 0);
 
 /// A packet as the verifier sees it in the arguments of a function: so many bytes.
-type PacketWords = [u64; size_of::<Packet>() / 8];
+pub(crate) type PacketWords = [u64; size_of::<Packet>() / 8];
 
 /// The answer that means that the packet goes on; a reason is one more than its number.
 const GOES_ON: u32 = 0;
@@ -50,7 +50,7 @@ pub(crate) fn screen(context: *mut xdp_md, packet: &Packet) -> Result<(), DropRe
     }
 }
 
-/// A block of rules.
+/// A block of rules and limits.
 #[inline(always)]
 pub(crate) fn rules(bank: u32) -> Option<&'static RuleBlock> {
     RULES.get(bank)

@@ -23,7 +23,10 @@ use tokio::{net::UnixStream, time::timeout};
 
 use super::{
     ClientError, MAX_BODY_BYTES,
-    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, RuleStatus, ServiceStatus, Status},
+    types::{
+        ApiError, ApplyRequest, ChangeRequest, Changed, Drops, LimitStatus, List, ListTest, RuleStatus, ServiceStatus,
+        Status,
+    },
 };
 use crate::model::ListKind;
 
@@ -76,6 +79,11 @@ impl Client {
     /// The rules, in the order in which packets meet them.
     pub async fn rules(&self) -> Result<Vec<RuleStatus>, ClientError> {
         self.get("/v1/rules").await
+    }
+
+    /// The rate limits, in the order of the configuration.
+    pub async fn limits(&self) -> Result<Vec<LimitStatus>, ClientError> {
+        self.get("/v1/limits").await
     }
 
     /// A list's prefixes and counters.

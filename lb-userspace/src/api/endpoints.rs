@@ -16,20 +16,24 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{
     Control, MAX_BODY_BYTES,
     problem::Problem,
-    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, RuleStatus, ServiceStatus, Status},
+    types::{
+        ApiError, ApplyRequest, ChangeRequest, Changed, Drops, LimitStatus, List, ListTest, RuleStatus, ServiceStatus,
+        Status,
+    },
 };
 use crate::model::ListKind;
 
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every endpoint, with its method and path for people who ask for one that there is not.
-fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 9] {
+fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 10] {
     [
         ("GET", "/v1/status", get(status::<C>)),
         ("GET", "/v1/services", get(services::<C>)),
         ("GET", "/v1/services/{name}", get(service::<C>)),
         ("GET", "/v1/drops", get(drops::<C>)),
         ("GET", "/v1/rules", get(rules::<C>)),
+        ("GET", "/v1/limits", get(limits::<C>)),
         ("GET", "/v1/lists/{kind}", get(list::<C>)),
         ("GET", "/v1/lists/{kind}/test", get(list_test::<C>)),
         ("POST", "/v1/change", post(change::<C>)),
@@ -84,6 +88,10 @@ async fn drops<C: Control>(State(control): State<C>) -> Answer<Drops> {
 
 async fn rules<C: Control>(State(control): State<C>) -> Answer<Vec<RuleStatus>> {
     Ok(Json(control.rules().await?))
+}
+
+async fn limits<C: Control>(State(control): State<C>) -> Answer<Vec<LimitStatus>> {
+    Ok(Json(control.limits().await?))
 }
 
 async fn list<C: Control>(State(control): State<C>, kind: Result<Path<String>, PathRejection>) -> Answer<List> {

@@ -25,7 +25,10 @@ pub use listener::{BindError, Listener, bind};
 pub use server::serve;
 
 use crate::model::ListKind;
-use types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, RuleStatus, ServiceStatus, Status};
+use types::{
+    ApiError, ApplyRequest, ChangeRequest, Changed, Drops, LimitStatus, List, ListTest, RuleStatus, ServiceStatus,
+    Status,
+};
 
 /// The largest body of a request: a configuration with half a million list prefixes.
 const MAX_BODY_BYTES: usize = 16 << 20;
@@ -43,6 +46,9 @@ pub trait Control: Clone + Send + Sync + 'static {
 
     /// The rules, in the order in which packets meet them.
     fn rules(&self) -> impl Future<Output = Result<Vec<RuleStatus>, ApiError>> + Send;
+
+    /// The rate limits, in the order of the configuration.
+    fn limits(&self) -> impl Future<Output = Result<Vec<LimitStatus>, ApiError>> + Send;
 
     /// A list's prefixes and counters.
     fn list(&self, kind: ListKind) -> impl Future<Output = Result<List, ApiError>> + Send;

@@ -8,8 +8,9 @@ use std::{net::IpAddr, time::Duration};
 use ipnet::IpNet;
 
 use crate::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Fragments, HealthCheck, Lengths, Model, Moment,
-    Node, Ports, Protocol, RingSettings, Rule, RuleAction, ServerId, Service, TcpFlags, Track,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, Fragments, HealthCheck, Lengths, Limit,
+    LimitAction, LimitBy, LimitMeasure, Model, Moment, Node, Ports, Protocol, RingSettings, Rule, RuleAction, ServerId,
+    Service, TcpFlags, Track,
 };
 
 use super::report::{At, Span};
@@ -21,6 +22,7 @@ pub(super) struct Written {
     pub(super) services: Vec<WrittenService>,
     pub(super) firewall: Firewall,
     pub(super) rules: Vec<WrittenRule>,
+    pub(super) limits: Vec<WrittenLimit>,
 }
 
 /// Backends that several services share.
@@ -77,6 +79,8 @@ pub(super) struct WrittenRule {
     pub(super) span: Span,
     pub(super) name: Option<At<String>>,
     pub(super) action: Option<RuleAction>,
+    /// The limit that it names, if the key is there.
+    pub(super) limit: Option<At<String>>,
     /// What could be read of it, if the key is there.
     pub(super) protocol: Option<At<Option<u8>>>,
     pub(super) ports: Option<At<Ports>>,
@@ -117,12 +121,42 @@ impl WrittenRule {
     }
 }
 
+/// A rate limit.
+pub(super) struct WrittenLimit {
+    /// The header.
+    pub(super) span: Span,
+    pub(super) name: Option<At<String>>,
+    pub(super) by: Option<At<LimitBy>>,
+    pub(super) services: Vec<At<String>>,
+    /// What is counted, and how much a second.
+    pub(super) rate: Option<(LimitMeasure, u64)>,
+    /// As written, or what follows from the rate.
+    pub(super) burst: Option<At<u64>>,
+    pub(super) action: Option<At<LimitAction>>,
+}
+
+impl WrittenLimit {
+    fn mean(self) -> Option<Limit> {
+        let (measure, rate) = self.rate?;
+        Some(Limit {
+            name: self.name?.value,
+            by: self.by?.value,
+            services: self.services.into_iter().map(|name| name.value).collect(),
+            measure,
+            rate,
+            burst: self.burst?.value,
+            action: self.action?.value,
+        })
+    }
+}
+
 impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
         let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
+        let limits = self.limits.into_iter().map(WrittenLimit::mean).collect::<Option<_>>()?;
         let rules = self.rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
-        Some(Model { node: self.node, services, firewall: Firewall { rules, ..self.firewall } })
+        Some(Model { node: self.node, services, firewall: Firewall { rules, limits, ..self.firewall } })
     }
 }
 

@@ -9,7 +9,8 @@ use crate::{
     api::{
         Control,
         types::{
-            ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, RuleStatus, ServiceStatus, Status,
+            ApiError, ApplyRequest, ChangeRequest, Changed, Drops, LimitStatus, List, ListTest, RuleStatus,
+            ServiceStatus, Status,
         },
     },
     model::ListKind,
@@ -49,6 +50,10 @@ impl Control for Handle {
 
     async fn rules(&self) -> Result<Vec<RuleStatus>, ApiError> {
         self.ask(Request::Rules).await
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitStatus>, ApiError> {
+        self.ask(Request::Limits).await
     }
 
     async fn list(&self, kind: ListKind) -> Result<List, ApiError> {

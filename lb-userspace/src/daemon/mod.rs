@@ -6,6 +6,7 @@
 //! it and only send messages.
 
 mod adopt;
+mod bans;
 mod census;
 mod clock;
 mod drains;
@@ -14,6 +15,7 @@ mod events;
 mod handle;
 mod history;
 mod interfaces;
+mod limits;
 mod liveness;
 mod report;
 mod request;

@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 
 use crate::{
     api::types::{
-        ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, RuleStatus, ServiceStatus, Status,
+        ApiError, ApplyRequest, ChangeRequest, Changed, Drops, LimitStatus, List, ListTest, RuleStatus, ServiceStatus,
+        Status,
     },
     model::ListKind,
 };
@@ -20,6 +21,7 @@ pub(super) enum Request {
     Services(Reply<Vec<ServiceStatus>>),
     Drops(Reply<Drops>),
     Rules(Reply<Vec<RuleStatus>>),
+    Limits(Reply<Vec<LimitStatus>>),
     List(ListKind, Reply<List>),
     ListTest(ListKind, IpAddr, Reply<ListTest>),
     Change(ChangeRequest, Reply<Changed>),

@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    DaemonError, Keeps, Options, census, clock, drains::Drains, events, history, interfaces, liveness::Liveness,
-    request::Request, secret,
+    DaemonError, Keeps, Options, bans::Bans, census, clock, drains::Drains, events, history, interfaces,
+    limits::Excess, liveness::Liveness, request::Request, secret,
 };
 use crate::{
     config::Document,
@@ -31,6 +31,9 @@ use crate::{
 
 /// How often the flow table is scanned while rows are unsettled.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How many sources over a limit may wait to be looked at: more are a flood, of which the next will do as well.
+const EXCESSES: usize = 1024;
 
 /// How long a take-over waits for ways that the former daemon knew.
 const REDISCOVERY: Duration = Duration::from_secs(1);
@@ -63,6 +66,10 @@ pub(super) struct State {
     /// Whether the next tick has something to do whatever the rows look like: it is the first one, which finds what a
     /// former daemon left, or a backend was under suspicion at the last.
     pub(super) scan_due: bool,
+    /// Sources that limits have banned.
+    pub(super) bans: Bans,
+    /// Sources that were over a limit.
+    pub(super) excesses: mpsc::Receiver<Excess>,
     pub(super) state_directory: PathBuf,
     generated_secret: [u64; 2],
     pub(super) planner: Planner,
@@ -91,8 +98,9 @@ impl State {
         let snapshot = kernel.snapshot()?;
         let (routes, hops_changed) = Routes::start()?;
         let routes = Arc::new(routes);
+        let (exceeded, excesses) = mpsc::channel(EXCESSES);
         if let Some(ring) = kernel.take_events() {
-            tokio::spawn(events::follow(ring, Arc::clone(&routes)));
+            tokio::spawn(events::follow(ring, Arc::clone(&routes), exceeded));
         }
         let (report, reports) = mpsc::unbounded_channel();
         let mut state = Self {
@@ -115,6 +123,8 @@ impl State {
             scan_due: true,
             generated_secret,
             planner: Planner::after(history::read(&options.paths.state)),
+            bans: Bans::read(&options.paths.state),
+            excesses,
             state_directory: options.paths.state,
             reports,
             hops_changed,
@@ -204,6 +214,7 @@ impl State {
                     self.next_hops = Arc::clone(&self.hops_changed.borrow_and_update());
                     self.follow_world();
                 }
+                Some(excess) = self.excesses.recv() => self.note_excesses(excess),
                 Some(()) = hangup.recv() => self.reload().await,
                 _ = ticks.tick() => {
                     if let Err(error) = self.tick() {
@@ -221,6 +232,7 @@ impl State {
             Request::Services(reply) => drop(reply.send(self.services())),
             Request::Drops(reply) => drop(reply.send(self.drops())),
             Request::Rules(reply) => drop(reply.send(self.rules())),
+            Request::Limits(reply) => drop(reply.send(self.limits())),
             Request::List(kind, reply) => drop(reply.send(self.list(kind))),
             Request::ListTest(kind, address, reply) => drop(reply.send(Ok(self.list_test(kind, address)))),
             Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
@@ -248,7 +260,7 @@ impl State {
     }
 
     /// Brings the kernel to what health and routes say; a failure is logged and tried again at the next change.
-    fn follow_world(&mut self) {
+    pub(super) fn follow_world(&mut self) {
         if let Err(error) = self.synchronise() {
             tracing::error!("the kernel's tables could not be brought up to date: {:#}", anyhow::Error::from(error));
         }
@@ -272,6 +284,7 @@ impl State {
         let now_s = clock::now_s();
         let secret = self.model.node.secret.unwrap_or(self.generated_secret);
         let devices = self.interfaces.values().copied().collect();
+        let bans = self.bans.prefixes();
         let liveness = &self.liveness;
         let inputs = Inputs {
             model: &self.model,
@@ -280,6 +293,7 @@ impl State {
             hash_key: HashKey::expand(secret),
             devices: &devices,
             interfaces: &self.interfaces,
+            bans: &bans,
             patience: Patience::default(),
             census,
             now_s,

@@ -16,6 +16,7 @@ impl State {
     pub(super) fn tick(&mut self) -> Result<(), DaemonError> {
         let result = self.look();
         self.follow_drains();
+        self.expire_bans();
         self.write_history();
         result
     }

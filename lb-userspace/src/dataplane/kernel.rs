@@ -9,11 +9,13 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{MapData, MapError, PerCpuArray, PerCpuValues},
+    maps::{Array, MapData, MapError, PerCpuArray, PerCpuValues},
     programs::{ProgramError, Xdp},
     util::nr_cpus,
 };
-use lb_common::{EndpointKey, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
+use lb_common::{
+    Bucket, EndpointKey, Features, MAX_SERVICES, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue,
+};
 
 use super::{
     Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, links, pin,
@@ -148,8 +150,8 @@ impl Kernel {
             snapshot.replies.insert(key, value);
         }
         let rules = snapshot.settings.rules;
-        if rules.lines != 0 {
-            let Plain(block) = tables.rules.get(&rules.bank.into(), 0).map_err(read("rules"))?;
+        let Plain(block) = tables.rules.get(&rules.bank.into(), 0).map_err(read("rules"))?;
+        if snapshot.settings.features & (Features::RULES | Features::LIMITS) != 0 {
             snapshot.rules.insert(rules.bank, block);
         }
         for (kind, lists) in [(lb_common::ListKind::Allow, &tables.allow), (lb_common::ListKind::Deny, &tables.deny)] {
@@ -217,6 +219,12 @@ where
     map.set(index, zeros, 0)
 }
 
+/// Fills the buckets that sources share of a limit.
+fn fill(totals: &mut Array<MapData, u64>, limit: u32) -> Result<(), MapError> {
+    let first = limit * MAX_SERVICES;
+    (first..first + MAX_SERVICES).try_for_each(|index| totals.set(index, &Bucket::EMPTY.word(), 0))
+}
+
 impl Dataplane for Kernel {
     fn perform(&mut self, change: &Change) -> Result<(), DataplaneError> {
         let tables = &mut self.tables;
@@ -252,6 +260,8 @@ impl Dataplane for Kernel {
             Change::AddPrefix(list, prefix) => (list.name(), tables.list(*list).add(*prefix)),
             Change::RemovePrefix(list, prefix) => (list.name(), tables.list(*list).remove(*prefix)),
             Change::ResetRule(rule) => ("rule_hits", reset(&mut tables.rule_hits, *rule)),
+            Change::ResetLimit(limit) => ("limit_hits", reset(&mut tables.limit_hits, *limit)),
+            Change::FillTotals(limit) => ("totals", fill(&mut tables.totals, *limit)),
             Change::PutRules(bank, block) => ("rules", tables.rules.set((*bank).into(), &Plain(**block), 0)),
             Change::ForgetRules(_) => return Ok(()),
             Change::PutSettings(settings) => ("settings", tables.settings.set(0, &Plain(**settings), 0)),

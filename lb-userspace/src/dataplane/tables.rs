@@ -3,8 +3,8 @@
 use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, RingBuf, lpm_trie::Key};
 use ipnet::IpNet;
 use lb_common::{
-    BackendValue, EndpointKey, Hits, ListKind, ListValue, PortBlock, ReplyValue, RingElement, RuleBlock, Settings,
-    Traffic,
+    BackendValue, EndpointKey, Hits, LimitHits, ListKind, ListValue, PortBlock, ReplyValue, RingElement, RuleBlock,
+    Settings, Traffic,
 };
 
 use super::{DataplaneError, FlowTable, Plain, services::Services, sources::Sources};
@@ -32,6 +32,8 @@ pub(super) struct Tables {
     pub(super) backend_traffic: PerCpuArray<MapData, Plain<Traffic>>,
     pub(super) list_hits: PerCpuArray<MapData, Plain<Hits>>,
     pub(super) rule_hits: PerCpuArray<MapData, Plain<Hits>>,
+    pub(super) limit_hits: PerCpuArray<MapData, Plain<LimitHits>>,
+    pub(super) totals: Array<MapData, u64>,
     pub(super) drops: PerCpuArray<MapData, u64>,
     pub(super) overflows: Array<MapData, u64>,
     pub(super) flows: FlowTable,
@@ -76,6 +78,8 @@ impl Tables {
             backend_traffic: take(ebpf, "backend_traffic")?,
             list_hits: take(ebpf, "list_hits")?,
             rule_hits: take(ebpf, "rule_hits")?,
+            limit_hits: take(ebpf, "limit_hits")?,
+            totals: take(ebpf, "totals")?,
             drops: take(ebpf, "drops")?,
             overflows: take(ebpf, "overflows")?,
             flows: FlowTable::map(take_map(ebpf, "flows")?).map_err(|source| failed("map", "flows", source))?,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use lb_common::{
     AddressFilter, BackendFlags, Features, HashKey, ListKind, MAX_BACKENDS, MAX_PORT_BLOCKS, MAX_ROWS, MAX_SERVICES,
     RuleSettings, ServiceFlags, ServiceValue, Settings,
@@ -38,6 +39,8 @@ pub struct Inputs<'a> {
     pub devices: &'a BTreeSet<u32>,
     /// The indices of those that rules may name, by name.
     pub interfaces: &'a BTreeMap<String, u32>,
+    /// Sources that limits have banned, which are denied as well.
+    pub bans: &'a BTreeSet<IpNet>,
     /// How long rows move.
     pub patience: Patience,
     /// What the last scan of the flow table found, if there has been one since the last time.
@@ -180,7 +183,7 @@ impl Planner {
         self.untracked.retain(|id, _| desired.keeps.contains_key(id));
         let gone = current.backends.keys().filter(|slot| !desired.snapshot.backends.contains_key(slot));
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
-        put_lists(inputs.model, &mut desired.snapshot);
+        put_lists(inputs, &mut desired.snapshot);
         let rules = rules::put(inputs, &desired.service_ids, current, &mut desired.snapshot);
         desired.snapshot.settings = settings(inputs, rules, &desired.snapshot);
         Ok(desired)
@@ -267,9 +270,10 @@ impl Planner {
     }
 }
 
-fn put_lists(model: &Model, snapshot: &mut Snapshot) {
-    snapshot.prefixes.extend(model.firewall.allow.iter().map(|&prefix| (ListKind::Allow, prefix)));
-    snapshot.prefixes.extend(model.firewall.deny.iter().map(|&prefix| (ListKind::Deny, prefix)));
+fn put_lists(inputs: Inputs<'_>, snapshot: &mut Snapshot) {
+    let firewall = &inputs.model.firewall;
+    snapshot.prefixes.extend(firewall.allow.iter().map(|&prefix| (ListKind::Allow, prefix)));
+    snapshot.prefixes.extend(firewall.deny.iter().chain(inputs.bans).map(|&prefix| (ListKind::Deny, prefix)));
 }
 
 fn settings(inputs: Inputs<'_>, rules: RuleSettings, snapshot: &Snapshot) -> Settings {
@@ -289,6 +293,10 @@ fn settings(inputs: Inputs<'_>, rules: RuleSettings, snapshot: &Snapshot) -> Set
     }
     if rules.lines != 0 {
         features |= Features::RULES;
+    }
+    let block = snapshot.rules.get(&rules.bank);
+    if rules.limits != 0 || block.is_some_and(|block| block.scopes.iter().any(|&limits| limits != 0)) {
+        features |= Features::LIMITS;
     }
     Settings {
         hash_key: inputs.hash_key,

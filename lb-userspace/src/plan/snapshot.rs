@@ -31,7 +31,7 @@ pub struct Snapshot {
     pub replies: BTreeMap<EndpointKey, ReplyValue>,
     /// The prefixes of the lists.
     pub prefixes: BTreeSet<(ListKind, IpNet)>,
-    /// The block of rules that the settings name, by its bank.
+    /// The block of rules and limits that the settings name, by its bank.
     pub rules: BTreeMap<u16, RuleBlock>,
     /// The interfaces that packets may be redirected to.
     pub devices: BTreeSet<u32>,
@@ -60,7 +60,7 @@ impl Snapshot {
             Change::RemoveReply(key) => drop(self.replies.remove(key)),
             Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),
             Change::RemovePrefix(list, prefix) => drop(self.prefixes.remove(&(*list, *prefix))),
-            Change::ResetRule(_) => {}
+            Change::ResetRule(_) | Change::ResetLimit(_) | Change::FillTotals(_) => {}
             Change::PutRules(bank, block) => drop(self.rules.insert(*bank, **block)),
             Change::ForgetRules(bank) => drop(self.rules.remove(bank)),
             Change::PutSettings(settings) => self.settings = **settings,

@@ -41,6 +41,7 @@ fn desired(planner: &mut Planner, text: &str, current: &Snapshot) -> Desired {
         hash_key: HashKey::default(),
         devices: &BTreeSet::new(),
         interfaces: &BTreeMap::new(),
+        bans: &BTreeSet::new(),
         patience: Patience::default(),
         census: None,
         now_s: 0,

@@ -44,6 +44,7 @@ impl Node {
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::from([INGRESS, uplink.ifindex]),
             interfaces: &BTreeMap::new(),
+            bans: &BTreeSet::new(),
             patience: Patience::default(),
             census: None,
             now_s: 0,

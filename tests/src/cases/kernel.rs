@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{MapData, RingBuf};
-use lb_common::{Address, DropReason, Event, Hits, ListKind, RowState, Traffic};
+use lb_common::{DropReason, Event, EventKind, Hits, LimitHits, ListKind, RowState, Traffic};
 use lb_userspace::{
     dataplane::{self, Kernel},
     plan::Snapshot,
@@ -60,7 +60,7 @@ impl Runner {
         let before = self.counts(world)?;
         let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
-        counts.wanted = self.wanted()?;
+        self.take_events(&mut counts)?;
         let verdict = match action {
             1 => Action::Drop,
             2 => Action::Pass,
@@ -99,20 +99,27 @@ impl Runner {
         for &rule in world.rules.values() {
             counts.rules.insert(rule, counters.rule(rule)?);
         }
+        for &limit in world.limits.values() {
+            counts.limits.insert(limit, counters.limit(limit)?);
+        }
         for &reason in DropReason::ALL {
             counts.drops.insert(reason, counters.drops(reason)?);
         }
         Ok(counts)
     }
 
-    /// The neighbours that the program has asked for since the last time.
-    fn wanted(&mut self) -> Result<Vec<(u32, Address)>> {
-        let mut wanted = Vec::new();
+    /// What the program has told since the last time.
+    fn take_events(&mut self, counts: &mut Counts) -> Result<()> {
         while let Some(record) = self.events.next() {
             let event = Event::read_from_bytes(&record).ok().context("a record of another size")?;
-            wanted.push((event.ifindex, event.address));
+            let told = (event.ifindex, event.address);
+            if event.kind == EventKind::LimitExceeded as u32 {
+                counts.excesses.push(told);
+            } else {
+                counts.wanted.push(told);
+            }
         }
-        Ok(wanted)
+        Ok(())
     }
 }
 
@@ -125,11 +132,18 @@ fn since(before: &Counts, after: &Counts) -> Counts {
     };
     let hits =
         |before: Hits, after: Hits| Hits { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
+    let limited = |before: LimitHits, after: LimitHits| LimitHits {
+        passed: after.passed - before.passed,
+        limited: after.limited - before.limited,
+        limited_bytes: after.limited_bytes - before.limited_bytes,
+    };
     Counts {
         services: growth(&before.services, &after.services, traffic),
         backends: growth(&before.backends, &after.backends, traffic),
         lists: growth(&before.lists, &after.lists, hits),
         rules: growth(&before.rules, &after.rules, hits),
+        limits: growth(&before.limits, &after.limits, limited),
+        excesses: Vec::new(),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
     }

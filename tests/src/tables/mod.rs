@@ -1,19 +1,23 @@
 //! The datapath's tables over a snapshot, for runs on the host.
 
+mod buckets;
 mod flows;
 
 use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row,
-    RuleBlock, ServiceValue, Settings, Traffic,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, LimitHits, ListKind, MAX_BACKENDS,
+    ReplyValue, Row, RuleBlock, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
     balance::{
         flows::{Arrival, steer},
         quic::{Named, look},
     },
-    firewall,
+    firewall::{
+        self,
+        limits::{self, Buckets, LimitTable},
+    },
     frame::Frame,
     parse::Packet,
     service::lookup::{self, Endpoint, ServiceTable},
@@ -22,7 +26,13 @@ use lb_ebpf::{
 use lb_userspace::plan::Snapshot;
 
 pub use self::flows::FlowMemory;
-use self::flows::Flows;
+use self::{
+    buckets::{SetMemory, TotalMemory},
+    flows::Flows,
+};
+
+/// The time of a packet. Buckets are full then.
+const NOW_NS: u64 = 1_000_000_000_000;
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +45,10 @@ pub struct Counts {
     pub lists: BTreeMap<ListKind, Hits>,
     /// Matches of rules, by number.
     pub rules: BTreeMap<u32, Hits>,
+    /// What limits did, by number.
+    pub limits: BTreeMap<u32, LimitHits>,
+    /// Sources over a limit that the daemon was told of.
+    pub excesses: Vec<(u32, Address)>,
     /// Drops.
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
@@ -48,6 +62,8 @@ pub struct SnapshotTables<'a> {
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
     flows: Rc<FlowMemory>,
+    set: SetMemory,
+    totals: TotalMemory,
     counts: RefCell<Counts>,
 }
 
@@ -60,7 +76,15 @@ impl<'a> SnapshotTables<'a> {
 
     /// Tables with this flow table.
     pub fn with_flows(snapshot: &'a Snapshot, route: impl Fn(&Packet) -> Route + 'a, flows: Rc<FlowMemory>) -> Self {
-        Self { snapshot, route: Box::new(route), nobody: BackendValue::default(), flows, counts: RefCell::default() }
+        Self {
+            snapshot,
+            route: Box::new(route),
+            nobody: BackendValue::default(),
+            flows,
+            set: SetMemory::default(),
+            totals: TotalMemory::default(),
+            counts: RefCell::default(),
+        }
     }
 
     /// What was counted.
@@ -87,6 +111,35 @@ impl ServiceTable for SnapshotTables<'_> {
 
     fn service_in_block(&self, block: u16, port: u16) -> Option<ServiceValue> {
         ServiceValue::from_word(self.snapshot.port_blocks.get(&block)?.find(port))
+    }
+}
+
+impl LimitTable for SnapshotTables<'_> {
+    fn buckets(&self, _: u64) -> Option<impl Buckets> {
+        Some(&self.set)
+    }
+
+    fn total(&self, index: u32) -> Option<impl Buckets> {
+        Some(self.totals.at(index))
+    }
+
+    fn nanoseconds(&self, _: bool) -> u64 {
+        NOW_NS
+    }
+
+    fn notice_excess(&self, limit: u32, source: &Address) {
+        self.counts.borrow_mut().excesses.push((limit, *source));
+    }
+
+    fn count_limit(&self, limit: u32, is_within: bool, bytes: u64) {
+        let mut counts = self.counts.borrow_mut();
+        let hits = counts.limits.entry(limit).or_default();
+        if is_within {
+            hits.passed += 1;
+        } else {
+            hits.limited += 1;
+            hits.limited_bytes += bytes;
+        }
     }
 }
 
@@ -144,6 +197,12 @@ impl Tables for SnapshotTables<'_> {
 
     fn rules(&self, bank: u32) -> Option<&RuleBlock> {
         self.snapshot.rules.get(&(bank as u16))
+    }
+
+    fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool {
+        let settings = &self.snapshot.settings;
+        let line = self.rules(settings.rules.bank.into()).and_then(|block| block.limits.get(limit as usize));
+        line.is_none_or(|line| limits::charge(packet, line, limit, service, &settings.hash_key, self))
     }
 
     fn route(&self, packet: &Packet) -> Route {

@@ -16,7 +16,7 @@ use std::{
 use lb_common::{HashKey, Mac};
 use lb_userspace::{
     model::{Model, Moment, Service},
-    plan::{Health, Inputs, Patience, Planner, Snapshot, rule_number},
+    plan::{Health, Inputs, Patience, Planner, Snapshot, limit_number, rule_number},
     routes::{NextHop, NextHops},
 };
 
@@ -125,6 +125,8 @@ pub struct World {
     pub slots: BTreeMap<(String, String), u16>,
     /// The number of each rule, by name.
     pub rules: BTreeMap<String, u32>,
+    /// The number of each limit, by name.
+    pub limits: BTreeMap<String, u32>,
 }
 
 impl World {
@@ -138,6 +140,7 @@ impl World {
             hash_key: HashKey::expand(SECRET),
             devices: &BTreeSet::from([FRONT, BACK, SIDE]),
             interfaces: &interfaces,
+            bans: &BTreeSet::new(),
             patience: Patience::default(),
             census: None,
             now_s: 0,
@@ -147,7 +150,10 @@ impl World {
         let rules = setup.model.firewall.rules.iter();
         let rules =
             rules.map(|rule| (rule.name.clone(), rule_number(rule, &desired.snapshot).expect("a number"))).collect();
-        Self { snapshot: desired.snapshot, service_ids: desired.service_ids, slots: desired.slots, rules }
+        let limits = setup.model.firewall.limits.iter();
+        let number = |limit| limit_number(limit, &desired.snapshot).expect("a number");
+        let limits = limits.map(|limit| (limit.name.clone(), number(limit))).collect();
+        Self { snapshot: desired.snapshot, service_ids: desired.service_ids, slots: desired.slots, rules, limits }
     }
 
     /// The slot of a service's backend.

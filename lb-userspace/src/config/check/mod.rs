@@ -6,6 +6,7 @@ mod nat;
 mod pools;
 mod ports;
 mod quic;
+mod rates;
 mod rules;
 mod services;
 
@@ -23,5 +24,6 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     }
     nat::check(&written.services, report);
     limits::check(&written.services, report);
+    rates::check(written, report);
     rules::check(written, report);
 }

@@ -4,6 +4,7 @@ mod affinity;
 mod backend;
 mod firewall;
 mod health;
+mod limit;
 mod node;
 mod pool;
 mod ports;
@@ -24,12 +25,13 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "rule"], report);
+    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "rule", "limit"], report);
     Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
         services: service::read_all(root.get("service"), report),
         firewall: firewall::read(root.get("firewall"), report),
+        limits: limit::read_all(root.get("limit"), report),
         rules: rule::read_all(root.get("rule"), report),
     }
 }

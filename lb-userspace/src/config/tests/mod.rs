@@ -15,6 +15,7 @@ mod layout;
 mod limits;
 mod pools;
 mod quic;
+mod rates;
 mod refused_edits;
 mod robustness;
 mod rules;
