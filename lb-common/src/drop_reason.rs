@@ -55,6 +55,12 @@ drop_reasons! {
     NoHeadroom = "no_headroom",
     /// The service allows only some sources, and this is none of them: see `allow_from` of the service.
     SourceNotAllowed = "source_not_allowed",
+    /// A SYN to a service under SYN protection: its source has not proved itself, and its prefix has got enough answers for now.
+    SynUnproved = "syn_unproved",
+    /// A SYN to a service under SYN protection, of a source that has proved itself but opens too many connections: see `per_source` in `[syn]`.
+    SynLimited = "syn_limited",
+    /// A reset that answered SYN protection's question: its source is let in now, and all is well.
+    SynProof = "syn_proof",
     /// A map held what it never should. This is a fault of Sluice: please report it.
     Inconsistent = "inconsistent",
 }

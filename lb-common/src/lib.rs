@@ -26,6 +26,7 @@ mod service;
 mod service_line;
 mod settings;
 mod sources;
+mod syn;
 
 pub use address::Address;
 pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
@@ -45,7 +46,8 @@ pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
 pub use settings::{Features, Settings};
 pub use sources::SourceKey;
+pub use syn::{SYN_LINE_WORDS, SynEvent, SynLine, SynSettings, SynTraffic};
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;

@@ -31,6 +31,9 @@ pub trait Frame {
 
     /// Makes the frame longer (`bytes` > 0, contents undefined) or shorter at its front; `None` if the driver left no room.
     fn resize_front(&mut self, bytes: i32) -> Option<()>;
+
+    /// Cuts the frame off behind this many bytes.
+    fn truncate(&mut self, bytes: u32) -> Option<()>;
 }
 
 /// A frame in memory: how host programs run the datapath.
@@ -94,5 +97,13 @@ impl Frame for MemoryFrame<'_> {
     fn resize_front(&mut self, bytes: i32) -> Option<()> {
         let start = self.start.checked_add_signed(-(bytes as isize))?;
         (start < self.piece_end).then(|| self.start = start)
+    }
+
+    fn truncate(&mut self, bytes: u32) -> Option<()> {
+        let end = self.start + bytes as usize;
+        (end <= self.end).then(|| {
+            self.end = end;
+            self.piece_end = self.piece_end.min(end);
+        })
     }
 }

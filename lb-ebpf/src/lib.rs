@@ -18,6 +18,8 @@ pub mod tables;
 pub mod firewall;
 pub mod service;
 
+pub mod syn;
+
 pub mod balance;
 pub mod deliver;
 
@@ -61,6 +63,9 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
         return Ok(echo::answer(frame, packet));
     }
     service::admit(packet, service, tables)?;
+    if syn::guard(frame, packet, service, tables)? {
+        return Ok(Way::TRANSMIT);
+    }
     let backend = balance::choose(frame, packet, &service, settings, tables)?;
     deliver::to(frame, packet, backend)
 }

@@ -10,6 +10,7 @@ use crate::{
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
+    syn::{Contact, Judgement},
 };
 
 /// The datapath's view of the maps and of the kernel's routes.
@@ -50,6 +51,13 @@ pub trait Tables {
     /// It is asked of the tables so that the kernel's can make it a function that the verifier looks at by itself, once,
     /// and not again for every way in which a packet may have come there.
     fn steer(&self, arrival: Arrival) -> u16;
+
+    /// What becomes of a segment that SYN protection is concerned with: what [`crate::syn::judge`] says. It is asked of the
+    /// tables for the same reason as [`Tables::steer`].
+    fn judge(&self, frame: &mut impl Frame, contact: Contact) -> Judgement;
+
+    /// Notes a TCP segment of a sampled flow: what [`crate::syn::watch`] does.
+    fn watch(&self, mark: u64, service: u16, flags: u8);
 
     /// The service that a `nat` backend's reply belongs to.
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue>;

@@ -12,7 +12,12 @@ mod tests;
 use lb_common::{BackendFlags, BackendValue, DropReason, Flow, Row, RowState, ServiceValue, Settings};
 
 use self::{flows::Arrival, quic::Named};
-use crate::{frame::Frame, parse::Packet, tables::Tables};
+use crate::{
+    frame::Frame,
+    parse::{Packet, Transport},
+    syn,
+    tables::Tables,
+};
 
 /// The backend that was chosen for a packet, and the hash that chose it.
 #[derive(Clone, Copy)]
@@ -41,6 +46,13 @@ pub fn choose<'t>(
     let (bytes, flows) = (packet.frame_bytes as u64, opens as u64);
     tables.count_service(service.id.into(), bytes, flows);
     let hash = hash(&packet.flow(), service, settings, tables);
+    if service.is_watched()
+        && syn::is_sampled(hash)
+        && let Transport::Tcp { flags } = packet.transport
+    {
+        // Flows of one client may have one hash.
+        tables.watch(hash ^ (packet.source_port as u64) << 32, service.id, flags);
+    }
     let slot = match named.slot() {
         Row::NOBODY => owner(packet, hash, opens, service, tables)?,
         slot => slot,

@@ -15,6 +15,7 @@ mod maps;
 mod quic;
 mod runtime;
 mod services;
+mod syn;
 mod xdp_frame;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

@@ -15,10 +15,17 @@ use lb_ebpf::{
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
+    syn::{Contact, Judgement},
     tables::{Route, Tables},
 };
 
-use crate::{clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, services};
+use crate::{
+    clients::sluice_client_hash,
+    flows::sluice_steer,
+    quic::sluice_quic,
+    services,
+    syn::{sluice_syn, sluice_watch},
+};
 
 #[map(name = "settings")]
 pub(crate) static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -145,6 +152,18 @@ impl Tables for KernelTables {
     fn steer(&self, arrival: Arrival) -> u16 {
         let Arrival { hash, row, service, opens, closes, by_client } = arrival;
         sluice_steer(hash, row.word(), service, u32::from(opens) | u32::from(closes) << 1, u32::from(by_client)) as u16
+    }
+
+    #[inline(always)]
+    fn judge(&self, _: &mut impl Frame, contact: Contact) -> Judgement {
+        let kind = u32::from(contact.is_v4) | u32::from(contact.is_observed) << 1;
+        let (network, transport) = (contact.network_offset, contact.transport_offset);
+        Judgement::from_word(sluice_syn(self.context, network, transport, contact.service.into(), kind))
+    }
+
+    #[inline(always)]
+    fn watch(&self, mark: u64, service: u16, flags: u8) {
+        sluice_watch(mark, service.into(), flags.into());
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 use aya_ebpf::{
     bindings::xdp_md,
-    helpers::{bpf_xdp_adjust_head, generated::bpf_xdp_get_buff_len},
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, generated::bpf_xdp_get_buff_len},
 };
 use lb_ebpf::frame::{Frame, Header};
 
@@ -85,5 +85,12 @@ impl Frame for XdpFrame {
     fn resize_front(&mut self, bytes: i32) -> Option<()> {
         // SAFETY: the helper checks the room; no reference into the packet outlives the exclusive borrow.
         (unsafe { bpf_xdp_adjust_head(self.context, -bytes) } == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn truncate(&mut self, bytes: u32) -> Option<()> {
+        let excess = self.total_length() as i32 - bytes as i32;
+        // SAFETY: as in `resize_front`; the helper would lengthen the packet by a negative excess, and checks the room too.
+        (excess >= 0 && unsafe { bpf_xdp_adjust_tail(self.context, -excess) } == 0).then_some(())
     }
 }

@@ -15,7 +15,7 @@ use super::{
     Client, Control, bind, serve,
     types::{
         ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, Drops,
-        Edit, Interface, List, ListTest, ServiceStatus, Status, TrafficStatus,
+        Edit, Interface, List, ListTest, ServiceStatus, Status, SynStatus, TrafficStatus,
     },
 };
 use crate::model::{AdminState, ListKind, Moment, Protocol};
@@ -133,6 +133,19 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
             rows: 4096,
             pool: None,
             allow_from: vec!["198.51.100.0/24".to_owned()],
+            syn: Some(SynStatus {
+                mode: "auto".to_owned(),
+                active: true,
+                seconds: Some(75),
+                unfinished: Some(48_000),
+                challenged: 3_600_000,
+                proved: 120,
+                retried: 7,
+                admitted: 310,
+                limited: 2,
+                unanswered: 40,
+                refused: 5,
+            }),
             traffic: TrafficStatus { packets: 1200, bytes: 1_500_000, flows: 24 },
             backends: vec![backend("web", "web1", "10.0.0.11", BackendState::Up), down],
         },
@@ -145,6 +158,7 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
             rows: 1024,
             pool: Some("names".to_owned()),
             allow_from: Vec::new(),
+            syn: None,
             traffic: TrafficStatus::default(),
             backends: vec![six],
         },

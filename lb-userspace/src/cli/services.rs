@@ -4,7 +4,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 use comfy_table::Cell;
 
 use super::{
-    Failure, Session, Style, backends,
+    Failure, Session, Style, backends, syn,
     table::{self, Column},
     units::{bytes, endpoint},
 };
@@ -88,6 +88,7 @@ fn details(service: &ServiceStatus, style: Style) -> String {
     if !service.allow_from.is_empty() {
         rows.push(("Sources", service.allow_from.join(", ")));
     }
+    rows.extend(service.syn.as_ref().map(|status| ("SYN flood", syn::sentence(status))));
     let fields = table::fields(&rows);
     format!("{fields}\n{}", backends::text(&service.backends, style))
 }

@@ -11,6 +11,7 @@ mod clock;
 mod drains;
 mod error;
 mod events;
+mod floods;
 mod handle;
 mod history;
 mod interfaces;

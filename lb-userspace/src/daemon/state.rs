@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    DaemonError, Keeps, Options, census, clock, drains::Drains, events, history, interfaces, liveness::Liveness,
-    request::Request, secret,
+    DaemonError, Keeps, Options, census, clock, drains::Drains, events, floods::Floods, history, interfaces,
+    liveness::Liveness, request::Request, secret,
 };
 use crate::{
     config::Document,
@@ -60,6 +60,7 @@ pub(super) struct State {
     /// What the last scan of the flow table found; empty when there was nothing to look for.
     pub(super) census: Census,
     pub(super) drains: Drains,
+    pub(super) floods: Floods,
     /// Whether the next tick has something to do whatever the rows look like: it is the first one, which finds what a
     /// former daemon left, or a backend was under suspicion at the last.
     pub(super) scan_due: bool,
@@ -89,6 +90,8 @@ impl State {
         let wanted = interfaces::wanted(&model).await?;
         let mut kernel = Kernel::open(&options.paths.pins)?;
         let snapshot = kernel.snapshot()?;
+        let floods =
+            Floods::after(&snapshot, &model, clock::now_s(), secret::random_key).map_err(DaemonError::Random)?;
         let (routes, hops_changed) = Routes::start()?;
         let routes = Arc::new(routes);
         if let Some(ring) = kernel.take_events() {
@@ -112,6 +115,7 @@ impl State {
             checker: Checker::new(report),
             census: Census::default(),
             drains: Drains::default(),
+            floods,
             scan_due: true,
             generated_secret,
             planner: Planner::after(history::read(&options.paths.state)),
@@ -279,6 +283,7 @@ impl State {
             hash_key: HashKey::expand(secret),
             devices: &devices,
             patience: Patience::default(),
+            guard: &self.floods.guard,
             census,
             now_s,
             now: Moment::now(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, ListKind, PortBlock, ReplyValue, Row, ServiceValue, Settings, SynSettings};
 
 use super::Change;
 
@@ -15,6 +15,8 @@ use super::Change;
 pub struct Snapshot {
     /// The settings.
     pub settings: Settings,
+    /// The settings of SYN protection.
+    pub syn: SynSettings,
     /// The services and the service addresses.
     pub services: BTreeMap<EndpointKey, ServiceValue>,
     /// The slots of QUIC servers' backends, by service id and server id.
@@ -59,6 +61,7 @@ impl Snapshot {
             Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),
             Change::RemovePrefix(list, prefix) => drop(self.prefixes.remove(&(*list, *prefix))),
             Change::PutSettings(settings) => self.settings = **settings,
+            Change::PutSynSettings(settings) => self.syn = *settings,
         }
     }
 }

@@ -41,6 +41,7 @@ fn desired(planner: &mut Planner, text: &str, current: &Snapshot) -> Desired {
         hash_key: HashKey::default(),
         devices: &BTreeSet::new(),
         patience: Patience::default(),
+        guard: &Guard::default(),
         census: None,
         now_s: 0,
         now: Moment::from_seconds(0),

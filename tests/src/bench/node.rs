@@ -8,7 +8,7 @@ use lb_common::{Flow, HashKey, Mac, Row, RowState};
 use lb_userspace::{
     dataplane::{self, Kernel},
     model::{Model, Moment},
-    plan::{Health, Inputs, Patience, Planner, Snapshot},
+    plan::{Guard, Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
 };
 
@@ -39,6 +39,7 @@ impl Node {
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::from([INGRESS, uplink.ifindex]),
             patience: Patience::default(),
+            guard: &Guard { keys: [[1, 2], [3, 4]], epoch: 1, ..Guard::default() },
             census: None,
             now_s: 0,
             now: Moment::from_seconds(1_800_000_000),

@@ -70,6 +70,7 @@ impl Case {
         if let Outcome::Drop(reason) = self.outcome {
             counts.drops.insert(reason, 1);
         }
+        counts.syn.extend(self.syn.map(|(service, event)| ((world.service_ids[service], event), 1)));
         counts.wanted.extend(self.wanted.map(|(ifindex, address)| (ifindex, address.into())));
         counts
     }

@@ -1,11 +1,13 @@
 //! Runs a case through the datapath as a library.
 
+use std::rc::Rc;
+
 use lb_common::DropReason;
 use lb_ebpf::{frame::MemoryFrame, tables::Tables, verdict::Verdict};
 
 use super::{Case, Observation, expect::Action};
 use crate::{
-    tables::SnapshotTables,
+    tables::{SnapshotTables, SynMemory},
     world::{World, route},
 };
 
@@ -14,7 +16,16 @@ const POISON: u8 = 0xa5;
 
 /// Runs a case.
 pub fn run(case: &Case, world: &World) -> Observation {
-    let tables = SnapshotTables::new(&world.snapshot, |packet| route(packet, case.ingress));
+    // A time that does not make the first moments of a machine's life a special case.
+    let syn = Rc::new(SynMemory::new(1_000_000));
+    let tables =
+        || SnapshotTables::new(&world.snapshot, |packet| route(packet, case.ingress)).with_syn(Rc::clone(&syn));
+    for (earlier, passed) in &case.before {
+        let mut buffer = [&vec![POISON; case.headroom], earlier.as_slice()].concat();
+        lb_ebpf::process(&mut MemoryFrame::new(&mut buffer, case.headroom, case.ingress), &tables());
+        syn.pass(passed.as_millis() as u64);
+    }
+    let tables = tables();
     let mut buffer = vec![POISON; case.headroom];
     buffer.extend(&case.frame);
     let mut frame = MemoryFrame::new(&mut buffer, case.headroom, case.ingress).in_pieces(case.first_bytes());

@@ -1,17 +1,17 @@
 //! Runs cases through the loaded program, by `BPF_PROG_TEST_RUN`.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, thread};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{MapData, RingBuf};
-use lb_common::{Address, DropReason, Event, Hits, ListKind, RowState, Traffic};
+use lb_common::{Address, DropReason, Event, Hits, ListKind, RowState, ServiceFlags, SynEvent, Traffic};
 use lb_userspace::{
     dataplane::{self, Kernel},
     plan::Snapshot,
 };
 use zerocopy::FromBytes;
 
-use super::{Case, Observation, expect::Action, network, poison::Poison};
+use super::{Case, Observation, expect::Action, network, poison::Poison, syn_memory::SynMemories};
 use crate::{tables::Counts, world::World};
 
 /// The loaded program and what its tables hold.
@@ -19,6 +19,7 @@ pub struct Runner {
     kernel: Kernel,
     poison: Poison,
     events: RingBuf<MapData>,
+    syn: SynMemories,
     held: Snapshot,
     pins: PathBuf,
 }
@@ -43,7 +44,8 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
         let mut kernel = Kernel::open(&pins)?;
         let events = kernel.take_events().context("the events were already taken")?;
         let poison = Poison::around(kernel.program()?)?;
-        run(&mut Runner { kernel, poison, events, held: Snapshot::default(), pins })
+        let syn = SynMemories::open(&pins)?;
+        run(&mut Runner { kernel, poison, events, syn, held: Snapshot::default(), pins })
     })?
 }
 
@@ -57,6 +59,11 @@ impl Runner {
         dataplane::apply(&mut self.kernel, &self.held, &world.snapshot)?;
         self.held = world.snapshot.clone();
         self.forget_flows();
+        for (earlier, passed) in &case.before {
+            self.poison.run(earlier, earlier.len(), case.ingress)?;
+            thread::sleep(*passed);
+        }
+        self.wanted()?;
         let before = self.counts(world)?;
         let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
@@ -72,8 +79,12 @@ impl Runner {
         Ok(Observation { verdict, frame, counts })
     }
 
-    /// Lets the program forget the flows of former runs: each run begins with an empty table, as on the host.
+    /// Lets the program forget the flows and sources of former runs: each run begins with empty tables, as on the host.
     fn forget_flows(&self) {
+        const REMEMBERS: u16 = ServiceFlags::GUARDED | ServiceFlags::WATCHED;
+        if self.held.services_by_id().values().any(|service| service.flags & REMEMBERS != 0) {
+            self.syn.forget();
+        }
         let is_asked = self.held.rings.values().any(|rows| rows.iter().any(|row| row.state() != RowState::Settled));
         if is_asked {
             for occupied in self.kernel.flows().entries() {
@@ -89,6 +100,8 @@ impl Runner {
         let mut counts = Counts::default();
         for &id in world.service_ids.values() {
             counts.services.insert(id, counters.service(id)?);
+            let syn = counters.syn(id)?;
+            counts.syn.extend(SynEvent::ALL.map(|event| ((id, event), syn.of(event))));
         }
         for &slot in world.slots.values() {
             counts.backends.insert(slot, counters.backend(slot)?);
@@ -126,6 +139,7 @@ fn since(before: &Counts, after: &Counts) -> Counts {
         services: growth(&before.services, &after.services, traffic),
         backends: growth(&before.backends, &after.backends, traffic),
         lists: growth(&before.lists, &after.lists, hits),
+        syn: growth(&before.syn, &after.syn, |before, after| after - before),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
     }

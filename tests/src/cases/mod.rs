@@ -8,6 +8,7 @@
 mod affinity;
 pub mod agent;
 pub mod agent_run;
+mod cookie;
 mod drops;
 mod echo;
 mod expect;
@@ -35,13 +36,15 @@ mod prefixes;
 mod quic;
 mod service;
 mod sources;
+mod syn;
+mod syn_memory;
 mod transport;
 mod truncated;
 mod vlan;
 
-use std::{net::IpAddr, sync::LazyLock};
+use std::{net::IpAddr, sync::LazyLock, time::Duration};
 
-use lb_common::{DropReason, ListKind};
+use lb_common::{DropReason, ListKind, SynEvent};
 use lb_userspace::plan::Snapshot;
 
 pub use self::expect::{Action, Observation, Outcome};
@@ -66,6 +69,8 @@ pub struct Case {
     pub headroom: usize,
     /// How many bytes of the packet lie in its first buffer, if not all.
     in_first_buffer: Option<usize>,
+    /// Packets that came before it, by the same interface, each with the time that passed since. What becomes of them does not matter.
+    pub before: Vec<(Vec<u8>, Duration)>,
     /// What must become of it.
     pub outcome: Outcome,
     /// Why the kernel cannot run this case.
@@ -76,6 +81,7 @@ pub struct Case {
     counted: Option<Counted>,
     listed: Option<ListKind>,
     wanted: Option<(u32, IpAddr)>,
+    syn: Option<(&'static str, SynEvent)>,
 }
 
 /// For whom a packet is counted.
@@ -93,9 +99,12 @@ impl Case {
     }
 
     /// Another packet that meets the same tables and comes in by the same interface, about which the table says nothing.
+    /// What came before it and is not of the same moment is left out: many such packets are run.
     pub fn with_frame(&self, frame: Vec<u8>) -> Self {
         let in_first_buffer = self.in_first_buffer.map(|bytes| bytes.min(frame.len()));
-        Self { frame, in_first_buffer, ..self.clone() }
+        let mut case = Self { frame, in_first_buffer, ..self.clone() };
+        case.before.retain(|(_, passed)| passed.is_zero());
+        case
     }
 
     /// A packet that comes in by the front and is passed on to the kernel's stack, until another method says otherwise.
@@ -106,6 +115,7 @@ impl Case {
             frame: packet.into(),
             headroom: HEADROOM,
             in_first_buffer: None,
+            before: Vec::new(),
             outcome: Outcome::Pass,
             host_only: None,
             setup: None,
@@ -113,6 +123,7 @@ impl Case {
             counted: None,
             listed: None,
             wanted: None,
+            syn: None,
         }
     }
 
@@ -205,6 +216,18 @@ impl Case {
         self
     }
 
+    /// SYN protection of a service counts the packet.
+    const fn notes(mut self, service: &'static str, event: SynEvent) -> Self {
+        self.syn = Some((service, event));
+        self
+    }
+
+    /// This packet came before, and so much time has passed since.
+    fn after(mut self, packet: impl Into<Vec<u8>>, passed: Duration) -> Self {
+        self.before.push((packet.into(), passed));
+        self
+    }
+
     /// The daemon is asked to find a neighbour.
     fn wants(mut self, ifindex: u32, neighbour: &str) -> Self {
         self.wanted = Some((ifindex, neighbour.parse().expect("an address")));
@@ -253,6 +276,7 @@ pub fn table() -> Vec<Case> {
         prefixes::cases(),
         sources::cases(),
         affinity::cases(),
+        syn::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -19,7 +19,7 @@ use lb_userspace::{
     daemon,
     dataplane::{self, Occupied},
     model::{Model, Moment, Protocol, Service},
-    plan::{Census, Health, History, Inputs, Patience, Planner, Snapshot, service_key},
+    plan::{Census, Guard, Health, History, Inputs, Patience, Planner, Snapshot, service_key},
     ring,
     routes::{NextHop, NextHops},
 };
@@ -177,6 +177,7 @@ impl Node {
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::new(),
             patience: self.patience,
+            guard: &Guard::default(),
             census: census.as_ref(),
             now_s: self.flows.now_s(),
             now: self.now(),

@@ -1,12 +1,13 @@
 //! The datapath's tables over a snapshot, for runs on the host.
 
 mod flows;
+mod syn;
 
 use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row,
-    ServiceValue, Settings, Traffic,
+    ServiceValue, Settings, SynEvent, Traffic,
 };
 use lb_ebpf::{
     balance::{
@@ -16,12 +17,13 @@ use lb_ebpf::{
     frame::Frame,
     parse::Packet,
     service::lookup::{self, Endpoint, ServiceTable},
+    syn::{Contact, Judgement, judge, watch},
     tables::{Route, Tables},
 };
 use lb_userspace::plan::Snapshot;
 
-pub use self::flows::FlowMemory;
-use self::flows::Flows;
+pub use self::{flows::FlowMemory, syn::SynMemory};
+use self::{flows::Flows, syn::Syn};
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Counts {
     pub backends: BTreeMap<u16, Traffic>,
     /// Matches of lists.
     pub lists: BTreeMap<ListKind, Hits>,
+    /// What SYN protection counts, by service id.
+    pub syn: BTreeMap<(u32, SynEvent), u64>,
     /// Drops.
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
@@ -45,6 +49,7 @@ pub struct SnapshotTables<'a> {
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
     flows: Rc<FlowMemory>,
+    syn: Rc<SynMemory>,
     counts: RefCell<Counts>,
 }
 
@@ -57,7 +62,25 @@ impl<'a> SnapshotTables<'a> {
 
     /// Tables with this flow table.
     pub fn with_flows(snapshot: &'a Snapshot, route: impl Fn(&Packet) -> Route + 'a, flows: Rc<FlowMemory>) -> Self {
-        Self { snapshot, route: Box::new(route), nobody: BackendValue::default(), flows, counts: RefCell::default() }
+        Self {
+            snapshot,
+            route: Box::new(route),
+            nobody: BackendValue::default(),
+            flows,
+            syn: Rc::default(),
+            counts: RefCell::default(),
+        }
+    }
+
+    /// The same with what SYN protection remembers.
+    #[must_use]
+    pub fn with_syn(mut self, syn: Rc<SynMemory>) -> Self {
+        self.syn = syn;
+        self
+    }
+
+    fn syn_tables(&self) -> Syn<'_> {
+        Syn { memory: &self.syn, settings: &self.snapshot.syn, counts: &self.counts }
     }
 
     /// What was counted.
@@ -119,6 +142,14 @@ impl Tables for SnapshotTables<'_> {
 
     fn steer(&self, arrival: Arrival) -> u16 {
         steer(&arrival, &Flows { memory: &self.flows, snapshot: self.snapshot })
+    }
+
+    fn judge(&self, frame: &mut impl Frame, contact: Contact) -> Judgement {
+        judge(frame, contact, &self.syn_tables(), self)
+    }
+
+    fn watch(&self, mark: u64, service: u16, flags: u8) {
+        watch(mark, service, flags, &self.syn_tables());
     }
 
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue> {

@@ -4,7 +4,8 @@ use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use lb_userspace::model::{
-    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service, Track,
+    AdminState, Affinity, Backend, Delivery, Firewall, Model, Node, Ports, Protocol, RingSettings, Service, Syn,
+    SynProtection, Track,
 };
 
 /// The secret of the flow hash.
@@ -55,6 +56,7 @@ pub(super) fn model() -> Model {
         node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None },
         services: SERVICES.iter().map(line).collect(),
         firewall: Firewall::default(),
+        syn: Syn::default(),
     }
 }
 
@@ -85,6 +87,7 @@ pub fn service(
         slow_start: Duration::ZERO,
         quic: None,
         allow_from: Vec::new(),
+        syn_protection: SynProtection::Off,
         health: None,
         pool: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),

@@ -7,6 +7,7 @@ mod pools;
 mod ports;
 mod quic;
 mod services;
+mod syn;
 
 pub(super) use self::pools::share as share_pools;
 use super::{report::Report, written::Written};
@@ -19,6 +20,7 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     for service in &written.services {
         backends::check(service, report);
         quic::check(service, report);
+        syn::check(service, report);
     }
     nat::check(&written.services, report);
     limits::check(&written.services, report);

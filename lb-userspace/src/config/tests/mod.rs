@@ -16,6 +16,7 @@ mod pools;
 mod quic;
 mod refused_edits;
 mod robustness;
+mod syn;
 
 use proptest::test_runner::{Config, RngSeed};
 
