@@ -54,7 +54,10 @@ pub trait Tables {
 
     /// What becomes of a segment that SYN protection is concerned with: what [`crate::syn::judge`] says. It is asked of the
     /// tables for the same reason as [`Tables::steer`].
-    fn judge(&self, frame: &mut impl Frame, contact: Contact) -> Judgement;
+    fn judge(&self, frame: &impl Frame, contact: Contact) -> Judgement;
+
+    /// Makes a SYN the question to its sender: what [`crate::syn::ask`] does.
+    fn ask(&self, frame: &mut impl Frame, contact: Contact) -> bool;
 
     /// Notes a TCP segment of a sampled flow: what [`crate::syn::watch`] does.
     fn watch(&self, mark: u64, service: u16, flags: u8);

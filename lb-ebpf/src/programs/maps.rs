@@ -24,7 +24,7 @@ use crate::{
     flows::sluice_steer,
     quic::sluice_quic,
     services,
-    syn::{sluice_syn, sluice_watch},
+    syn::{sluice_ask, sluice_syn, sluice_watch},
 };
 
 #[map(name = "settings")]
@@ -155,10 +155,16 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn judge(&self, _: &mut impl Frame, contact: Contact) -> Judgement {
+    fn judge(&self, _: &impl Frame, contact: Contact) -> Judgement {
         let kind = u32::from(contact.is_v4) | u32::from(contact.is_observed) << 1;
         let (network, transport) = (contact.network_offset, contact.transport_offset);
         Judgement::from_word(sluice_syn(self.context, network, transport, contact.service.into(), kind))
+    }
+
+    #[inline(always)]
+    fn ask(&self, _: &mut impl Frame, contact: Contact) -> bool {
+        let (network, transport) = (contact.network_offset, contact.transport_offset);
+        sluice_ask(self.context, network, transport, contact.service.into(), contact.is_v4.into()) != 0
     }
 
     #[inline(always)]

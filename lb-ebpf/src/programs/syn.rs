@@ -40,15 +40,35 @@ pub(crate) extern "C" fn sluice_syn(
     kind: u32,
 ) -> u32 {
     // SAFETY: the caller passes on what the kernel handed to the running program.
-    let (mut frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
-    let contact = Contact {
+    let (frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
+    let contact = contact(network_offset, transport_offset, service, kind);
+    syn::judge(&frame, contact, &KernelSyn, &tables).word()
+}
+
+/// [`syn::ask`] as a global function of its own, because the stacks of functions that call each other have 512 bytes together.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_ask(
+    context: *mut xdp_md,
+    network_offset: u32,
+    transport_offset: u32,
+    service: u32,
+    kind: u32,
+) -> u32 {
+    // SAFETY: as in `sluice_syn`.
+    let mut frame = unsafe { XdpFrame::new(context) };
+    u32::from(syn::ask(&mut frame, contact(network_offset, transport_offset, service, kind), &KernelSyn))
+}
+
+#[inline(always)]
+fn contact(network_offset: u32, transport_offset: u32, service: u32, kind: u32) -> Contact {
+    Contact {
         network_offset,
         transport_offset,
         is_v4: kind & 1 != 0,
         service: service as u16,
         is_observed: kind & 2 != 0,
-    };
-    syn::judge(&mut frame, contact, &KernelSyn, &tables).word()
+    }
 }
 
 /// [`syn::watch`] as a global function, for the same reason.

@@ -12,9 +12,9 @@
 //! Only SYNs and resets of services whose protection is active come here. No packet of an open connection is held up: a reset
 //! that is no proof goes on.
 
-mod answer;
 mod cookie;
 mod pace;
+mod question;
 mod retries;
 mod sources;
 mod watch;
@@ -114,8 +114,8 @@ pub struct Judgement(u32);
 impl Judgement {
     /// It goes on to a backend.
     const GO_ON: Self = Self(0);
-    /// It has become an answer, which goes back.
-    const ANSWER: Self = Self(1);
+    /// Its sender is to be asked for a cookie.
+    const ASK: Self = Self(1);
     /// It is dropped as [`DropReason::SynUnproved`].
     const UNPROVED: Self = Self(2);
     /// It is dropped as [`DropReason::SynLimited`].
@@ -135,12 +135,12 @@ impl Judgement {
         self.0
     }
 
-    /// Whether it goes back as an answer rather than on, or why it is dropped.
+    /// Whether its sender is to be asked, or else why it is dropped if it does not go on.
     #[inline(always)]
-    const fn is_answer(self) -> Result<bool, DropReason> {
+    const fn is_question(self) -> Result<bool, DropReason> {
         match self {
             Self::GO_ON => Ok(false),
-            Self::ANSWER => Ok(true),
+            Self::ASK => Ok(true),
             Self::LIMITED => Err(DropReason::SynLimited),
             Self::PROOF => Err(DropReason::SynProof),
             _ => Err(DropReason::SynUnproved),
@@ -168,12 +168,15 @@ pub(crate) fn guard(
         service: service.id,
         is_observed: service.flags & ServiceFlags::OBSERVED != 0,
     };
-    tables.judge(frame, contact).is_answer()
+    if !tables.judge(frame, contact).is_question()? {
+        return Ok(false);
+    }
+    if tables.ask(frame, contact) { Ok(true) } else { Err(DropReason::SynUnproved) }
 }
 
-/// What becomes of a segment that opens or resets a connection. A segment that is to be answered has become the answer.
+/// What becomes of a segment that opens or resets a connection.
 #[inline(always)]
-pub fn judge(frame: &mut impl Frame, contact: Contact, memories: &impl SynTables, tables: &impl Tables) -> Judgement {
+pub fn judge(frame: &impl Frame, contact: Contact, memories: &impl SynTables, tables: &impl Tables) -> Judgement {
     let (Some(settings), Some(general)) = (memories.syn_settings(), tables.settings()) else {
         return Judgement::GO_ON;
     };
@@ -189,7 +192,22 @@ pub fn judge(frame: &mut impl Frame, contact: Contact, memories: &impl SynTables
     if general.features & Features::ALLOW != 0 && tables.listed(ListKind::Allow, &segment.source) {
         return Judgement::GO_ON;
     }
-    open(frame, &segment, &contact, settings, key, memories)
+    open(&segment, &contact, settings, key, memories)
+}
+
+/// Makes a SYN the question to its sender; whether that could be done.
+#[inline(always)]
+pub fn ask(frame: &mut impl Frame, contact: Contact, memories: &impl SynTables) -> bool {
+    let mut segment = Segment::default();
+    let Some(settings) = memories.syn_settings() else { return false };
+    if segment.read(frame, &contact).is_none() {
+        return false;
+    }
+    let is_done = question::write(frame, &contact, &segment, cookie(&segment, settings, settings.epoch)).is_some();
+    if is_done {
+        memories.count_syn(contact.service, SynEvent::Challenged);
+    }
+    is_done
 }
 
 /// A reset: does it bring a cookie back?
@@ -218,7 +236,6 @@ fn reset(
 /// A SYN: is its source known, or does it come again?
 #[inline(always)]
 fn open(
-    frame: &mut impl Frame,
     segment: &Segment,
     contact: &Contact,
     settings: &SynSettings,
@@ -251,9 +268,5 @@ fn open(
         memories.count_syn(contact.service, SynEvent::Unanswered);
         return Judgement::UNPROVED;
     }
-    if answer::write(frame, contact, segment, cookie(segment, settings, settings.epoch)).is_none() {
-        return Judgement::UNPROVED;
-    }
-    memories.count_syn(contact.service, SynEvent::Challenged);
-    Judgement::ANSWER
+    Judgement::ASK
 }

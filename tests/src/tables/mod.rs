@@ -17,7 +17,7 @@ use lb_ebpf::{
     frame::Frame,
     parse::Packet,
     service::lookup::{self, Endpoint, ServiceTable},
-    syn::{Contact, Judgement, judge, watch},
+    syn::{Contact, Judgement, ask, judge, watch},
     tables::{Route, Tables},
 };
 use lb_userspace::plan::Snapshot;
@@ -144,8 +144,12 @@ impl Tables for SnapshotTables<'_> {
         steer(&arrival, &Flows { memory: &self.flows, snapshot: self.snapshot })
     }
 
-    fn judge(&self, frame: &mut impl Frame, contact: Contact) -> Judgement {
+    fn judge(&self, frame: &impl Frame, contact: Contact) -> Judgement {
         judge(frame, contact, &self.syn_tables(), self)
+    }
+
+    fn ask(&self, frame: &mut impl Frame, contact: Contact) -> bool {
+        ask(frame, contact, &self.syn_tables())
     }
 
     fn watch(&self, mark: u64, service: u16, flags: u8) {

@@ -1,4 +1,4 @@
-//! The answer to a stranger's SYN: a bare ACK that a real stack resets.
+//! What a stranger is asked with: a bare ACK, which a real stack resets.
 
 use lb_common::Address;
 
@@ -17,7 +17,7 @@ use crate::{
 /// No frame on Ethernet is shorter, in bytes, without its checksum.
 const LEAST_FRAME_BYTES: u32 = 60;
 
-/// Turns the frame into the answer. It goes back the way the SYN came, with its tags; it has no options and no payload,
+/// Turns the SYN into the question. It goes back the way the SYN came, with its tags; it has no options and no payload,
 /// so it is never longer than the SYN.
 #[inline(always)]
 pub(super) fn write(frame: &mut impl Frame, contact: &Contact, segment: &Segment, cookie: u32) -> Option<()> {
@@ -39,7 +39,7 @@ pub(super) fn write(frame: &mut impl Frame, contact: &Contact, segment: &Segment
     end(frame, tcp_offset + tcp::HEADER_BYTES)
 }
 
-/// Ends the frame behind the answer; what Ethernet asks for beyond is zeros.
+/// Ends the frame behind the question; what Ethernet asks for beyond is zeros.
 #[inline(always)]
 fn end(frame: &mut impl Frame, bytes: u32) -> Option<()> {
     for padding in [bytes, bytes + 2, bytes + 4] {
