@@ -88,7 +88,7 @@ fn details(service: &ServiceStatus, style: Style) -> String {
     if !service.allow_from.is_empty() {
         rows.push(("Sources", service.allow_from.join(", ")));
     }
-    rows.extend(service.syn.as_ref().map(|status| ("SYN flood", syn::sentence(status))));
+    rows.extend(service.syn.as_ref().map(|status| ("SYN", syn::sentence(status))));
     let fields = table::fields(&rows);
     format!("{fields}\n{}", backends::text(&service.backends, style))
 }

@@ -308,7 +308,7 @@ mod tests {
         let mut watched = Watched::new("auto");
         watched.second(&[(Opened, 1000)]);
         assert_eq!(watched.seconds_until_news(&[(Challenged, 500)]), (100, None), "as many as the lower rate");
-        assert_eq!(watched.seconds_until_news(&[(Challenged, 499)]), (31, Some(News::Ends(131))));
+        assert_eq!(watched.seconds_until_news(&[(Challenged, 499)]), (31, Some(News::Ends(130))));
         assert!(!watched.is_flooded());
     }
 
