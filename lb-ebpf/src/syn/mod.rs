@@ -17,6 +17,9 @@ mod pace;
 mod question;
 mod retries;
 mod sources;
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may panic")]
+mod tests;
 mod watch;
 
 use lb_common::{
