@@ -1,12 +1,12 @@
-//! Why a packet was dropped: one list that is the counter's index, its name and its explanation.
+//! Why a packet was dropped: one list that is the counter's index, its name, its explanation and what to do about it.
 
 macro_rules! drop_reasons {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+    ($(#[doc = $explanation:literal] $(#[doc = $advice:literal])* $variant:ident = $name:literal,)+) => {
         /// The reason of a drop. The discriminant is the index of its counter.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u32)]
         pub enum DropReason {
-            $($(#[doc = $doc])+ $variant,)+
+            $(#[doc = $explanation] $(#[doc = $advice])* $variant,)+
         }
 
         impl DropReason {
@@ -18,44 +18,80 @@ macro_rules! drop_reasons {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// What happened and what to do about it, for an operator.
+            /// What happened, for an operator: the first line of the list's comment.
             pub const fn explanation(self) -> &'static str {
-                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
+                match self { $(Self::$variant => $explanation.trim_ascii(),)+ }
+            }
+
+            /// What to do about it, and with which switch: the other lines.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($advice),*).trim_ascii(),)+ }
             }
         }
     };
 }
 
+impl DropReason {
+    /// The reason with this index.
+    pub fn from_index(index: u32) -> Option<Self> {
+        Self::ALL.get(index as usize).copied()
+    }
+
+    /// The reason with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.name() == name)
+    }
+}
+
+// A line that says what happened, then lines that say what to do.
 drop_reasons! {
     /// The source is on the deny list.
+    /// `sluice deny test ADDRESS` names the prefix. To let it in: `sluice deny remove PREFIX`, or `sluice allow add ADDRESS`,
+    /// which is asked first.
     Denied = "denied",
     /// The IP header of a packet to a service is malformed: version, header length or total length are impossible.
+    /// Look at the sender, or at what stands between it and the node; there is nothing to be set on the node.
     MalformedIp = "malformed_ip",
     /// The TCP, UDP or ICMP header of a packet to a service is cut short or its length fields are impossible.
+    /// Look at the sender; there is nothing to be set on the node. If there are many of few sources: `sluice deny add`.
     MalformedTransport = "malformed_transport",
     /// A packet to an IPv6 service has more extension headers than the datapath walks.
+    /// Honest clients do not send more than four. If there are many of few sources: `sluice deny add`.
     ExtensionHeaders = "extension_headers",
     /// A later fragment of a packet to a service: it has no ports, so its backend is not known.
+    /// Make the sender's packets smaller: lower its MTU, or the size of its datagrams (DNS: an EDNS buffer of 1232 bytes).
     FragmentUnknown = "fragment_unknown",
     /// The time to live (hop limit) ran out here.
+    /// Traceroutes do this. If it is much, packets go in circles: often a router sends back what an `l2` backend that is not on its
+    /// segment should get, or a backend that does not own the service's address forwards.
     TtlExpired = "ttl_expired",
     /// The service has no backend that may take traffic: all are down, draining or disabled.
+    /// `sluice backends` says why, in STATE and REASON. `sluice backend enable` or `undrain` takes one back.
     NoBackend = "no_backend",
-    /// The MAC address of the way to the backend is not known: is it reachable, does it answer ARP or ND?
+    /// The MAC address of the way to the backend is not known.
+    /// Is the backend reachable, does it answer ARP or ND? `ip route get BACKEND` and `ip neigh` on the node show the way.
     NextHopUnresolved = "next_hop_unresolved",
-    /// The packet does not fit the way to the backend once it is rewritten: raise the MTU there, or lower the MSS.
+    /// The packet does not fit the way to the backend once it is rewritten.
+    /// Raise the MTU there, or lower the MSS. In the generic mode, or with LRO, packets that were merged do not fit:
+    /// `ethtool -K IFACE gro off lro off`.
     MtuExceeded = "mtu_exceeded",
     /// The client of a `nat` reply has no known MAC address yet; the daemon is asking for it.
+    /// One for each new client or router is normal. If it rises steadily: does the daemon run, does the neighbour answer ARP or ND?
     NeighbourUnknown = "neighbour_unknown",
-    /// The kernel forbids the way to the client of a `nat` reply: is forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding) on?
+    /// The kernel forbids the way to the client of a `nat` reply.
+    /// Is forwarding on (`sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding`)? What says `ip route get CLIENT`?
     NoRoute = "no_route",
-    /// The way to the client of a `nat` reply leads out of an interface that Sluice does not use: add it to `node.interfaces`.
+    /// The way leads out of an interface that Sluice does not use.
+    /// Add it to `node.interfaces`, or `sluice attach IFACE`.
     EgressUnknown = "egress_unknown",
     /// The frame could not be grown or shrunk: the driver left no headroom.
+    /// Take another driver or a newer version of it, or the generic mode; `l2` and `nat` without VLAN tags need no room.
     NoHeadroom = "no_headroom",
-    /// The service allows only some sources, and this is none of them: see `allow_from` of the service.
+    /// The service allows only some sources, and this is none of them.
+    /// `sluice services NAME` shows its `allow_from`; add the source there. Behind another NAT or proxy the source is that one's.
     SourceNotAllowed = "source_not_allowed",
-    /// A map held what it never should. This is a fault of Sluice: please report it.
+    /// A map held what it never should. This is a fault of Sluice.
+    /// Please report it, with the output of `sluice --json services` and `bpftool map`.
     Inconsistent = "inconsistent",
 }
 
@@ -67,7 +103,20 @@ mod tests {
     fn discriminants_index_the_list() {
         for (index, reason) in DropReason::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, index);
-            assert!(!reason.explanation().is_empty());
+            assert_eq!(DropReason::from_index(index as u32), Some(*reason));
+            assert_eq!(DropReason::from_name(reason.name()), Some(*reason));
+        }
+        assert_eq!(DropReason::from_index(DropReason::ALL.len() as u32), None);
+        assert_eq!(DropReason::from_name("nonsense"), None);
+    }
+
+    #[test]
+    fn every_reason_says_what_happened_and_what_to_do() {
+        for reason in DropReason::ALL {
+            for text in [reason.explanation(), reason.advice()] {
+                assert!(text.len() > 20, "{} says no more than {text:?}", reason.name());
+                assert!(text.ends_with(['.', '?']), "{}: a sentence ends: {text:?}", reason.name());
+            }
         }
     }
 }

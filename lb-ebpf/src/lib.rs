@@ -21,6 +21,7 @@ pub mod service;
 pub mod balance;
 pub mod deliver;
 
+pub mod drops;
 pub mod echo;
 pub mod reply;
 pub mod verdict;
@@ -35,13 +36,13 @@ use crate::{
     verdict::{Verdict, Way},
 };
 
-/// What becomes of one frame: the whole datapath. Drops are counted here.
+/// What becomes of one frame: the whole datapath. Drops are noted here.
 #[inline(always)]
 pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
     match forward(frame, tables) {
         Ok(way) => way.verdict(),
         Err(reason) => {
-            tables.count_drop(reason);
+            drops::note(frame, reason, tables);
             Verdict::Drop
         }
     }

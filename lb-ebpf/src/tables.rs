@@ -74,6 +74,10 @@ pub trait Tables {
 
     /// Counts a drop.
     fn count_drop(&self, reason: DropReason);
+
+    /// Records a drop if it is its turn: what [`crate::drops::record`] says. It is asked of the tables for the same reason as
+    /// [`Tables::steer`].
+    fn sample_drop(&self, frame: &impl Frame, reason: DropReason);
 }
 
 /// The kernel's answer to the question where a packet goes.

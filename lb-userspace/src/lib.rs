@@ -14,3 +14,4 @@ pub mod model;
 pub mod plan;
 pub mod ring;
 pub mod routes;
+pub mod twin;

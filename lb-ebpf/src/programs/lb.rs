@@ -14,6 +14,7 @@ mod flows;
 mod maps;
 mod quic;
 mod runtime;
+mod samples;
 mod services;
 mod xdp_frame;
 
@@ -30,7 +31,7 @@ fn sluice_lb(context: XdpContext) -> u32 {
     match lb_ebpf::process(&mut frame, &tables) {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Transmit => xdp_action::XDP_TX,
-        Verdict::Redirect(ifindex) => tables.redirect(ifindex),
+        Verdict::Redirect(ifindex) => tables.redirect(&frame, ifindex),
         Verdict::Drop => xdp_action::XDP_DROP,
     }
 }

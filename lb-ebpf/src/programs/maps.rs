@@ -12,13 +12,17 @@ use lb_common::{
 };
 use lb_ebpf::{
     balance::{flows::Arrival, quic::Named},
+    drops,
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
     tables::{Route, Tables},
 };
 
-use crate::{clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, services};
+use crate::{
+    clients::sluice_client_hash, flows::sluice_steer, quic::sluice_quic, samples::sluice_sample, services,
+    xdp_frame::XdpFrame,
+};
 
 #[map(name = "settings")]
 pub(crate) static SETTINGS: Array<Settings> = Array::pinned(1, 0);
@@ -70,9 +74,9 @@ impl KernelTables {
 
     /// The action that sends a frame out of an interface; drops it if the daemon has not put the interface into the map.
     #[inline(always)]
-    pub(crate) fn redirect(&self, ifindex: u32) -> u32 {
+    pub(crate) fn redirect(&self, frame: &XdpFrame, ifindex: u32) -> u32 {
         DEVICES.redirect(ifindex, 0).unwrap_or_else(|_| {
-            self.count_drop(DropReason::EgressUnknown);
+            drops::note(frame, DropReason::EgressUnknown, self);
             aya_ebpf::bindings::xdp_action::XDP_DROP
         })
     }
@@ -208,6 +212,11 @@ impl Tables for KernelTables {
             // SAFETY: as in `add`.
             unsafe { *count += 1 };
         }
+    }
+
+    #[inline(always)]
+    fn sample_drop(&self, _: &impl Frame, reason: DropReason) {
+        sluice_sample(self.context, reason as u32);
     }
 }
 

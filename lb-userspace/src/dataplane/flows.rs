@@ -37,9 +37,18 @@ impl FlowTable {
 
     /// Every entry, with the means to remove it.
     pub fn entries(&self) -> impl Iterator<Item = Occupied<'_>> {
+        self.words().iter().filter_map(Occupied::at)
+    }
+
+    /// The entries of the set of a hash.
+    pub fn set(&self, hash: u64) -> [Entry; FLOW_WAYS] {
+        let first = (hash as u32 & (FLOW_SETS - 1)) as usize * FLOW_WAYS;
+        std::array::from_fn(|way| Entry::from_word(self.words()[first + way].load(Ordering::Relaxed)))
+    }
+
+    fn words(&self) -> &[AtomicU64] {
         // SAFETY: the mapping has this many words and lives as long as `self`.
-        let words = unsafe { std::slice::from_raw_parts(self.words.as_ptr(), FLOW_ENTRIES) };
-        words.iter().filter_map(Occupied::at)
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr(), FLOW_ENTRIES) }
     }
 }
 

@@ -24,6 +24,7 @@ pub use pin::{make_pins, remove_unused_pins};
 pub use plain::Plain;
 pub use preflight::preflight;
 pub use programs::{AGENT_OBJECT, BENCH_OBJECT, LB_OBJECT, LB_PROGRAM};
+pub use tables::Records;
 
 use crate::plan::{Change, Snapshot, difference};
 

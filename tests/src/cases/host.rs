@@ -1,7 +1,7 @@
 //! Runs a case through the datapath as a library.
 
 use lb_common::DropReason;
-use lb_ebpf::{frame::MemoryFrame, tables::Tables, verdict::Verdict};
+use lb_ebpf::{drops, frame::MemoryFrame, verdict::Verdict};
 
 use super::{Case, Observation, expect::Action};
 use crate::{
@@ -23,7 +23,7 @@ pub fn run(case: &Case, world: &World) -> Observation {
         Verdict::Transmit => Action::Transmit,
         // What the program's device map does.
         Verdict::Redirect(egress) if !world.snapshot.devices.contains(&egress) => {
-            tables.count_drop(DropReason::EgressUnknown);
+            drops::note(&frame, DropReason::EgressUnknown, &tables);
             Action::Drop
         }
         Verdict::Redirect(egress) => Action::Redirect(Some(egress)),

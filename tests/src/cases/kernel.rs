@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::{Context, Result, bail};
-use aya::maps::{MapData, RingBuf};
-use lb_common::{Address, DropReason, Event, Hits, ListKind, RowState, Traffic};
+use anyhow::{Context, Result, bail, ensure};
+use lb_common::{Address, DropReason, DropSample, Event, Hits, ListKind, RowState, Traffic};
 use lb_userspace::{
-    dataplane::{self, Kernel},
+    dataplane::{self, Kernel, Records},
     plan::Snapshot,
 };
 use zerocopy::FromBytes;
@@ -18,7 +17,8 @@ use crate::{tables::Counts, world::World};
 pub struct Runner {
     kernel: Kernel,
     poison: Poison,
-    events: RingBuf<MapData>,
+    events: Records,
+    samples: Records,
     held: Snapshot,
     pins: PathBuf,
 }
@@ -42,8 +42,9 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
         dataplane::preflight(&pins)?;
         let mut kernel = Kernel::open(&pins)?;
         let events = kernel.take_events().context("the events were already taken")?;
+        let samples = kernel.take_samples().context("the samples were already taken")?;
         let poison = Poison::around(kernel.program()?)?;
-        run(&mut Runner { kernel, poison, events, held: Snapshot::default(), pins })
+        run(&mut Runner { kernel, poison, events, samples, held: Snapshot::default(), pins })
     })?
 }
 
@@ -61,6 +62,7 @@ impl Runner {
         let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
         counts.wanted = self.wanted()?;
+        counts.samples = self.samples()?;
         let verdict = match action {
             1 => Action::Drop,
             2 => Action::Pass,
@@ -111,6 +113,17 @@ impl Runner {
         }
         Ok(wanted)
     }
+
+    /// The drops that the program has recorded since the last time, without the time, which a case does not know.
+    fn samples(&mut self) -> Result<Vec<DropSample>> {
+        let mut samples = Vec::new();
+        while let Some(record) = self.samples.next() {
+            let sample = DropSample::read_from_bytes(&record).ok().context("a record of another size")?;
+            ensure!(sample.time_ns > 0, "a record without a time");
+            samples.push(DropSample { time_ns: 0, ..sample });
+        }
+        Ok(samples)
+    }
 }
 
 /// What was counted between two readings.
@@ -128,6 +141,7 @@ fn since(before: &Counts, after: &Counts) -> Counts {
         lists: growth(&before.lists, &after.lists, hits),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
+        samples: Vec::new(),
     }
 }
 

@@ -33,6 +33,7 @@ mod poison;
 mod ports;
 mod prefixes;
 mod quic;
+pub mod samples;
 mod service;
 mod sources;
 mod transport;
@@ -41,7 +42,7 @@ mod vlan;
 
 use std::{net::IpAddr, sync::LazyLock};
 
-use lb_common::{DropReason, ListKind};
+use lb_common::{DropReason, DropSample, ListKind};
 use lb_userspace::plan::Snapshot;
 
 pub use self::expect::{Action, Observation, Outcome};
@@ -76,6 +77,7 @@ pub struct Case {
     counted: Option<Counted>,
     listed: Option<ListKind>,
     wanted: Option<(u32, IpAddr)>,
+    recorded: Option<DropSample>,
 }
 
 /// For whom a packet is counted.
@@ -113,6 +115,7 @@ impl Case {
             counted: None,
             listed: None,
             wanted: None,
+            recorded: None,
         }
     }
 
@@ -211,6 +214,12 @@ impl Case {
         self
     }
 
+    /// The drop is recorded like this, by the interface of ingress.
+    const fn records(mut self, sample: DropSample) -> Self {
+        self.recorded = Some(sample);
+        self
+    }
+
     /// The tables that the packet meets.
     pub fn world(&self) -> World {
         static DEFAULT: LazyLock<World> = LazyLock::new(|| World::new(&Setup::default()));
@@ -253,6 +262,7 @@ pub fn table() -> Vec<Case> {
         prefixes::cases(),
         sources::cases(),
         affinity::cases(),
+        samples::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

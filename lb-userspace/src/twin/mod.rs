@@ -1,27 +1,30 @@
-//! The datapath's tables over a snapshot, for runs on the host.
+//! The datapath's tables over a snapshot: what the loaded program would do with a packet, found out on the host.
+//!
+//! `sluice explain` asks it, and the tests hold it against the loaded program, case by case.
 
 mod flows;
 
 use std::{cell::RefCell, collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, ReplyValue, Row,
-    ServiceValue, Settings, Traffic,
+    Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS,
+    ReplyValue, Row, Sampler, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
     balance::{
         flows::{Arrival, steer},
         quic::{Named, look},
     },
+    drops::record,
     frame::Frame,
     parse::Packet,
     service::lookup::{self, Endpoint, ServiceTable},
     tables::{Route, Tables},
 };
-use lb_userspace::plan::Snapshot;
 
 pub use self::flows::FlowMemory;
 use self::flows::Flows;
+use crate::plan::Snapshot;
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Counts {
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
     pub wanted: Vec<(u32, Address)>,
+    /// Drops that were recorded.
+    pub samples: Vec<DropSample>,
 }
 
 /// [`Tables`] over a [`Snapshot`], with counters in memory.
@@ -45,6 +50,7 @@ pub struct SnapshotTables<'a> {
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
     flows: Rc<FlowMemory>,
+    sampler: RefCell<Sampler>,
     counts: RefCell<Counts>,
 }
 
@@ -57,7 +63,14 @@ impl<'a> SnapshotTables<'a> {
 
     /// Tables with this flow table.
     pub fn with_flows(snapshot: &'a Snapshot, route: impl Fn(&Packet) -> Route + 'a, flows: Rc<FlowMemory>) -> Self {
-        Self { snapshot, route: Box::new(route), nobody: BackendValue::default(), flows, counts: RefCell::default() }
+        Self {
+            snapshot,
+            route: Box::new(route),
+            nobody: BackendValue::default(),
+            flows,
+            sampler: RefCell::default(),
+            counts: RefCell::default(),
+        }
     }
 
     /// What was counted.
@@ -155,5 +168,17 @@ impl Tables for SnapshotTables<'_> {
 
     fn count_drop(&self, reason: DropReason) {
         *self.counts.borrow_mut().drops.entry(reason).or_default() += 1;
+    }
+
+    fn sample_drop(&self, frame: &impl Frame, reason: DropReason) {
+        let (settings, now_ns) = (&self.snapshot.settings, self.flows.now_s() * 1_000_000_000);
+        if now_ns >= settings.sample_until_ns {
+            return;
+        }
+        // Chance that is always the same.
+        let weight = self.sampler.borrow_mut().choose(now_ns, settings.samples_per_interval as u32, || u32::MAX / 2);
+        if weight > 0 {
+            self.counts.borrow_mut().samples.push(record(frame, reason as u32, now_ns, weight));
+        }
     }
 }
