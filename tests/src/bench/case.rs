@@ -201,7 +201,7 @@ impl Case {
 
     /// A packet from a source that the service does not allow.
     fn refused(mut self) -> Self {
-        self.template.source.set_ip(self.listable(UNLISTED));
+        self.template.source.set_ip(self.listable(LISTED));
         self
     }
 
