@@ -240,7 +240,7 @@ mod tests {
     fn the_budget_is_that_of_all_cpus_together() {
         let settings = leased(Settings::default(), 7);
         let cpus = aya::util::online_cpus().unwrap().len() as u64;
-        let a_second = settings.samples_per_interval * cpus * 1_000_000_000 >> SAMPLE_INTERVAL_BITS;
+        let a_second = (settings.samples_per_interval * cpus * 1_000_000_000) >> SAMPLE_INTERVAL_BITS;
         assert!(a_second <= SAMPLES_PER_SECOND.max(8 * cpus) && a_second > SAMPLES_PER_SECOND / 2, "{a_second}");
         assert_eq!((settings.sample_until_ns, settings.features), (7, Features::SAMPLE));
         assert_eq!(unleased(settings), Settings::default());
