@@ -79,7 +79,7 @@ pub fn follow<'t>(packet: &Packet, hash: u64, tables: &'t impl Tables) -> Result
 
 /// The backend in a slot, if its next hop is known.
 #[inline(always)]
-fn reachable(slot: u16, tables: &impl Tables) -> Result<&BackendValue, DropReason> {
+pub(crate) fn reachable(slot: u16, tables: &impl Tables) -> Result<&BackendValue, DropReason> {
     let backend = tables.backend(slot).ok_or(DropReason::Inconsistent)?;
     if backend.flags & BackendFlags::RESOLVED == 0 {
         return Err(DropReason::NextHopUnresolved);

@@ -11,9 +11,7 @@ mod rules;
 
 use core::ops::Deref;
 
-use lb_common::{
-    BackendFlags, DirectoryEntry, DropReason, NodeAddress, Second, ServiceValue, Session, SessionId, SessionState,
-};
+use lb_common::{DirectoryEntry, DropReason, NodeAddress, Second, ServiceValue, Session, SessionId, SessionState};
 
 pub(crate) use self::errors::is_about_session;
 pub use self::{
@@ -21,6 +19,7 @@ pub use self::{
     open::{Ports, free_port, open},
 };
 use crate::{
+    balance,
     deliver::{self, Endpoint, Hop, Part},
     frame::Frame,
     parse::{self, Packet, Transport},
@@ -160,10 +159,7 @@ fn forth(
         tables.node_address(id.address()).filter(|node| node.first_port != 0).ok_or(DropReason::SessionUnknown)?;
     let cell = tables.session(id).ok_or(DropReason::Inconsistent)?;
     let session = cell.session();
-    let backend = tables.backend(session.slot).ok_or(DropReason::Inconsistent)?;
-    if backend.flags & BackendFlags::RESOLVED == 0 {
-        return Err(DropReason::NextHopUnresolved);
-    }
+    let backend = balance::reachable(session.slot, tables)?;
     tables.count_backend(session.slot, packet.frame_bytes as u64, packet.opens_flow() as u64);
     if packet.ip_bytes > backend.max_bytes as u32 {
         return Ok(Way::misfit(backend.max_bytes));

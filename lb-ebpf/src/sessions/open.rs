@@ -6,8 +6,8 @@
 //! [`lb_common::SessionState::rank`]).
 
 use lb_common::{
-    BackendFlags, BackendValue, DirectoryEntry, DirectoryPlace, DropReason, MAX_NODE_ADDRESSES, NodeAddress, Row,
-    Second, ServiceValue, Session, SessionId, SessionState,
+    BackendValue, DirectoryEntry, DirectoryPlace, DropReason, MAX_NODE_ADDRESSES, NodeAddress, Row, Second,
+    ServiceValue, Session, SessionId, SessionState,
 };
 
 use super::{
@@ -72,10 +72,7 @@ pub fn open(packet: &Packet, service: &ServiceValue, tables: &impl SessionTable)
     if slot == Row::NOBODY {
         return Err(DropReason::NoBackend);
     }
-    let backend = tables.backend(slot).ok_or(DropReason::Inconsistent)?;
-    if backend.flags & BackendFlags::RESOLVED == 0 {
-        return Err(DropReason::NextHopUnresolved);
-    }
+    let backend = balance::reachable(slot, tables)?;
     let search = Search { backend, hash, is_tcp: is_tcp(packet), now: tables.now() };
     let id = search.take(tables).ok_or(DropReason::PortsExhausted)?;
     let cell = tables.session(id).ok_or(DropReason::Inconsistent)?;
