@@ -174,6 +174,7 @@ impl SessionState {
     const CLIENT_FIN: u64 = 16;
     const BACKEND_FIN: u64 = 32;
     const RESET: u64 = 64;
+    const ENDED: u64 = Self::CLIENT_FIN | Self::BACKEND_FIN | Self::RESET;
     /// It may end at any time: it has ended on both sides, or was never established.
     const TRANSIENT: u64 = 128;
     const LAST: u32 = 16;
@@ -216,10 +217,19 @@ impl SessionState {
         DirectoryPlace((self.0 >> Self::PLACE) as u32)
     }
 
-    /// Whether one of the ends has finished or broken off: a SYN then opens another session.
+    /// Whether one of the ends has finished or broken off.
     #[inline(always)]
     pub const fn has_ended(self) -> bool {
-        self.0 & (Self::CLIENT_FIN | Self::BACKEND_FIN | Self::RESET) != 0
+        self.0 & Self::ENDED != 0
+    }
+
+    /// Whether a SYN opens another session: this one was established and has ended. One that never was begins again on the
+    /// same port. Its backend may still have held an older connection from there in TIME-WAIT and have answered the SYN with
+    /// an acknowledgement of that one (RFC 9293, section 3.6.1); the client's reset has then ended it, and only from this
+    /// port does the next SYN find nothing in its way.
+    #[inline(always)]
+    pub const fn is_spent(self) -> bool {
+        self.has_ended() && self.0 & Self::ESTABLISHED != 0
     }
 
     /// The state after one more packet.
@@ -229,6 +239,7 @@ impl SessionState {
         // The client has spoken after the backend had answered: it is real, and so is the backend.
         let established = if self.0 & Self::ANSWERED != 0 { Self::ESTABLISHED } else { 0 };
         let noted = match mark {
+            Mark::Opening if self.has_ended() && !self.is_spent() => return Self::opened(self.place(), is_tcp, now),
             Mark::Opening => 0,
             Mark::Client => established,
             Mark::ClientFin => established | Self::CLIENT_FIN,
@@ -491,6 +502,22 @@ mod tests {
             assert!(!state.is_free(at(last)) && state.is_free(at(last + 1)), "{marks:?}");
             assert_eq!(state.rank(is_tcp, at(last + 1)), Some(0), "{marks:?}");
         }
+    }
+
+    #[test]
+    fn a_syn_begins_anew_what_ended_before_it_was_established() {
+        use Mark::{Backend, BackendFin, Client, ClientFin, Opening, Reset};
+        for marks in [&[Reset] as &[Mark], &[Backend, Reset], &[BackendFin], &[ClientFin]] {
+            assert!(after(true, marks).has_ended() && !after(true, marks).is_spent(), "{marks:?}");
+            let again: Vec<Mark> = marks.iter().copied().chain([Opening]).collect();
+            assert_eq!(after(true, &again), opened(true), "{marks:?}");
+        }
+        for end in [Reset, ClientFin, BackendFin] {
+            let state = after(true, &[Backend, Client, end]);
+            assert!(state.is_spent(), "{end:?}");
+            assert_eq!(state.after(Opening, true, at(100)), state, "{end:?}");
+        }
+        assert!(!after(true, &[Backend, Client]).is_spent());
     }
 
     #[test]

@@ -123,6 +123,10 @@ impl Session {
         self.spoke_s = now_s;
         match (kind, from_client) {
             (Kind::Rst, _) => self.reset = true,
+            // What ended before it was established begins anew.
+            (Kind::Syn, true) if self.has_ended() && !self.established => {
+                (self.answered, self.client_fin, self.backend_fin, self.reset) = (false, false, false, false);
+            }
             (Kind::Syn, true) => {}
             (_, true) => {
                 self.established |= self.answered;
@@ -230,7 +234,7 @@ impl Run {
         let node = *self.last.get(&client)?;
         let session = self.held.get(&(is_udp(client), node)).filter(|session| session.client == client)?;
         let serves = self.state_of(session.backend) != AdminState::Disabled;
-        let opens_anew = kind == Kind::Syn && !is_udp(client) && session.has_ended();
+        let opens_anew = kind == Kind::Syn && !is_udp(client) && session.has_ended() && session.established;
         (serves && !opens_anew).then_some((node, session.backend))
     }
 

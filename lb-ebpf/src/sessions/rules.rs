@@ -12,7 +12,7 @@ use crate::{
 /// once a second in this way; three do not.
 const ATTEMPTS: u32 = 2;
 
-/// The session of a client's packet, if there is one whose backend still serves; a SYN wants one that has not ended.
+/// The session of a client's packet, if there is one whose backend still serves; a SYN wants one that is not spent.
 #[inline(always)]
 pub(super) fn known(packet: &Packet, flow: &Flow, hash: u64, tables: &impl SessionTable) -> Option<SessionId> {
     let set = tables.directory(DirectoryPlace::of(hash, 0).set())?;
@@ -20,8 +20,8 @@ pub(super) fn known(packet: &Packet, flow: &Flow, hash: u64, tables: &impl Sessi
     let id = entry.session();
     let cell = tables.session(id)?;
     let opens = packet.opens_flow();
-    let wanted = |session: &Session, has_ended| {
-        id.is_tcp() == is_tcp(packet) && session.is_of(flow) && !(opens && has_ended) && serves(session, tables)
+    let wanted = |session: &Session, is_spent| {
+        id.is_tcp() == is_tcp(packet) && session.is_of(flow) && !(opens && is_spent) && serves(session, tables)
     };
     touch(&cell, packet, true, tables, wanted).then_some(id)
 }
@@ -60,7 +60,7 @@ fn is_from(packet: &Packet, session: &Session) -> bool {
 }
 
 /// Notes a packet in its session's state; whether it was a session as `is_wanted` asks for, given the session and whether
-/// it has ended. Afterwards the session's words are valid for as long as a packet is under way.
+/// it is spent. Afterwards the session's words are valid for as long as a packet is under way.
 #[inline(always)]
 fn touch(
     cell: &impl Cell,
@@ -71,7 +71,7 @@ fn touch(
 ) -> bool {
     for _ in 0..ATTEMPTS {
         let state = cell.state();
-        if !state.is_open() || !is_wanted(&cell.session(), state.has_ended()) {
+        if !state.is_open() || !is_wanted(&cell.session(), state.is_spent()) {
             return false;
         }
         let after = state.after(mark(packet, from_client), is_tcp(packet), tables.now());
