@@ -15,10 +15,6 @@ pub const CLOSING_SECONDS: u16 = 30;
 /// An entry whose flow has been idle for this long is removed, or taken by another flow.
 pub const KEEP_SECONDS: u16 = 2 * 3600;
 
-/// How long the first fragment of a packet is remembered. Hosts give up reassembly sooner or after as long: after 15
-/// (RFC 791, section 3.2) to 60 seconds (RFC 8200, section 4.5); Linux takes 30.
-pub const FRAGMENT_SECONDS: u16 = 30;
-
 /// A set of the flow table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
@@ -36,6 +32,18 @@ impl Tick {
     #[inline(always)]
     pub const fn from_seconds(seconds: u64) -> Self {
         Self((seconds % TICKS) as u16 + 1)
+    }
+
+    /// The tick in a word that [`Self::word`] returned.
+    #[inline(always)]
+    pub const fn from_word(word: u16) -> Self {
+        Self(word)
+    }
+
+    /// The word.
+    #[inline(always)]
+    pub const fn word(self) -> u16 {
+        self.0
     }
 
     /// Seconds from an earlier tick to this one, if it is less than 9 hours ago; 0 if it is more, or later.
@@ -107,7 +115,7 @@ impl Entry {
     /// When it was made or last refreshed.
     #[inline(always)]
     pub const fn tick(self) -> Tick {
-        Tick((self.0 >> 2) as u16)
+        Tick::from_word((self.0 >> 2) as u16)
     }
 
     /// Whether a second packet has shown that the flow is real.

@@ -17,6 +17,7 @@ mod entry;
 mod event;
 mod filter;
 mod flow;
+mod fragment;
 mod limits;
 mod list;
 mod ports;
@@ -33,12 +34,11 @@ pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
 pub use bench::{BENCH_HEAD_BYTES, BENCH_RESTORED_BYTES, BenchPacket};
 pub use counter::{Hits, Traffic};
 pub use drop_reason::DropReason;
-pub use entry::{
-    CLOSING_SECONDS, Entry, FLOW_WAYS, FRAGMENT_SECONDS, FlowSet, KEEP_SECONDS, Tick, UNCONFIRMED_SECONDS,
-};
+pub use entry::{CLOSING_SECONDS, Entry, FLOW_WAYS, FlowSet, KEEP_SECONDS, Tick, UNCONFIRMED_SECONDS};
 pub use event::{Event, EventKind};
 pub use filter::AddressFilter;
 pub use flow::{Flow, HashKey};
+pub use fragment::{FRAGMENT_SECONDS, FragmentEntry, Trail};
 pub use limits::*;
 pub use list::{ListKind, ListValue};
 pub use ports::{LINES_PER_BLOCK, PortBlock, PortLine, PortSpan, RANGES_PER_BLOCK, RANGES_PER_LINE};
@@ -56,4 +56,4 @@ pub use sources::SourceKey;
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;

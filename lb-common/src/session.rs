@@ -509,8 +509,7 @@ mod tests {
         use Mark::{Backend, BackendFin, Client, ClientFin, Opening, Reset};
         for marks in [&[Reset] as &[Mark], &[Backend, Reset], &[BackendFin], &[ClientFin]] {
             assert!(after(true, marks).has_ended() && !after(true, marks).is_spent(), "{marks:?}");
-            let again: Vec<Mark> = marks.iter().copied().chain([Opening]).collect();
-            assert_eq!(after(true, &again), opened(true), "{marks:?}");
+            assert_eq!(after(true, marks).after(Opening, true, at(100)), opened(true), "{marks:?}");
         }
         for end in [Reset, ClientFin, BackendFin] {
             let state = after(true, &[Backend, Client, end]);

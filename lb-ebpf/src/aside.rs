@@ -5,7 +5,7 @@
 //! a frame. What was read stays in memory ([`Places`]) for the two roads that lead on, to a backend or back to a client; the
 //! verifier looks at each of those by itself too.
 
-use lb_common::{Address, Delivery, DropReason, Features, Settings};
+use lb_common::{Address, Delivery, DropReason, Features, ServiceValue, Settings, Trail};
 
 use crate::{
     balance::{self, Access, Choice, fragments},
@@ -45,7 +45,8 @@ impl Places {
 pub(crate) fn process(frame: &mut impl Frame, tables: &impl Tables) -> Way {
     match tables.aside(frame) {
         Way::BACK => tables.back(frame),
-        Way::SESSIONS => tables.session_error(frame),
+        Way::SESSIONS => tables.sessions(frame),
+        Way::SESSION_ERROR => tables.session_error(frame),
         way => way,
     }
 }
@@ -76,13 +77,22 @@ fn attend(frame: &mut impl Frame, tables: &impl Tables, places: &mut Places) -> 
     let choice = if packet.transport == Transport::Error {
         let quoted = quoted::reversed(frame, packet, &mut places.quoted);
         if settings.features & Features::FULL_NAT != 0 && sessions::is_about_session(quoted, settings, tables)? {
-            return Ok(Way::SESSIONS);
+            return Ok(Way::SESSION_ERROR);
         }
         concerned(frame, packet, quoted, settings, tables)?
     } else if packet.is_later_fragment() {
-        follow(frame, packet, settings, tables)?
+        let hash = fragments::hash(frame, packet, settings)?;
+        let trail = tables.fragment(hash);
+        if trail.session().is_some() {
+            return Ok(Way::SESSIONS);
+        }
+        follow(packet, hash, trail, settings, tables)?
     } else {
-        lead(frame, packet, settings, tables)?
+        let service = service::find(packet, settings, tables)?;
+        if service.is_some_and(|service| service.has_sessions()) {
+            return Ok(Way::SESSIONS);
+        }
+        lead(frame, packet, service, settings, tables)?
     };
     match choice {
         Some(choice) => Ok(tables.deliver_aside(frame, places, choice.slot, choice.hash)),
@@ -116,26 +126,24 @@ fn concerned<'t>(
 fn lead<'t>(
     frame: &impl Frame,
     packet: &Packet,
+    service: Option<ServiceValue>,
     settings: &Settings,
     tables: &'t impl Tables,
 ) -> Result<Option<Choice<'t>>, DropReason> {
-    let Some(service) = service::find(packet, settings, tables)? else { return Ok(None) };
+    let Some(service) = service else { return Ok(None) };
     policy::check(packet)?;
-    // Fragments of sessions are not translated; without the later ones, the first is of no use.
-    if service.has_sessions() {
-        return Err(DropReason::FragmentUnknown);
-    }
     service::admit(packet, service, tables)?;
     let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
-    tables.note_fragment(fragments::hash(frame, packet, settings)?, choice.slot);
+    tables.note_fragment(fragments::hash(frame, packet, settings)?, Trail::to_backend(choice.slot));
     Ok(Some(choice))
 }
 
 /// The backend of a later fragment to a service's address: it goes where the first one went.
 #[inline(always)]
 fn follow<'t>(
-    frame: &impl Frame,
     packet: &Packet,
+    hash: u64,
+    trail: Trail,
     settings: &Settings,
     tables: &'t impl Tables,
 ) -> Result<Option<Choice<'t>>, DropReason> {
@@ -143,7 +151,7 @@ fn follow<'t>(
         return Ok(None);
     }
     policy::check(packet)?;
-    balance::follow(packet, fragments::hash(frame, packet, settings)?, tables).map(Some)
+    balance::follow(packet, hash, trail, tables).map(Some)
 }
 
 #[inline(always)]
@@ -180,15 +188,15 @@ fn origin(
         Part::Packet if packet.defect.is_none() => reply::find(packet, settings, tables),
         Part::Packet => None,
         Part::Fragment => {
-            let slot = tables.fragment(fragments::hash(frame, packet, settings)?);
-            let backend = slot.and_then(|slot| tables.backend(slot));
+            let trail = tables.fragment(fragments::hash(frame, packet, settings)?);
+            let backend = trail.backend().and_then(|slot| tables.backend(slot));
             let is_its_own = |backend: &&_| is_from(packet, backend);
             return Ok(backend.filter(is_its_own).map(|backend| (backend.source, 0)));
         }
     };
     let Some(reply) = found else { return Ok(None) };
     if packet.is_fragment() {
-        tables.note_fragment(fragments::hash(frame, packet, settings)?, reply.backend);
+        tables.note_fragment(fragments::hash(frame, packet, settings)?, Trail::to_backend(reply.backend));
     }
     Ok(Some((reply.address, reply.port)))
 }

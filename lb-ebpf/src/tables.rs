@@ -2,7 +2,7 @@
 
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListKind, Mac, ReplyValue, Row, ServiceValue,
-    Settings,
+    Settings, Trail,
 };
 
 use crate::{
@@ -57,12 +57,11 @@ pub trait Tables {
     /// what [`crate::balance::flows::look`] says.
     fn look(&self, hash: u64, row: Row) -> u16;
 
-    /// The slot of the backend that the first fragment of the packet with this hash went to:
-    /// [`crate::balance::fragments::recall`].
-    fn fragment(&self, hash: u64) -> Option<u16>;
+    /// Where the first fragment of the packet with this hash went: [`crate::balance::fragments::recall`].
+    fn fragment(&self, hash: u64) -> Trail;
 
-    /// Notes the backend that a first fragment goes to: [`crate::balance::fragments::remember`].
-    fn note_fragment(&self, hash: u64, slot: u16);
+    /// Notes where a first fragment goes: [`crate::balance::fragments::remember`].
+    fn note_fragment(&self, hash: u64, trail: Trail);
 
     /// Whether one more error may be sent now; see [`crate::too_big`].
     fn may_complain(&self) -> bool;
@@ -112,6 +111,13 @@ pub trait Tables {
         quoted: &Packet,
         service: &ServiceValue,
     ) -> Result<Way, DropReason>;
+
+    /// Brings a later fragment to where its packet's session says: what [`crate::sessions::follow`] does.
+    ///
+    /// # Errors
+    ///
+    /// The reason to drop it.
+    fn follow(&self, frame: &mut impl Frame, packet: &Packet) -> Result<Way, DropReason>;
 
     /// Opens the session of a packet that has none: what [`crate::sessions::open`] does.
     ///

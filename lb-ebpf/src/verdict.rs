@@ -37,6 +37,9 @@ impl Way {
     /// A packet's of a service with sessions: [`crate::sessions::road`]. No interface has this index.
     pub(crate) const SESSIONS: Self = Self(u32::MAX - 4);
 
+    /// That of an ICMP error about a session: [`crate::sessions::error_road`]. No interface has this index.
+    pub(crate) const SESSION_ERROR: Self = Self(u32::MAX - 5);
+
     /// In a word: it is no way but what would have fitted one, in bytes. No interface's index is so high.
     const MISFIT: u32 = 1 << 31;
 

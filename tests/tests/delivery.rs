@@ -386,7 +386,12 @@ fn rewritten(delivery: &str, family: Family) -> anyhow::Result<()> {
     ];
     let sluice = Sluice::start(&node, &configuration.concat())?;
     sluice.await_ready()?;
-    use_services(&client, family.service())
+    use_services(&client, family.service())?;
+    // Questions and answers in three fragments each.
+    let options = UdpOptions { flows: 20, payload_bytes: 4000, timeout: Duration::from_secs(5) };
+    let report = ask_udp(&client, (family.service(), DNS_PORT).into(), options)?;
+    assert_eq!(report.answered(), 20, "{report:?}");
+    Ok(())
 }
 
 #[test]

@@ -404,7 +404,7 @@ fn ports_are_given_out_in_turn() {
     run.snapshot = World::new(&run.setup).snapshot;
     let mut ports = Vec::new();
     for _ in 0..2 * PORTS.len() {
-        run.step(&Step::Ask(0, Kind::Syn)).expect("a session");
+        run.step(&Step::Talk(0)).expect("a session");
         ports.push(run.last[&0].1);
         run.step(&Step::Ask(0, Kind::Rst)).expect("its end");
         run.step(&Step::Wait(1000)).expect("time");

@@ -93,7 +93,7 @@ fn open(arrival: &Arrival, set: &impl FlowSet, own: Place, table: &impl FlowTabl
     let now = table.now();
     let mut place = own.or_else(|| free(set, now));
     if place.is_none() && table.duties(row.default()) & BackendFlags::SUSPECT != 0 {
-        place = oldest(set, now);
+        place = oldest(set, now, Entry::tick);
     }
     match place {
         Some((way, old)) if set.replace(way, old, Entry::new(arrival.hash, row.current(), now)) => row.current(),
@@ -160,13 +160,13 @@ fn free(set: &impl FlowSet, now: Tick) -> Place {
     find(set, Entry::is_empty).or_else(|| find(set, |entry| entry.is_free(now)))
 }
 
-/// The entry that has not been refreshed for the longest time.
+/// The entry that has not been refreshed for the longest time, given how to tell when it was.
 #[inline(always)]
-pub(super) fn oldest(set: &impl FlowSet, now: Tick) -> Place {
+pub(super) fn oldest(set: &impl FlowSet, now: Tick, tick: impl Fn(Entry) -> Tick) -> Place {
     let mut oldest = (0, set.entry(0));
     for way in 1..FLOW_WAYS as u32 {
         let entry = set.entry(way);
-        if now.since(entry.tick()) > now.since(oldest.1.tick()) {
+        if now.since(tick(entry)) > now.since(tick(oldest.1)) {
             oldest = (way, entry);
         }
     }

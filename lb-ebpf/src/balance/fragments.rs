@@ -1,10 +1,10 @@
-//! Which backend a fragmented packet goes to.
+//! Where a fragmented packet goes.
 //!
 //! Only the first fragment has ports. Where it went is remembered for a while, and the others follow. The table is made
 //! like the flow table, of sets of entries; but here nothing is at stake that is older than half a minute, so a new packet
 //! always finds room.
 
-use lb_common::{DropReason, Entry, FRAGMENT_SECONDS, Flow, Settings, Tick};
+use lb_common::{DropReason, Entry, Flow, FragmentEntry, Settings, Tick, Trail};
 
 use super::flows::{FlowSet, find, oldest};
 use crate::{
@@ -39,25 +39,27 @@ fn identification(frame: &impl Frame, packet: &Packet) -> Option<u32> {
     })
 }
 
-/// Notes in its set that the packet with this hash goes to a backend.
+/// Notes in its set where the packet with this hash goes.
 #[inline(always)]
-pub fn remember(set: &impl FlowSet, hash: u64, slot: u16, now: Tick) {
-    let place = find(set, |entry| entry.is_of(hash))
-        .or_else(|| find(set, |entry| entry.is_empty() || is_over(entry, now)))
-        .or_else(|| oldest(set, now));
+pub fn remember(set: &impl FlowSet, hash: u64, trail: Trail, now: Tick) {
+    let place = find(set, |entry| fragment(entry).is_of(hash))
+        .or_else(|| find(set, |entry| fragment(entry).is_free(now)))
+        .or_else(|| oldest(set, now, |entry| fragment(entry).tick()));
     if let Some((way, old)) = place {
         // A lost race is a lost packet, which its sender is prepared for.
-        set.replace(way, old, Entry::new(hash, slot, now));
+        set.replace(way, old, Entry::from_word(FragmentEntry::new(hash, trail, now).word()));
     }
 }
 
-/// The backend that the packet with this hash goes to, if its set knows it.
+/// Where the packet with this hash goes, if its set knows it.
 #[inline(always)]
-pub fn recall(set: &impl FlowSet, hash: u64, now: Tick) -> Option<u16> {
-    find(set, |entry| entry.is_of(hash) && !is_over(entry, now)).map(|(_, entry)| entry.backend())
+pub fn recall(set: &impl FlowSet, hash: u64, now: Tick) -> Trail {
+    let known = find(set, |entry| fragment(entry).is_of(hash) && !fragment(entry).is_free(now));
+    known.map_or(Trail::NONE, |(_, entry)| fragment(entry).trail())
 }
 
+/// What the words of this table mean: they stand in sets like those of the flow table.
 #[inline(always)]
-const fn is_over(entry: Entry, now: Tick) -> bool {
-    now.since(entry.tick()) > FRAGMENT_SECONDS
+const fn fragment(entry: Entry) -> FragmentEntry {
+    FragmentEntry::from_word(entry.word())
 }

@@ -10,7 +10,7 @@ pub mod quic;
 #[expect(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests;
 
-use lb_common::{BackendFlags, BackendValue, DropReason, Flow, Row, RowState, ServiceValue, Settings};
+use lb_common::{BackendFlags, BackendValue, DropReason, Flow, Row, RowState, ServiceValue, Settings, Trail};
 
 use self::{flows::Arrival, quic::Named};
 use crate::{frame::Frame, parse::Packet, tables::Tables};
@@ -68,8 +68,8 @@ pub fn choose<'t>(
 
 /// The backend of a later fragment, which goes where the first one with this hash went; counts the packet.
 #[inline(always)]
-pub fn follow<'t>(packet: &Packet, hash: u64, tables: &'t impl Tables) -> Result<Choice<'t>, DropReason> {
-    let slot = tables.fragment(hash).ok_or(DropReason::FragmentUnknown)?;
+pub fn follow<'t>(packet: &Packet, hash: u64, trail: Trail, tables: &'t impl Tables) -> Result<Choice<'t>, DropReason> {
+    let slot = trail.backend().ok_or(DropReason::FragmentUnknown)?;
     let backend = reachable(slot, tables)?;
     let bytes = packet.frame_bytes as u64;
     tables.count_service(backend.service.into(), bytes, 0);

@@ -4,7 +4,7 @@ extern crate std;
 
 use std::{cell::RefCell, vec, vec::Vec};
 
-use lb_common::{BackendFlags, Entry, FLOW_WAYS, Row, RowState, Tick};
+use lb_common::{BackendFlags, Entry, FLOW_WAYS, Row, RowState, Tick, Trail};
 
 use super::{
     flows::{Arrival, FlowSet, FlowTable, look, steer},
@@ -174,13 +174,13 @@ fn a_fragmented_packet_is_known_for_half_a_minute() {
     let at = Tick::from_seconds;
     let contended = Contended::new(&[], false);
     let set = &contended;
-    assert_eq!(recall(&set, HASH, at(NOW_S)), None);
-    remember(&set, HASH, 7, at(NOW_S));
-    assert_eq!(recall(&set, HASH, at(NOW_S + 30)), Some(7));
-    assert_eq!(recall(&set, HASH, at(NOW_S + 31)), None);
-    assert_eq!(recall(&set, HASH ^ (1 << 40), at(NOW_S)), None);
-    remember(&set, HASH, 8, at(NOW_S + 31));
-    assert_eq!(recall(&set, HASH, at(NOW_S + 31)), Some(8), "it is replaced in its own place");
+    assert_eq!(recall(&set, HASH, at(NOW_S)).backend(), None);
+    remember(&set, HASH, Trail::to_backend(7), at(NOW_S));
+    assert_eq!(recall(&set, HASH, at(NOW_S + 30)).backend(), Some(7));
+    assert_eq!(recall(&set, HASH, at(NOW_S + 31)).backend(), None);
+    assert_eq!(recall(&set, HASH ^ (1 << 40), at(NOW_S)).backend(), None);
+    remember(&set, HASH, Trail::to_backend(8), at(NOW_S + 31));
+    assert_eq!(recall(&set, HASH, at(NOW_S + 31)).backend(), Some(8), "it is replaced in its own place");
     assert_eq!(contended.entries.borrow().iter().filter(|entry| !entry.is_empty()).count(), 1);
 }
 
@@ -191,14 +191,14 @@ fn the_oldest_fragmented_packet_makes_room() {
     let set = &contended;
     let packet = |number: u64| number << 40;
     for number in 1..=8 {
-        remember(&set, packet(number), number as u16, at(NOW_S + number % 8));
+        remember(&set, packet(number), Trail::to_backend(number as u16), at(NOW_S + number % 8));
     }
-    remember(&set, packet(9), 9, at(NOW_S + 9));
+    remember(&set, packet(9), Trail::to_backend(9), at(NOW_S + 9));
     let now = at(NOW_S + 9);
-    assert_eq!(recall(&set, packet(8), now), None, "it came first");
-    assert!((1..=7).chain([9]).all(|number| recall(&set, packet(number), now) == Some(number as u16)));
+    assert_eq!(recall(&set, packet(8), now).backend(), None, "it came first");
+    assert!((1..=7).chain([9]).all(|number| recall(&set, packet(number), now).backend() == Some(number as u16)));
     // Over-aged ones go before younger ones.
-    remember(&set, packet(10), 10, at(NOW_S + 32));
-    assert_eq!(recall(&set, packet(1), at(NOW_S + 32)), None);
-    assert_eq!(recall(&set, packet(2), at(NOW_S + 32)), Some(2));
+    remember(&set, packet(10), Trail::to_backend(10), at(NOW_S + 32));
+    assert_eq!(recall(&set, packet(1), at(NOW_S + 32)).backend(), None);
+    assert_eq!(recall(&set, packet(2), at(NOW_S + 32)).backend(), Some(2));
 }

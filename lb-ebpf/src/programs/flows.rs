@@ -3,7 +3,7 @@
 use core::intrinsics::AtomicOrdering;
 
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, helpers::generated::bpf_ktime_get_coarse_ns, macros::map, maps::Array};
-use lb_common::{Entry, Row, Tick};
+use lb_common::{Entry, Row, Tick, Trail};
 use lb_ebpf::balance::{
     flows::{Arrival, FlowSet, FlowTable, look, steer},
     fragments::{recall, remember},
@@ -14,7 +14,7 @@ use crate::maps::BACKENDS;
 #[map(name = "flows")]
 static FLOWS: Array<Set> = Array::pinned(lb_common::FLOW_SETS, BPF_F_MMAPABLE);
 
-/// Which backends fragmented packets go to.
+/// Where fragmented packets go.
 #[map(name = "fragments")]
 static FRAGMENTS: Array<Set> = Array::pinned(lb_common::FRAGMENT_SETS, 0);
 
@@ -40,19 +40,19 @@ pub(crate) extern "C" fn sluice_look(hash: u64, row: u32) -> u32 {
     u32::from(look(hash, Row::from_word(row), &KernelFlows))
 }
 
-/// [`recall`] as a global function; [`Row::NOBODY`] if there is nothing to recall.
+/// [`recall`] as a global function; the word of a [`Trail`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub(crate) extern "C" fn sluice_recall(hash: u64) -> u32 {
-    u32::from(fragments(hash).and_then(|set| recall(&set, hash, KernelFlows.now())).unwrap_or(Row::NOBODY))
+    fragments(hash).map_or(Trail::NONE, |set| recall(&set, hash, KernelFlows.now())).word()
 }
 
 /// [`remember`] as a global function. Its answer means nothing; a global function has one.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn sluice_remember(hash: u64, slot: u32) -> u32 {
+pub(crate) extern "C" fn sluice_remember(hash: u64, trail: u32) -> u32 {
     if let Some(set) = fragments(hash) {
-        remember(&set, hash, slot as u16, KernelFlows.now());
+        remember(&set, hash, Trail::from_word(trail), KernelFlows.now());
     }
     0
 }

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Event, EventKind, Flow, Hits, ListKind, ListValue,
-    Mac, ReplyValue, RingElement, Row, ServiceValue, Settings, Traffic,
+    Mac, ReplyValue, RingElement, Row, ServiceValue, Settings, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::Places,
@@ -27,7 +27,9 @@ use crate::{
     quic::sluice_quic,
     roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_refuse, sluice_road},
     scratch, services,
-    sessions::{sluice_carry, sluice_carry_error, sluice_open, sluice_session_error, sluice_sessions, unpack},
+    sessions::{
+        sluice_carry, sluice_carry_error, sluice_follow, sluice_open, sluice_session_error, sluice_sessions, unpack,
+    },
 };
 
 #[map(name = "settings")]
@@ -188,6 +190,11 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn follow(&self, _: &mut impl Frame, packet: &Packet) -> Result<Way, DropReason> {
+        unpack(sluice_follow(self.context, packet)).map(Way::from_word)
+    }
+
+    #[inline(always)]
     fn open(&self, packet: &Packet, service: &ServiceValue) -> Result<(), DropReason> {
         unpack(sluice_open(packet, service.word())).map(|_| ())
     }
@@ -198,14 +205,13 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn fragment(&self, hash: u64) -> Option<u16> {
-        let slot = sluice_recall(hash) as u16;
-        (slot != Row::NOBODY).then_some(slot)
+    fn fragment(&self, hash: u64) -> Trail {
+        Trail::from_word(sluice_recall(hash))
     }
 
     #[inline(always)]
-    fn note_fragment(&self, hash: u64, slot: u16) {
-        sluice_remember(hash, slot.into());
+    fn note_fragment(&self, hash: u64, trail: Trail) {
+        sluice_remember(hash, trail.word());
     }
 
     #[inline(always)]

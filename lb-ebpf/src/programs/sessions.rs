@@ -15,7 +15,7 @@ use lb_common::{
 };
 use lb_ebpf::{
     parse::Packet,
-    sessions::{Cell, Directory, Ports, SessionTable, carry, carry_error, error_road, free_port, open, road},
+    sessions::{Cell, Directory, Ports, SessionTable, carry, carry_error, error_road, follow, free_port, open, road},
     verdict::Way,
 };
 
@@ -86,6 +86,17 @@ pub(crate) extern "C" fn sluice_carry_error(
     // SAFETY: as in `sluice_carry`.
     let (mut frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
     pack(carry_error(&mut frame, packet, quoted, &service, &tables).map(Way::word))
+}
+
+/// [`follow`] as a global function, with an answer as that of [`sluice_carry`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_follow(context: *mut xdp_md, packet: *const Packet) -> u64 {
+    // SAFETY: as in `sluice_carry`.
+    let Some(packet) = (unsafe { packet.as_ref() }) else { return pack(Err(DropReason::Inconsistent)) };
+    // SAFETY: as in `sluice_carry`.
+    let (mut frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
+    pack(follow(&mut frame, packet, &tables).map(Way::word))
 }
 
 /// [`open`] as a global function. Its answer is 0, or a drop's reason as in [`sluice_carry`].

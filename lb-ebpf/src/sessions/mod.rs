@@ -6,6 +6,7 @@
 //! says; so this delivery needs neither flow table nor unsettled rows.
 
 mod errors;
+mod fragments;
 mod open;
 mod rules;
 
@@ -16,6 +17,7 @@ use lb_common::{DirectoryEntry, DropReason, NodeAddress, Second, ServiceValue, S
 pub(crate) use self::errors::is_about_session;
 pub use self::{
     errors::{carry_error, error_road},
+    fragments::follow,
     open::{Ports, free_port, open},
 };
 use crate::{
@@ -92,6 +94,10 @@ pub fn road(frame: &mut impl Frame, tables: &impl Tables) -> Way {
 fn attend(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReason> {
     let mut place = None;
     let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Way::PASS) };
+    if packet.is_later_fragment() {
+        let way = tables.follow(frame, packet)?;
+        return if way.max_bytes().is_some() { Err(DropReason::MtuExceeded) } else { Ok(way) };
+    }
     let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
     let Some(service) = service::find(packet, settings, tables)? else { return Ok(Way::PASS) };
     translate(frame, packet, &service, tables)
@@ -134,14 +140,17 @@ pub fn carry(
     service: &ServiceValue,
     tables: &impl SessionTable,
 ) -> Result<Way, DropReason> {
+    let settings = tables.settings().ok_or(DropReason::Inconsistent)?;
     if service.is_node_address() {
         // What no session expects is the node's own.
-        let Some(cell) = rules::answered(packet, service.id.into(), tables) else { return Ok(Way::PASS) };
+        let id = SessionId::new(service.id.into(), rules::is_tcp(packet), packet.destination_port);
+        let Some(cell) = rules::answered(packet, id, tables) else { return Ok(Way::PASS) };
+        fragments::lead(frame, packet, id, settings, tables)?;
         return back(frame, packet, Part::Packet, &cell.session(), tables);
     }
-    let settings = tables.settings().ok_or(DropReason::Inconsistent)?;
     let flow = packet.flow();
     let id = rules::known(packet, &flow, flow.hash(&settings.hash_key), tables).ok_or(DropReason::SessionUnknown)?;
+    fragments::lead(frame, packet, id, settings, tables)?;
     forth(frame, packet, Part::Packet, id, tables)
 }
 
@@ -179,13 +188,13 @@ fn back(
     session: &Session,
     tables: &impl SessionTable,
 ) -> Result<Way, DropReason> {
-    let is_error = matches!(part, Part::Error(_));
+    let has_ports = matches!(part, Part::Packet);
     // The kernel is asked for the way of the packet that leaves.
     let translated = Packet {
         source: session.service,
         destination: session.client,
-        source_port: if is_error { 0 } else { session.service_port },
-        destination_port: if is_error { 0 } else { session.client_port },
+        source_port: if has_ports { session.service_port } else { 0 },
+        destination_port: if has_ports { session.client_port } else { 0 },
         ..*packet
     };
     let source = Endpoint { address: &session.service, port: session.service_port };

@@ -26,10 +26,10 @@ pub(super) fn known(packet: &Packet, flow: &Flow, hash: u64, tables: &impl Sessi
     touch(&cell, packet, true, tables, wanted).then_some(id)
 }
 
-/// The session of a packet that was sent to a node's address, if it comes from that session's backend.
+/// The session of a packet that was sent to a port of a node's address, if it comes from that session's backend.
 #[inline(always)]
-pub(super) fn answered<'t>(packet: &Packet, address: u32, tables: &'t impl SessionTable) -> Option<impl Cell + 't> {
-    let cell = tables.session(SessionId::new(address, is_tcp(packet), packet.destination_port))?;
+pub(super) fn answered<'t>(packet: &Packet, id: SessionId, tables: &'t impl SessionTable) -> Option<impl Cell + 't> {
+    let cell = tables.session(id)?;
     let wanted = |session: &Session, _| is_from(packet, session);
     touch(&cell, packet, false, tables, wanted).then_some(cell)
 }
@@ -84,7 +84,7 @@ fn touch(
 
 /// Whether the session's backend is the one that it was, and may be given packets.
 #[inline(always)]
-fn serves(session: &Session, tables: &impl SessionTable) -> bool {
+pub(super) fn serves(session: &Session, tables: &impl SessionTable) -> bool {
     tables
         .backend(session.slot)
         .is_some_and(|backend| backend.flags & BackendFlags::SERVES != 0 && backend.address == session.backend)

@@ -1,13 +1,19 @@
 //! A switch that hosts are plugged into.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context;
 
-use super::{Namespace, receiver::Receiver};
+use super::{Namespace, receiver::Receiver, until};
 
 /// Ethernet's.
 const DEFAULT_MTU_BYTES: u32 = 1500;
+
+/// How long the kernel may take to see that a link is up.
+const LINK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A learning switch: a bridge in a namespace of its own.
 #[derive(Debug)]
@@ -71,11 +77,21 @@ impl Switch {
             let nodad = if address.contains(':') { "nodad" } else { "" };
             host.ip(&format!("address add {address} dev {interface} {nodad}"))?;
         }
-        Ok(())
+        await_up(host, interface)?;
+        await_up(&self.namespace, &port)
     }
 
     /// The switch's own namespace, for those who want to listen in or pull a plug.
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
+}
+
+/// Waits until the kernel knows that a link is up, which it learns later than who has set it up. Before that, it throws away
+/// what is sent there.
+fn await_up(namespace: &Namespace, interface: &str) -> anyhow::Result<()> {
+    until(&format!("{interface} in {} should be up", namespace.name()), LINK_PATIENCE, || {
+        let shown = namespace.ip(&format!("-oneline link show dev {interface}")).ok()?;
+        shown.contains("state UP").then_some(())
+    })
 }

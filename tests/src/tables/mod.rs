@@ -12,7 +12,7 @@ use std::{
 
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, Mac, ReplyValue,
-    Row, ServiceValue, Settings, Traffic,
+    Row, ServiceValue, Settings, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::{self, Places},
@@ -26,7 +26,7 @@ use lb_ebpf::{
     parse::Packet,
     receiver,
     service::lookup::{self, Endpoint, ServiceTable},
-    sessions::{carry, carry_error, error_road, open, road},
+    sessions::{carry, carry_error, error_road, follow, open, road},
     tables::{Route, Tables},
     too_big::{self, Misfit},
     verdict::Way,
@@ -176,12 +176,12 @@ impl Tables for SnapshotTables<'_> {
         look(hash, row, &self.flow_table())
     }
 
-    fn fragment(&self, hash: u64) -> Option<u16> {
+    fn fragment(&self, hash: u64) -> Trail {
         recall(&self.fragments.set(hash), hash, self.flow_table().now())
     }
 
-    fn note_fragment(&self, hash: u64, slot: u16) {
-        remember(&self.fragments.set(hash), hash, slot, self.flow_table().now());
+    fn note_fragment(&self, hash: u64, trail: Trail) {
+        remember(&self.fragments.set(hash), hash, trail, self.flow_table().now());
     }
 
     fn may_complain(&self) -> bool {
@@ -234,6 +234,10 @@ impl Tables for SnapshotTables<'_> {
         service: &ServiceValue,
     ) -> Result<Way, DropReason> {
         carry_error(frame, packet, quoted, service, self)
+    }
+
+    fn follow(&self, frame: &mut impl Frame, packet: &Packet) -> Result<Way, DropReason> {
+        follow(frame, packet, self)
     }
 
     fn open(&self, packet: &Packet, service: &ServiceValue) -> Result<(), DropReason> {

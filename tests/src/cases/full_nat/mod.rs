@@ -2,11 +2,15 @@
 //!
 //! The world gives sessions one port of each of the node's addresses, [`NODE_PORT`], so that everybody knows which one they get.
 
+mod errors;
+mod fragments;
+mod talk;
+
 use lb_common::{
     DATAGRAMS_SECONDS,
     DropReason::{
-        ExtensionHeaders, IcmpUnknown, NeighbourUnknown, NextHopUnresolved, NoBackend, NoRoute, PortsExhausted,
-        SessionUnknown, SourceNotAllowed, TtlExpired,
+        ExtensionHeaders, NeighbourUnknown, NextHopUnresolved, NoBackend, NoRoute, PortsExhausted, SessionUnknown,
+        SourceNotAllowed, TtlExpired,
     },
     ESTABLISHED_SECONDS, HALF_CLOSED_SECONDS, QUESTION_SECONDS, TRANSIENT_SECONDS,
 };
@@ -17,10 +21,11 @@ use lb_userspace::model::{
     Protocol::Tcp,
 };
 
+use self::talk::{ANY, DNS, DNS6, Make, NEAR, Talk, WEB, WEB6, ack, fin, plain, rst, syn};
 use super::{Case, too_big};
 use crate::{
     packet::{Damage, Packet},
-    world::{BACK, CLIENT, CLIENT6, FRONT, NODE_PORT, Setup, service},
+    world::{BACK, CLIENT, FRONT, NODE_PORT, Setup, service},
 };
 
 pub(super) fn cases() -> Vec<Case> {
@@ -38,161 +43,10 @@ pub(super) fn cases() -> Vec<Case> {
         routes(),
         services(),
         ways(),
-        errors(),
-        forged_errors(),
+        errors::cases(),
+        fragments::cases(),
     ]
     .concat()
-}
-
-/// An end of a conversation.
-type End = (&'static str, u16);
-
-/// A conversation: the client, the service, the node towards the backend, and the backend.
-#[derive(Clone, Copy)]
-struct Talk {
-    service_name: &'static str,
-    client: End,
-    service: End,
-    node: End,
-    backend: End,
-}
-
-const NODE: End = ("10.9.1.1", NODE_PORT);
-const NODE6: End = ("fd09:1::1", NODE_PORT);
-
-const WEB: Talk = Talk {
-    service_name: "full",
-    client: (CLIENT, 40000),
-    service: ("10.9.0.108", 80),
-    node: NODE,
-    backend: ("10.9.1.51", 8080),
-};
-const DNS: Talk = Talk {
-    service_name: "full-dns",
-    client: (CLIENT, 5000),
-    service: ("10.9.0.108", 53),
-    backend: ("10.9.1.52", 5353),
-    ..WEB
-};
-const ANY: Talk = Talk { service_name: "full-any", service: ("10.9.0.109", 4711), backend: ("10.9.1.53", 4711), ..WEB };
-/// The backend is on the clients' network.
-const NEAR: Talk = Talk {
-    service_name: "full-near",
-    service: ("10.9.0.108", 81),
-    node: ("10.9.0.1", NODE_PORT),
-    backend: ("10.9.0.51", 81),
-    ..WEB
-};
-const WEB6: Talk = Talk {
-    service_name: "full6",
-    client: (CLIENT6, 40000),
-    service: ("fd09::108", 80),
-    node: NODE6,
-    backend: ("fd09:1::51", 8080),
-};
-const DNS6: Talk = Talk {
-    service_name: "full6-dns",
-    client: (CLIENT6, 5000),
-    service: ("fd09::108", 53),
-    backend: ("fd09:1::52", 5353),
-    ..WEB6
-};
-
-const FIN: u8 = 1;
-const RST: u8 = 4;
-const ACK: u8 = 16;
-
-/// What a packet carries.
-type Make = fn(Packet) -> Packet;
-
-fn syn(packet: Packet) -> Packet {
-    packet.syn()
-}
-
-fn ack(packet: Packet) -> Packet {
-    packet.ack().payload(b"odd")
-}
-
-fn fin(packet: Packet) -> Packet {
-    packet.flags(FIN | ACK)
-}
-
-fn rst(packet: Packet) -> Packet {
-    packet.flags(RST)
-}
-
-/// A datagram, or an answer to a SYN.
-fn plain(packet: Packet) -> Packet {
-    packet.payload(b"any")
-}
-
-impl Talk {
-    fn packet(&self, from: End, to: End, ttl: u8, make: Make) -> Packet {
-        let packet = Packet::ip(from.0, to.0).ttl(ttl);
-        make(if self.service_name.contains("dns") { packet.udp(from.1, to.1) } else { packet.tcp(from.1, to.1) })
-    }
-
-    /// A packet of the client's.
-    fn asks(&self, make: Make) -> Packet {
-        self.packet(self.client, self.service, 64, make)
-    }
-
-    /// What the backend gets of it.
-    fn asked(&self, make: Make) -> Packet {
-        self.packet(self.node, self.backend, 63, make)
-    }
-
-    /// A packet of the backend's.
-    fn answers(&self, make: Make) -> Packet {
-        self.packet(self.backend, self.node, 64, make)
-    }
-
-    /// What the client gets of it.
-    fn answered(&self, make: Make) -> Packet {
-        self.packet(self.service, self.client, 63, make)
-    }
-
-    /// Somebody else asks the same service.
-    fn of(self, client: End) -> Self {
-        Self { client, ..self }
-    }
-
-    /// The case of a client's packet that arrives, after what was before it.
-    fn request(&self, name: &str, make: Make) -> Case {
-        Case::new(format!("full-nat: {name}"), self.asks(make))
-            .redirects(BACK, self.backend.0, self.asked(make))
-            .counts(self.service_name, self.backend.0)
-    }
-
-    /// The case of a client's packet that opens a session.
-    fn opening(&self, name: &str) -> Case {
-        self.request(name, syn).opens_flow()
-    }
-
-    /// The case of a client's packet that does not arrive.
-    fn lost(&self, name: &str, make: Make) -> Case {
-        Case::new(format!("full-nat: {name}"), self.asks(make)).counts_service(self.service_name)
-    }
-
-    /// The case of a backend's packet that arrives.
-    fn reply(&self, name: &str, make: Make) -> Case {
-        Case::new(format!("full-nat reply: {name}"), self.answers(make)).from(BACK).redirects(
-            FRONT,
-            self.client.0,
-            self.answered(make),
-        )
-    }
-
-    /// The packets that make a session an established one.
-    fn established(&self, case: Case) -> Case {
-        let opens = if self.service_name.contains("dns") { plain } else { syn };
-        let first = case.after_from(FRONT, self.asks(opens)).after_from(BACK, self.answers(ack_or_plain(self)));
-        first.after_from(FRONT, self.asks(ack_or_plain(self)))
-    }
-}
-
-fn ack_or_plain(talk: &Talk) -> Make {
-    if talk.service_name.contains("dns") { plain } else { ack }
 }
 
 fn openings() -> Vec<Case> {
@@ -299,11 +153,6 @@ fn unknown() -> Vec<Case> {
             .drops(SessionUnknown),
         other(("10.9.0.6", 40000)).lost("another client", ack).after_from(FRONT, WEB.asks(syn)).drops(SessionUnknown),
         NEAR.lost("another service of the address", ack).after_from(FRONT, WEB.asks(syn)).drops(SessionUnknown),
-        Case::new("full-nat: a later fragment", {
-            let [_, later] = DNS.asks(plain).payload(&[0; 32]).fragments(16);
-            later
-        })
-        .drops(lb_common::DropReason::FragmentUnknown),
         Case::new("full-nat: too many extension headers", {
             (0..5).fold(WEB6.asks(ack), |packet, _| packet.destination_options(0))
         })
@@ -351,6 +200,14 @@ fn ends() -> Vec<Case> {
         ended(WEB.opening("a SYN after the end, when the port has rested")).later(4),
         ended(WEB.lost("a SYN right after the end needs another port", syn)).opens_flow().drops(PortsExhausted),
         reset(WEB.opening("a SYN after an RST, when the port has rested")).later(4),
+        // The backend has taken the SYN for one of an older connection, and the client does not know what it is told of.
+        WEB.opening("a SYN after an RST to what never came to be keeps the port")
+            .after_from(FRONT, WEB.asks(syn))
+            .after_from(BACK, WEB.answers(ack))
+            .after_from(FRONT, WEB.asks(rst)),
+        WEB.opening("a SYN after a refusal keeps the port")
+            .after_from(FRONT, WEB.asks(syn))
+            .after_from(BACK, WEB.answers(rst)),
         WEB.established(WEB.opening("a SYN after half the end"))
             .after_from(FRONT, WEB.asks(fin))
             .later(u64::from(HALF_CLOSED_SECONDS) + 1),
@@ -451,7 +308,7 @@ fn changes() -> Vec<Case> {
     ]
 }
 
-fn state_of(setup: &mut Setup, state: AdminState) {
+pub(super) fn state_of(setup: &mut Setup, state: AdminState) {
     setup.service("full").backends[0].state = state;
 }
 
@@ -546,111 +403,5 @@ fn ways() -> Vec<Case> {
             .opens_flow()
             .drops(NextHopUnresolved)
             .with(|setup| setup.hop("full").is_local = true),
-    ]
-}
-
-/// An ICMP error: type, code, and the rest of its header.
-type Complaint = (u8, u8, u32);
-
-impl Talk {
-    fn complaint(&self) -> Complaint {
-        if self.client.0.contains(':') { (2, 0, 1400) } else { (3, 4, 1400) }
-    }
-
-    fn header_bytes(&self) -> usize {
-        if self.client.0.contains(':') { 40 } else { 20 }
-    }
-
-    /// What a router complains of to `to`: so many bytes behind the IP header of a packet.
-    fn error(&self, from: &str, to: &str, ttl: u8, quoted: &Packet, bytes: usize) -> Packet {
-        let (kind, code, rest) = self.complaint();
-        Packet::ip(from, to).ttl(ttl).icmp(kind, code, rest).quoting(quoted, self.header_bytes() + bytes)
-    }
-
-    /// An error of the client's side, about an answer that has come from the service.
-    fn answer_failed(&self, bytes: usize) -> Packet {
-        self.error(self.router(), self.service.0, 64, &self.answered(plain), bytes)
-    }
-
-    /// An error of the backend's side, about what it has been asked.
-    fn question_failed(&self, bytes: usize) -> Packet {
-        self.error(self.router(), self.node.0, 64, &self.asked(plain), bytes)
-    }
-
-    /// A router, of either side.
-    fn router(&self) -> &'static str {
-        if self.client.0.contains(':') { "2001:db8:1::1" } else { "192.0.2.1" }
-    }
-
-    /// The case of an error about an answer: the backend gets it from the node, about a packet to the node.
-    fn answer_fails(&self, name: &str, bytes: usize) -> Case {
-        let about = self.packet(self.backend, self.node, 63, plain);
-        Case::new(format!("full-nat: {name}"), self.answer_failed(bytes))
-            .redirects(BACK, self.backend.0, self.error(self.node.0, self.backend.0, 63, &about, bytes))
-            .counts(self.service_name, self.backend.0)
-    }
-
-    /// The case of an error about a question: the client gets it from the service, about a packet to the service.
-    fn question_fails(&self, name: &str, bytes: usize) -> Case {
-        let about = self.packet(self.client, self.service, 63, plain);
-        Case::new(format!("full-nat reply: {name}"), self.question_failed(bytes)).from(BACK).redirects(
-            FRONT,
-            self.client.0,
-            self.error(self.service.0, self.client.0, 63, &about, bytes),
-        )
-    }
-
-    fn opened(&self, case: Case) -> Case {
-        case.after_from(FRONT, self.asks(if self.service_name.contains("dns") { plain } else { syn }))
-    }
-}
-
-/// Errors from both sides, with as much of the packet as there must be, just without and just with its checksum, and all of it.
-fn errors() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for talk in [WEB, DNS, WEB6, DNS6] {
-        for bytes in if talk.service_name.contains("dns") { [8, 9, 10, 11] } else { [8, 16, 18, 23] } {
-            let name = |side| format!("{}: an error of the {side}'s side that quotes {bytes} bytes", talk.service_name);
-            cases.push(talk.opened(talk.answer_fails(&name("client"), bytes)));
-            cases.push(talk.opened(talk.question_fails(&name("backend"), bytes)));
-        }
-    }
-    let drained = |setup: &mut Setup| state_of(setup, AdminState::Drain);
-    cases.push(WEB.opened(WEB.answer_fails("an error to a drained backend", 8)).then(drained));
-    cases.push(WEB.opened(WEB.question_fails("an error from a drained backend's side", 8)).then(drained));
-    cases
-}
-
-/// Anybody can send an error. One that is about nothing that there is goes nowhere, and one that is tells the session nothing.
-fn forged_errors() -> Vec<Case> {
-    let other_port = WEB.of((CLIENT, 40001));
-    let other_backend = Talk { backend: ("10.9.1.51", 8081), ..WEB };
-    let other_node = Talk { node: ("10.9.1.1", NODE_PORT + 1), ..WEB };
-    let another = WEB.of(("10.9.0.6", 41000));
-    let service = |name: &str, talk: Talk| {
-        let case = Case::new(format!("full-nat: {name}"), talk.answer_failed(8)).counts_service("full");
-        case.drops(IcmpUnknown)
-    };
-    let node = |name: &str, talk: Talk| {
-        Case::new(format!("full-nat reply: {name} passes"), talk.question_failed(8)).from(BACK)
-    };
-    vec![
-        service("an error without a session", WEB),
-        WEB.opened(service("an error about another connection", other_port)),
-        node("an error without a session", WEB),
-        WEB.opened(node("an error about another port of the backend's", other_backend)),
-        WEB.opened(node("an error about a connection of the node's", other_node)),
-        another
-            .opening("an error does not keep a session")
-            .after_from(FRONT, WEB.asks(syn))
-            .later(3)
-            .after_from(FRONT, WEB.answer_failed(8))
-            .after_from(BACK, WEB.question_failed(8))
-            .later(1),
-        Case::new("full-nat: an error when the backend is disabled", WEB.answer_failed(8))
-            .after_from(FRONT, WEB.asks(syn))
-            .counts_service("full")
-            .drops(IcmpUnknown)
-            .then(|setup| state_of(setup, AdminState::Disabled)),
     ]
 }
