@@ -93,9 +93,8 @@ fn replies() -> Vec<Case> {
             case("the first", &first, &first_sent),
             case("the later after the first", &later, &later_sent).after_from(BACK, first.clone()),
             case("from a disabled backend", &later, &later_sent).after_from(BACK, first).then(|setup| {
-                setup.model.services.iter_mut().for_each(|service| {
-                    service.backends.iter_mut().for_each(|backend| backend.state = AdminState::Disabled);
-                })
+                let backends = setup.model.services.iter_mut().flat_map(|service| &mut service.backends);
+                backends.for_each(|backend| backend.state = AdminState::Disabled);
             }),
             talk.opened(talk.part("a reply, the later alone passes", &later)).from(BACK),
         ]);
