@@ -19,6 +19,7 @@ mod filter;
 mod flow;
 mod limits;
 mod list;
+mod lists;
 mod ports;
 mod quic;
 mod ring;
@@ -40,7 +41,8 @@ pub use event::{Event, EventKind};
 pub use filter::AddressFilter;
 pub use flow::{Flow, HashKey};
 pub use limits::*;
-pub use list::{ListKind, ListValue};
+pub use list::{COUNTED_ENTRIES, LIST_NAME_BYTES, LISTS_OF_A_KIND, ListKind, ListLabel, MAX_LISTS};
+pub use lists::*;
 pub use ports::{LINES_PER_BLOCK, PortBlock, PortLine, PortSpan, RANGES_PER_BLOCK, RANGES_PER_LINE};
 pub use quic::ConnectionIds;
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
@@ -56,4 +58,4 @@ pub use sources::SourceKey;
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;
