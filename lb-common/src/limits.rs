@@ -53,9 +53,6 @@ pub const RING_BITS: core::ops::RangeInclusive<u32> = 10..=16;
 /// Endpoints that `nat` replies may come from: one for each backend slot.
 pub const MAX_REPLIES: u32 = MAX_BACKENDS;
 
-/// Prefixes of one family in one list.
-pub const MAX_PREFIXES: u32 = 1 << 20;
-
 /// Interfaces that packets may leave by.
 pub const MAX_DEVICES: u32 = 64;
 

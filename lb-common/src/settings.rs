@@ -8,10 +8,10 @@ use crate::{Address, AddressFilter, HashKey, MAX_MACS, MAX_PREFIX_LENGTHS, Mac};
 pub struct Features;
 
 impl Features {
-    /// The allow list has entries.
-    pub const ALLOW: u64 = 1;
-    /// The deny list has entries.
-    pub const DENY: u64 = 2;
+    /// A list has entries.
+    pub const LISTS: u64 = 1;
+    /// A list is for some services only.
+    pub const SCOPED_LISTS: u64 = 2;
     /// A service uses `nat`, so replies must be looked for.
     pub const NAT: u64 = 4;
     /// A service has a prefix of addresses.

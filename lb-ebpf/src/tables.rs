@@ -1,7 +1,7 @@
 //! All that the datapath knows and all that it may ask: BPF maps in the kernel, plain collections in tests.
 
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListKind, Mac, ReplyValue, Row, ServiceValue,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListMatch, Mac, ReplyValue, Row, ServiceValue,
     Settings, Trail,
 };
 
@@ -129,8 +129,13 @@ pub trait Tables {
     /// The service that a `nat` backend's reply belongs to.
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue>;
 
-    /// Whether a list covers an address.
-    fn listed(&self, list: ListKind, address: &Address) -> bool;
+    /// What the firewall's lists say of a source, if only some of them are asked: what [`crate::firewall::lists::find`] says.
+    ///
+    /// It is asked of the tables for the same reason as [`Tables::steer`].
+    fn listed(&self, source: &Address, lists: u64) -> ListMatch;
+
+    /// The lists that apply to packets for a service, or for none.
+    fn lists_for(&self, service: Option<u16>) -> u64;
 
     /// The kernel's way to the packet's destination.
     fn route(&self, packet: &Packet) -> Route;
@@ -145,7 +150,7 @@ pub trait Tables {
     fn count_backend(&self, slot: u16, bytes: u64, flows: u64);
 
     /// Counts a packet that a list has matched.
-    fn count_list(&self, list: ListKind, bytes: u64);
+    fn count_list(&self, found: ListMatch, bytes: u64);
 
     /// Counts a drop.
     fn count_drop(&self, reason: DropReason);

@@ -10,6 +10,7 @@ pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod health;
+pub mod lists;
 pub mod model;
 pub mod plan;
 pub mod ring;

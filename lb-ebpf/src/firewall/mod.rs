@@ -1,30 +1,35 @@
 //! The firewall: may this packet go on? It also protects what is not a service. First match decides.
 
+pub mod lists;
+
 use lb_common::{DropReason, Features, ListKind, Settings};
 
-use crate::{parse::Packet, tables::Tables};
+use crate::{parse::Packet, service, tables::Tables};
 
 /// Lets a packet go on, or names the reason why not: allow lists, then deny lists.
 #[inline(always)]
 pub fn admit(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), DropReason> {
-    if settings.features & (Features::ALLOW | Features::DENY) == 0 {
+    if settings.features & Features::LISTS == 0 {
         return Ok(());
     }
-    if settings.features & Features::ALLOW != 0 && matches(packet, ListKind::Allow, tables) {
+    let mut found = tables.listed(&packet.source, u64::MAX);
+    if !found.is_none() && settings.features & Features::SCOPED_LISTS != 0 {
+        found = tables.listed(&packet.source, tables.lists_for(service_of(packet, settings, tables)));
+    }
+    if found.is_none() {
         return Ok(());
     }
-    if settings.features & Features::DENY != 0 && matches(packet, ListKind::Deny, tables) {
-        return Err(DropReason::Denied);
+    tables.count_list(found, packet.frame_bytes as u64);
+    match ListKind::of(found.list()) {
+        ListKind::Allow => Ok(()),
+        ListKind::Deny => Err(DropReason::Denied),
     }
-    Ok(())
 }
 
-/// Whether a list covers the packet's source; counts it if so.
+/// The service whose lists apply to a packet besides those that apply to all. A packet that will be dropped for a defect has
+/// none, and an address that answers echo requests is none.
 #[inline(always)]
-fn matches(packet: &Packet, list: ListKind, tables: &impl Tables) -> bool {
-    let listed = tables.listed(list, &packet.source);
-    if listed {
-        tables.count_list(list, packet.frame_bytes as u64);
-    }
-    listed
+fn service_of(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Option<u16> {
+    let service = service::find(packet, settings, tables).ok()??;
+    if service.is_address() { None } else { Some(service.id) }
 }

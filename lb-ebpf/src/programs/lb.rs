@@ -2,7 +2,7 @@
 
 #![no_std]
 #![no_main]
-#![feature(core_intrinsics, adt_const_params)]
+#![feature(core_intrinsics)]
 #![allow(
     internal_features,
     reason = "the target has compare-and-exchange, but core's atomic types do not offer it there"
@@ -11,6 +11,7 @@
 
 mod clients;
 mod flows;
+mod lists;
 mod maps;
 mod quic;
 mod roads;

@@ -4,11 +4,11 @@ use aya_ebpf::{
     bindings::{bpf_fib_lookup as FibLookup, xdp_md},
     helpers::bpf_fib_lookup,
     macros::map,
-    maps::{Array, DevMapHash, HashMap, LpmTrie, PerCpuArray, RingBuf, lpm_trie::Key},
+    maps::{Array, DevMapHash, HashMap, PerCpuArray, RingBuf},
 };
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Event, EventKind, Flow, Hits, ListKind, ListValue,
-    Mac, ReplyValue, RingElement, Row, ServiceValue, Settings, Traffic, Trail,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Event, EventKind, Flow, ListMatch, Mac, ReplyValue,
+    RingElement, Row, ServiceValue, Settings, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::Places,
@@ -24,6 +24,7 @@ use lb_ebpf::{
 use crate::{
     clients::sluice_client_hash,
     flows::{nanoseconds, sluice_look, sluice_recall, sluice_remember, sluice_steer},
+    lists,
     quic::sluice_quic,
     roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_refuse, sluice_road},
     scratch, services,
@@ -42,20 +43,10 @@ pub(crate) static BACKENDS: Array<BackendValue> = Array::pinned(lb_common::MAX_B
 static REPLIES: HashMap<EndpointKey, ReplyValue> = HashMap::pinned(lb_common::MAX_REPLIES, 0);
 #[map(name = "devices")]
 static DEVICES: DevMapHash = DevMapHash::pinned(lb_common::MAX_DEVICES, 0);
-#[map(name = "allow_v4")]
-static ALLOW_V4: LpmTrie<[u8; 4], ListValue> = LpmTrie::pinned(lb_common::MAX_PREFIXES, 0);
-#[map(name = "allow_v6")]
-static ALLOW_V6: LpmTrie<[u8; 16], ListValue> = LpmTrie::pinned(lb_common::MAX_PREFIXES, 0);
-#[map(name = "deny_v4")]
-static DENY_V4: LpmTrie<[u8; 4], ListValue> = LpmTrie::pinned(lb_common::MAX_PREFIXES, 0);
-#[map(name = "deny_v6")]
-static DENY_V6: LpmTrie<[u8; 16], ListValue> = LpmTrie::pinned(lb_common::MAX_PREFIXES, 0);
 #[map(name = "service_traffic")]
 static SERVICE_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(lb_common::MAX_SERVICES, 0);
 #[map(name = "backend_traffic")]
 static BACKEND_TRAFFIC: PerCpuArray<Traffic> = PerCpuArray::pinned(lb_common::MAX_BACKENDS, 0);
-#[map(name = "list_hits")]
-static LIST_HITS: PerCpuArray<Hits> = PerCpuArray::pinned(ListKind::ALL.len() as u32, 0);
 #[map(name = "drops")]
 static DROPS: PerCpuArray<u64> = PerCpuArray::pinned(DropReason::ALL.len() as u32, 0);
 /// When the last answer to a packet that did not fit was due, in nanoseconds.
@@ -102,11 +93,6 @@ fn add(map: &PerCpuArray<Traffic>, index: u32, bytes: u64, flows: u64) {
         counter.bytes += bytes;
         counter.flows += flows;
     }
-}
-
-#[inline(always)]
-fn covers<const N: usize>(map: &LpmTrie<[u8; N], ListValue>, octets: [u8; N]) -> bool {
-    map.get(&Key::new(N as u32 * 8, octets)).is_some()
 }
 
 impl Tables for KernelTables {
@@ -262,13 +248,13 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn listed(&self, list: ListKind, address: &Address) -> bool {
-        match (list, address.is_v4()) {
-            (ListKind::Allow, true) => covers(&ALLOW_V4, address.low().to_be_bytes()),
-            (ListKind::Allow, false) => covers(&ALLOW_V6, address.octets()),
-            (ListKind::Deny, true) => covers(&DENY_V4, address.low().to_be_bytes()),
-            (ListKind::Deny, false) => covers(&DENY_V6, address.octets()),
-        }
+    fn listed(&self, source: &Address, lists: u64) -> ListMatch {
+        lists::listed(source, lists)
+    }
+
+    #[inline(always)]
+    fn lists_for(&self, service: Option<u16>) -> u64 {
+        lists::for_service(service)
     }
 
     #[inline(always)]
@@ -302,13 +288,8 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn count_list(&self, list: ListKind, bytes: u64) {
-        if let Some(hits) = LIST_HITS.get_ptr_mut(list as u32) {
-            // SAFETY: as in `add`.
-            let hits = unsafe { &mut *hits };
-            hits.packets += 1;
-            hits.bytes += bytes;
-        }
+    fn count_list(&self, found: ListMatch, bytes: u64) {
+        lists::count(found, bytes);
     }
 
     #[inline(always)]

@@ -23,9 +23,12 @@ use tokio::{net::UnixStream, time::timeout};
 
 use super::{
     ClientError, MAX_BODY_BYTES,
-    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status},
 };
-use crate::model::ListKind;
+
+fn list_path(name: &str) -> String {
+    format!("/v1/lists/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+}
 
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,14 +76,31 @@ impl Client {
         self.get("/v1/drops").await
     }
 
-    /// A list's prefixes and counters.
-    pub async fn list(&self, kind: ListKind) -> Result<List, ClientError> {
-        self.get(&format!("/v1/lists/{}", kind.name())).await
+    /// The lists and their counters.
+    pub async fn lists(&self) -> Result<Vec<List>, ClientError> {
+        self.get("/v1/lists").await
+    }
+
+    /// A list with its own entries.
+    pub async fn list(&self, name: &str) -> Result<List, ClientError> {
+        self.get(&list_path(name)).await
     }
 
     /// What a list says about an address.
-    pub async fn list_test(&self, kind: ListKind, address: IpAddr) -> Result<ListTest, ClientError> {
-        self.get(&format!("/v1/lists/{}/test?address={address}", kind.name())).await
+    pub async fn list_test(&self, name: &str, address: IpAddr) -> Result<ListTest, ClientError> {
+        self.get(&format!("{}/test?address={address}", list_path(name))).await
+    }
+
+    /// Every prefix of a list, as a file.
+    pub async fn list_export(&self, name: &str) -> Result<String, ClientError> {
+        let body = self.request(Method::GET, &format!("{}/export", list_path(name)), Bytes::new()).await?;
+        String::from_utf8(body.into()).map_err(|error| self.foreign(error.to_string()))
+    }
+
+    /// Takes a file's prefixes in place of those of the last import into the list.
+    pub async fn list_import(&self, name: &str, text: Vec<u8>, force: bool) -> Result<Imported, ClientError> {
+        let path = format!("{}/import?force={force}", list_path(name));
+        self.json(Method::POST, &path, text.into()).await
     }
 
     /// Makes one edit of the configuration.
@@ -94,7 +114,7 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.request(Method::GET, path, Bytes::new()).await
+        self.json(Method::GET, path, Bytes::new()).await
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: serde_json::Result<Vec<u8>>) -> Result<T, ClientError> {
@@ -104,17 +124,22 @@ impl Client {
         if body.len() > MAX_BODY_BYTES {
             return Err(ApiError::too_large().into());
         }
-        self.request(Method::POST, path, body.into()).await
+        self.json(Method::POST, path, body.into()).await
     }
 
-    async fn request<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
+    async fn json<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
+        let body = self.request(method, path, body).await?;
+        serde_json::from_slice(&body).map_err(|error| self.foreign(error.to_string()))
+    }
+
+    async fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, ClientError> {
         let expired = |_| ClientError::Timeout { socket: self.socket.clone(), timeout: self.timeout };
         let (status, body) = timeout(self.timeout, self.exchange(method, path, body)).await.map_err(expired)??;
         if !status.is_success() {
             return Err(serde_json::from_slice::<ApiError>(&body)
                 .map_or_else(|_| self.foreign(format!("it answered {status}")), ClientError::Refused));
         }
-        serde_json::from_slice(&body).map_err(|error| self.foreign(error.to_string()))
+        Ok(body)
     }
 
     async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), ClientError> {

@@ -14,23 +14,25 @@ use axum::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    Control, MAX_BODY_BYTES,
+    Control, MAX_BODY_BYTES, MAX_IMPORT_BYTES,
     problem::Problem,
-    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status},
 };
-use crate::model::ListKind;
 
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every endpoint, with its method and path for people who ask for one that there is not.
-fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 8] {
+fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 11] {
     [
         ("GET", "/v1/status", get(status::<C>)),
         ("GET", "/v1/services", get(services::<C>)),
         ("GET", "/v1/services/{name}", get(service::<C>)),
         ("GET", "/v1/drops", get(drops::<C>)),
-        ("GET", "/v1/lists/{kind}", get(list::<C>)),
-        ("GET", "/v1/lists/{kind}/test", get(list_test::<C>)),
+        ("GET", "/v1/lists", get(lists::<C>)),
+        ("GET", "/v1/lists/{name}", get(list::<C>)),
+        ("GET", "/v1/lists/{name}/test", get(list_test::<C>)),
+        ("GET", "/v1/lists/{name}/export", get(list_export::<C>)),
+        ("POST", "/v1/lists/{name}/import", post(list_import::<C>).layer(DefaultBodyLimit::max(MAX_IMPORT_BYTES))),
         ("POST", "/v1/change", post(change::<C>)),
         ("POST", "/v1/apply", post(apply::<C>)),
     ]
@@ -81,9 +83,23 @@ async fn drops<C: Control>(State(control): State<C>) -> Answer<Drops> {
     Ok(Json(control.drops().await?))
 }
 
-async fn list<C: Control>(State(control): State<C>, kind: Result<Path<String>, PathRejection>) -> Answer<List> {
-    let kind = list_kind(kind)?;
-    Ok(Json(control.list(kind).await?))
+async fn lists<C: Control>(State(control): State<C>) -> Answer<Vec<List>> {
+    Ok(Json(control.lists().await?))
+}
+
+async fn list<C: Control>(State(control): State<C>, name: Result<Path<String>, PathRejection>) -> Answer<List> {
+    let name = known(&control, name).await?;
+    Ok(Json(control.list(name).await?))
+}
+
+/// The name of a list that there is.
+async fn known<C: Control>(control: &C, name: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    let Path(name) = name?;
+    let names: Vec<String> = control.lists().await?.into_iter().map(|list| list.name).collect();
+    if names.contains(&name) {
+        return Ok(name);
+    }
+    Err(Problem::not_found(format!("no list `{name}`: there are {}", names.join(", "))))
 }
 
 #[derive(Deserialize)]
@@ -94,21 +110,37 @@ struct TestQuery {
 
 async fn list_test<C: Control>(
     State(control): State<C>,
-    kind: Result<Path<String>, PathRejection>,
+    name: Result<Path<String>, PathRejection>,
     query: Result<Query<TestQuery>, QueryRejection>,
 ) -> Answer<ListTest> {
-    let kind = list_kind(kind)?;
+    let name = known(&control, name).await?;
     let Query(TestQuery { address }) = query?;
-    Ok(Json(control.list_test(kind, address).await?))
+    Ok(Json(control.list_test(name, address).await?))
 }
 
-fn list_kind(path: Result<Path<String>, PathRejection>) -> Result<ListKind, Problem> {
-    let Path(name) = path?;
-    let named = ListKind::ALL.into_iter().find(|kind| kind.name() == name);
-    named.ok_or_else(|| {
-        let known = ListKind::ALL.map(ListKind::name).join(", ");
-        Problem::not_found(format!("no list `{name}`: there are {known}"))
-    })
+async fn list_export<C: Control>(
+    State(control): State<C>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<String, Problem> {
+    let name = known(&control, name).await?;
+    Ok(control.list_export(name).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportQuery {
+    #[serde(default)]
+    force: bool,
+}
+
+async fn list_import<C: Control>(
+    State(control): State<C>,
+    name: Result<Path<String>, PathRejection>,
+    Query(ImportQuery { force }): Query<ImportQuery>,
+    text: Result<axum::body::Bytes, BytesRejection>,
+) -> Answer<Imported> {
+    let name = known(&control, name).await?;
+    Ok(Json(control.list_import(name, text?.into(), force).await?))
 }
 
 async fn change<C: Control>(State(control): State<C>, Body(request): Body<ChangeRequest>) -> Answer<Changed> {

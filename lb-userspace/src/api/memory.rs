@@ -15,10 +15,11 @@ use super::{
     Client, Control, bind, serve,
     types::{
         ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, Drops,
-        Edit, Interface, List, ListTest, NodeAddressStatus, ServiceStatus, Status, TrafficStatus,
+        Edit, Imported, Interface, List, ListEntry, ListFound, ListSource, ListTest, NodeAddressStatus, ServiceStatus,
+        Status, TrafficStatus,
     },
 };
-use crate::model::{AdminState, ListKind, Moment, Protocol};
+use crate::model::{AdminState, ListKind, Moment, Origin, Protocol};
 
 /// What was asked of a [`Memory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) enum Asked {
     Change(ChangeRequest),
     /// A new configuration.
     Apply(Option<ApplyRequest>),
+    /// An import: the list, how many bytes, and whether somebody insists.
+    Import(String, usize, bool),
 }
 
 /// The fixed answers, and what was asked.
@@ -188,11 +191,43 @@ pub(crate) fn drops() -> Drops {
     Drops { reasons: DropReason::ALL.iter().map(entry).collect() }
 }
 
+fn entry(prefix: &str, reason: Option<&str>, packets: u64) -> ListEntry {
+    ListEntry {
+        prefix: prefix.to_owned(),
+        reason: reason.map(str::to_owned),
+        origin: Origin::Config,
+        until: None,
+        seconds_left: None,
+        packets: Some(packets),
+    }
+}
+
 pub(crate) fn list(kind: ListKind) -> List {
+    let empty = List {
+        name: kind.name().to_owned(),
+        action: kind.name().to_owned(),
+        services: vec![],
+        prefixes: 0,
+        sources: vec![],
+        entries: vec![],
+        packets: 0,
+        bytes: 0,
+    };
     match kind {
-        ListKind::Allow => List { prefixes: vec![], packets: 0, bytes: 0 },
+        ListKind::Allow => empty,
         ListKind::Deny => {
-            List { prefixes: vec!["192.0.2.0/24".to_owned(), "2001:db8::/32".to_owned()], packets: 12, bytes: 720 }
+            let until = Some(Moment::from_seconds(1_800_000_000));
+            let six =
+                ListEntry { origin: Origin::Command, until, seconds_left: Some(90), ..entry("2001:db8::/32", None, 5) };
+            let source = ListSource { name: "/var/lib/pests".to_owned(), prefixes: 100, duplicates: 3, covered: 7 };
+            List {
+                prefixes: 102,
+                sources: vec![source],
+                entries: vec![entry("192.0.2.0/24", Some("scans"), 7), six],
+                packets: 12,
+                bytes: 720,
+                ..empty
+            }
         }
     }
 }
@@ -210,15 +245,36 @@ impl Control for Memory {
         Ok(drops())
     }
 
-    async fn list(&self, kind: ListKind) -> Result<List, ApiError> {
-        Ok(list(kind))
+    async fn lists(&self) -> Result<Vec<List>, ApiError> {
+        Ok(ListKind::ALL.map(|kind| List { entries: vec![], ..list(kind) }).into())
     }
 
-    async fn list_test(&self, kind: ListKind, address: IpAddr) -> Result<ListTest, ApiError> {
-        let denied = kind == ListKind::Deny && address.is_ipv4();
+    async fn list(&self, name: String) -> Result<List, ApiError> {
+        let kind = ListKind::ALL.into_iter().find(|kind| kind.name() == name);
+        kind.map(list).ok_or_else(|| ApiError::usage(format!("no list `{name}`")))
+    }
+
+    async fn list_test(&self, name: String, address: IpAddr) -> Result<ListTest, ApiError> {
+        let denied = name == "deny" && address.is_ipv4();
         let matched = denied.then(|| "192.0.2.0/24".to_owned());
         let outcome = if denied { "denied by 192.0.2.0/24" } else { "not filtered by any list" }.to_owned();
-        Ok(ListTest { address, matched, outcome })
+        let found = ListFound {
+            list: name,
+            action: "deny".to_owned(),
+            services: vec!["web".to_owned()],
+            entry: ListEntry { seconds_left: Some(90), ..entry("192.0.2.0/24", Some("scans"), 7) },
+        };
+        Ok(ListTest { address, matched, outcome, found: if denied { vec![found] } else { vec![] } })
+    }
+
+    async fn list_export(&self, _: String) -> Result<String, ApiError> {
+        Ok("192.0.2.0/24 # scans\n2001:db8::/32\n".to_owned())
+    }
+
+    async fn list_import(&self, name: String, text: Vec<u8>, force: bool) -> Result<Imported, ApiError> {
+        self.note(Asked::Import(name, text.len(), force));
+        let source = ListSource { name: "import".to_owned(), prefixes: 2, duplicates: 1, covered: 0 };
+        Ok(Imported { source, microseconds: 1_500 })
     }
 
     /// Knows the service `web` and no interface that could be attached to.

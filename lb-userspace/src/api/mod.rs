@@ -24,11 +24,13 @@ pub use client_error::ClientError;
 pub use listener::{BindError, Listener, bind};
 pub use server::serve;
 
-use crate::model::ListKind;
-use types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status};
+use types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status};
 
 /// The largest body of a request: a configuration with half a million list prefixes.
 const MAX_BODY_BYTES: usize = 16 << 20;
+
+/// The largest file that can be imported into a list: some thirty million prefixes.
+const MAX_IMPORT_BYTES: usize = 512 << 20;
 
 /// What the API needs of the daemon: a method for each endpoint.
 pub trait Control: Clone + Send + Sync + 'static {
@@ -41,11 +43,25 @@ pub trait Control: Clone + Send + Sync + 'static {
     /// The packets dropped, with every reason present.
     fn drops(&self) -> impl Future<Output = Result<Drops, ApiError>> + Send;
 
-    /// A list's prefixes and counters.
-    fn list(&self, kind: ListKind) -> impl Future<Output = Result<List, ApiError>> + Send;
+    /// The lists and their counters, in the order in which they are asked.
+    fn lists(&self) -> impl Future<Output = Result<Vec<List>, ApiError>> + Send;
 
-    /// What a list says about an address, and what that leads to.
-    fn list_test(&self, kind: ListKind, address: IpAddr) -> impl Future<Output = Result<ListTest, ApiError>> + Send;
+    /// A list with its own entries.
+    fn list(&self, name: String) -> impl Future<Output = Result<List, ApiError>> + Send;
+
+    /// What a list says about an address, and what all lists lead to.
+    fn list_test(&self, name: String, address: IpAddr) -> impl Future<Output = Result<ListTest, ApiError>> + Send;
+
+    /// Every prefix of a list, as a file.
+    fn list_export(&self, name: String) -> impl Future<Output = Result<String, ApiError>> + Send;
+
+    /// Takes a file's prefixes in place of those of the last import into the list, or does nothing at all.
+    fn list_import(
+        &self,
+        name: String,
+        text: Vec<u8>,
+        force: bool,
+    ) -> impl Future<Output = Result<Imported, ApiError>> + Send;
 
     /// Makes one edit of the configuration and puts it into effect, or does nothing at all.
     fn change(&self, request: ChangeRequest) -> impl Future<Output = Result<Changed, ApiError>> + Send;

@@ -16,7 +16,7 @@ use super::{
     BindError, Client, ClientError, bind,
     memory::{self, Asked, Daemon, Memory},
     serve,
-    types::{ApiError, ApplyRequest, ChangeRequest, Edit},
+    types::{ApiError, ApplyRequest, ChangeRequest, Edit, ListTerms},
 };
 use crate::model::{AdminState, ListKind, Moment};
 
@@ -52,10 +52,10 @@ fn every_answer_arrives_as_it_was_given() {
         assert_eq!(client.service("dns").await.unwrap(), memory::services()[1]);
         assert_eq!(client.drops().await.unwrap(), memory::drops());
         for kind in ListKind::ALL {
-            assert_eq!(client.list(kind).await.unwrap(), memory::list(kind));
+            assert_eq!(client.list(kind.name()).await.unwrap(), memory::list(kind));
         }
         for (ip, matched) in [("192.0.2.9", Some("192.0.2.0/24".to_owned())), ("2001:db8::9", None)] {
-            let test = client.list_test(ListKind::Deny, memory::address(ip)).await.unwrap();
+            let test = client.list_test("deny", memory::address(ip)).await.unwrap();
             assert_eq!((test.address, test.matched), (memory::address(ip), matched));
         }
     });
@@ -88,7 +88,7 @@ fn every_edit_arrives_as_it_was_asked_for() {
             drain_until: None,
         },
         Edit::BackendWeight { service, backend, weight: 7 },
-        Edit::ListAdd { list: list.clone(), prefixes: prefixes.clone() },
+        Edit::ListAdd { list: list.clone(), prefixes: prefixes.clone(), terms: ListTerms::default() },
         Edit::ListRemove { list, prefixes },
         Edit::Detach { interface: "eth0".to_owned() },
     ];

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AdminState, Moment, Protocol};
+use crate::model::{AdminState, Moment, Origin, Protocol};
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,18 +190,58 @@ pub struct DropCount {
     pub explanation: String,
 }
 
-/// `GET /v1/lists/{allow|deny}`.
+/// `GET /v1/lists`: an element; `GET /v1/lists/{name}` with its entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {
-    /// The prefixes, sorted.
-    pub prefixes: Vec<String>,
+    /// Its name.
+    pub name: String,
+    /// `allow` or `deny`.
+    pub action: String,
+    /// The services that it is for; none: all packets.
+    pub services: Vec<String>,
+    /// Prefixes on it: of its own entries and of its files, each once.
+    pub prefixes: usize,
+    /// Where prefixes come from of which no more is known.
+    pub sources: Vec<ListSource>,
+    /// Its own entries, sorted; only where one list is asked for.
+    pub entries: Vec<ListEntry>,
     /// Packets that the list has matched.
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
 }
 
-/// `GET /v1/lists/{allow|deny}/test?address=A`.
+/// Where prefixes of a list come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListSource {
+    /// The file, or `import`.
+    pub name: String,
+    /// How many prefixes it has.
+    pub prefixes: usize,
+    /// How many of them stand there more than once.
+    pub duplicates: usize,
+    /// How many of them another one covers.
+    pub covered: usize,
+}
+
+/// An entry of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListEntry {
+    /// Its prefix.
+    pub prefix: String,
+    /// Why it is there.
+    pub reason: Option<String>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// When it expires; none: never.
+    pub until: Option<Moment>,
+    /// Seconds until then.
+    pub seconds_left: Option<u64>,
+    /// Packets that it has matched, if it counts by itself.
+    pub packets: Option<u64>,
+}
+
+/// `GET /v1/lists/{name}/test?address=A`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListTest {
     /// The address that was asked about.
@@ -210,6 +250,30 @@ pub struct ListTest {
     pub matched: Option<String>,
     /// What happens to a packet from the address, over all lists, in words: `allowed by 192.0.2.0/24`.
     pub outcome: String,
+    /// The longest prefix of each list that covers it, in the order in which the lists are asked.
+    pub found: Vec<ListFound>,
+}
+
+/// A list that covers an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListFound {
+    /// The list.
+    pub list: String,
+    /// `allow` or `deny`.
+    pub action: String,
+    /// The services that it is for; none: all packets.
+    pub services: Vec<String>,
+    /// The entry.
+    pub entry: ListEntry,
+}
+
+/// The answer to an import: what the list has now from imports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// What was imported.
+    pub source: ListSource,
+    /// Microseconds from the request to the last write into the kernel.
+    pub microseconds: u64,
 }
 
 /// A change that a command asks for: the body of `POST /v1/change`.
@@ -273,14 +337,17 @@ pub enum Edit {
     },
     /// Add prefixes to a list.
     ListAdd {
-        /// `allow` or `deny`.
+        /// The list's name.
         list: String,
         /// Addresses or prefixes.
         prefixes: Vec<String>,
+        /// For how long, and why.
+        #[serde(default, skip_serializing_if = "ListTerms::is_default")]
+        terms: ListTerms,
     },
     /// Remove prefixes from a list.
     ListRemove {
-        /// `allow` or `deny`.
+        /// The list's name.
         list: String,
         /// Addresses or prefixes.
         prefixes: Vec<String>,
@@ -295,6 +362,29 @@ pub enum Edit {
         /// The interface.
         interface: String,
     },
+}
+
+/// For how long entries are on a list, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListTerms {
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// For how many seconds; without this, for good, and the entries are written into the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub for_seconds: Option<u64>,
+    /// Add what covers services, backends, this node, or everything.
+    pub force: bool,
+    /// Who says so; kept of entries that expire.
+    pub origin: Origin,
+}
+
+impl ListTerms {
+    /// Whether nothing is said.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A whole new configuration: the body of `POST /v1/apply`. Without a body the daemon reloads its own file.

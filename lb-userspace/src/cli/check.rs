@@ -82,7 +82,7 @@ mod tests {
         Model {
             node: Node { interfaces, secret: None, source_v4: None, source_v6: None, full_nat: FullNat::default() },
             services: vec![],
-            firewall: Firewall { allow: vec![], deny },
+            firewall: Firewall { deny, ..Firewall::default() },
         }
     }
 

@@ -188,7 +188,14 @@ fn lists_show_their_prefixes_and_what_they_did() {
     let daemon = Daemon::start();
     assert_eq!(
         output(&daemon, "deny list"),
-        "192.0.2.0/24\n2001:db8::/32\n\nThe deny list has 2 prefixes. It has matched 12 packets (720 B).\n"
+        "\
+PREFIX         PACKETS  ORIGIN   TIME LEFT  REASON
+192.0.2.0/24         7  config              scans
+2001:db8::/32        5  command  1m 30s
+
+/var/lib/pests: 100 prefixes, of which 7 lie in others; 3 stood there twice
+The deny list has 102 prefixes. It has matched 12 packets (720 B).
+"
     );
     assert_eq!(output(&daemon, "allow list"), "The allow list is empty. It has matched 0 packets (0 B).\n");
 }
@@ -198,12 +205,48 @@ fn an_address_is_tested() {
     let daemon = Daemon::start();
     assert_eq!(
         output(&daemon, "deny test 192.0.2.9"),
-        "192.0.2.9 is on the deny list: 192.0.2.0/24 covers it.\nIts packets are denied by 192.0.2.0/24.\n"
+        "192.0.2.9 is on the deny list: 192.0.2.0/24 covers it.\nIts packets are denied by 192.0.2.0/24.\n  \
+         deny (for web): 192.0.2.0/24, from config, scans, 1m 30s left\n"
     );
     assert_eq!(
         output(&daemon, "allow test ::1"),
         "::1 is not on the allow list.\nIts packets are not filtered by any list.\n"
     );
+}
+
+#[test]
+fn an_entry_can_be_for_a_time() {
+    let daemon = Daemon::start();
+    output(&daemon, "deny add 10.0.0.1 --for 10m");
+    let edit = r#"{"kind":"list_add","list":"deny","prefixes":["10.0.0.1"],"terms":{"for_seconds":600}}"#;
+    let request = ChangeRequest { edit: serde_json::from_str(edit).unwrap(), ephemeral: false };
+    assert_eq!(daemon.memory.asked(), [Asked::Change(request)]);
+}
+
+#[test]
+fn lists_are_counted_exported_and_imported() {
+    let daemon = Daemon::start();
+    assert_eq!(
+        output(&daemon, "deny stats"),
+        "LIST  FOR  PREFIXES  PACKETS  BYTES  FROM\ndeny  all       102       12  720 B  /var/lib/pests\n"
+    );
+    assert_eq!(output(&daemon, "deny export"), "192.0.2.0/24 # scans\n2001:db8::/32\n");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "192.0.2.7\n").unwrap();
+    assert_eq!(
+        output(&daemon, &format!("deny import {} --force", file.path().display())),
+        "import: 2 prefixes, of which 0 lie in others; 1 stood there twice.\nThe deny list has them now, in place of those of the \
+         last import. Done in 1.50 ms.\n"
+    );
+    assert_eq!(daemon.memory.asked(), [Asked::Import("deny".to_owned(), 10, true)]);
+    let said = ask(&daemon, "deny import /nonexistent/file");
+    assert!(said.code == 2 && said.errors.starts_with("error: cannot read /nonexistent/file: "), "{said:?}");
+    let said = ask(&daemon, "deny list --list allow");
+    assert_eq!(
+        (said.code, said.errors.as_str()),
+        (2, "error: `allow` is one of the allow lists: say `sluice allow`\n")
+    );
+    assert_eq!(ask(&daemon, "deny list --list block").errors, "error: no list `block`: there are allow, deny\n");
 }
 
 #[test]
@@ -242,6 +285,10 @@ fn each_verb_asks_for_its_edit() {
         ("backend weight web w 1000", r#"{"kind":"backend_weight","service":"web","backend":"w","weight":1000}"#),
         ("deny add 10.0.0.1 ::/0", r#"{"kind":"list_add","list":"deny","prefixes":["10.0.0.1","::/0"]}"#),
         ("allow add 10.0.0.1", r#"{"kind":"list_add","list":"allow","prefixes":["10.0.0.1"]}"#),
+        (
+            "deny add 10.0.0.1 --reason scans --force",
+            r#"{"kind":"list_add","list":"deny","prefixes":["10.0.0.1"],"terms":{"reason":"scans","force":true}}"#,
+        ),
         ("deny remove 10.0.0.1", r#"{"kind":"list_remove","list":"deny","prefixes":["10.0.0.1"]}"#),
         ("detach eth1", r#"{"kind":"detach","interface":"eth1"}"#),
     ];
@@ -350,6 +397,8 @@ fn exit_codes_tell_usage_from_failure() {
         &["backend", "add", "web", "nonsense"],
         &["backend", "add", "web", "::1", "--port", "0"],
         &["deny", "add"],
+        &["deny", "add", "10.0.0.1", "--for", "soon"],
+        &["deny", "add", "10.0.0.1", "--for", "1m", "--ephemeral"],
         &["services", ""],
         &["run"],
     ] {

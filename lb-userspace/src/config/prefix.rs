@@ -32,13 +32,13 @@ pub(crate) fn prefix(text: &str) -> Result<IpNet, Fault> {
     Ok(prefix)
 }
 
-/// A prefix that may stand in a list.
-pub(super) fn for_list(text: &str, list: ListKind) -> Result<IpNet, Fault> {
+/// A prefix that may stand in a list, unless `force` says that everything is meant.
+pub(crate) fn for_list(text: &str, list: ListKind, force: bool) -> Result<IpNet, Fault> {
     let prefix = prefix(text)?;
-    if list == ListKind::Deny && prefix.prefix_len() == 0 {
+    if list == ListKind::Deny && prefix.prefix_len() == 0 && !force {
         return Err(Fault::new(
-            format!("`{prefix}` in `deny` would drop every packet, your own session's too"),
-            "name the sources that you mean; to drop everything, take the interface down",
+            format!("`{prefix}` in a deny list would drop every packet, your own session's too"),
+            "name the sources that you mean; if you mean all, say so with `force` (`--force` in a command)",
         ));
     }
     Ok(prefix)
@@ -47,6 +47,16 @@ pub(super) fn for_list(text: &str, list: ListKind) -> Result<IpNet, Fault> {
 /// The shortest way to write a prefix: an address if it is one.
 pub(crate) fn written(prefix: IpNet) -> String {
     if is_prefix(prefix) { prefix.to_string() } else { prefix.addr().to_string() }
+}
+
+/// Why an entry is there: a line of text.
+pub(crate) fn reason(text: &str) -> Result<String, Fault> {
+    const LONGEST: usize = 200;
+    if text.len() > LONGEST || text.chars().any(char::is_control) {
+        let help = format!("write up to {LONGEST} bytes without line ends");
+        return Err(Fault::new("the reason is not a line of text", help));
+    }
+    Ok(text.to_owned())
 }
 
 fn not_a_prefix(text: &str) -> Fault {

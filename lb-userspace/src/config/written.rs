@@ -3,13 +3,18 @@
 //! A value that is missing or wrong is `None` here, so that `check` can still compare the others. [`Written::mean`]
 //! makes the model of a document in which nothing was wrong.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::IpAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
 use crate::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, Model, Moment, Node, Ports,
-    Protocol, RingSettings, ServerId, Service, Track,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, ListKind, Model, Moment, NamedList,
+    Node, Ports, Protocol, Remark, RingSettings, ServerId, Service, Track,
 };
 
 use super::report::{At, Span};
@@ -19,7 +24,9 @@ pub(super) struct Written {
     pub(super) node: Node,
     pub(super) pools: Vec<WrittenPool>,
     pub(super) services: Vec<WrittenService>,
-    pub(super) firewall: Firewall,
+    /// The lists that are called like their kinds.
+    pub(super) built_in: [WrittenList; 2],
+    pub(super) lists: Vec<WrittenList>,
 }
 
 /// Backends that several services share.
@@ -74,8 +81,70 @@ impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
         let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
-        Some(Model { node: self.node, services, firewall: self.firewall })
+        Some(Model { node: self.node, services, firewall: firewall(self.built_in, self.lists)? })
     }
+}
+
+/// A list.
+pub(super) struct WrittenList {
+    /// The header.
+    pub(super) span: Span,
+    pub(super) name: Option<At<String>>,
+    pub(super) action: Option<ListKind>,
+    pub(super) services: Vec<At<String>>,
+    pub(super) entries: Vec<WrittenEntry>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) force: bool,
+}
+
+/// An entry of a list.
+pub(super) struct WrittenEntry {
+    pub(super) net: At<IpNet>,
+    pub(super) remark: Remark,
+}
+
+impl WrittenList {
+    /// The list that is called like its kind.
+    pub(super) fn built_in(kind: ListKind, entries: Vec<WrittenEntry>) -> Self {
+        let name = At { value: kind.name().to_owned(), span: 0..0 };
+        Self {
+            span: 0..0,
+            name: Some(name),
+            action: Some(kind),
+            services: Vec::new(),
+            entries,
+            file: None,
+            force: false,
+        }
+    }
+
+    /// The list's prefixes, each once: lists are merged from several sources, and twice does no harm.
+    fn nets(&self) -> Vec<IpNet> {
+        let mut seen = HashSet::new();
+        self.entries.iter().map(|entry| entry.net.value).filter(|net| seen.insert(*net)).collect()
+    }
+
+    fn mean(self) -> Option<NamedList> {
+        Some(NamedList {
+            entries: self.nets(),
+            name: self.name?.value,
+            action: self.action?,
+            services: self.services.into_iter().map(|service| service.value).collect(),
+            file: self.file,
+            force: self.force,
+        })
+    }
+}
+
+fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>) -> Option<Firewall> {
+    let mut remarks = BTreeMap::new();
+    for list in built_in.iter().chain(&lists) {
+        let name = &list.name.as_ref()?.value;
+        let remarked = list.entries.iter().filter(|entry| entry.remark != Remark::default());
+        remarks.extend(remarked.map(|entry| ((name.clone(), entry.net.value), entry.remark.clone())));
+    }
+    let [allow, deny] = built_in.map(|list| list.nets());
+    Some(Firewall { allow, deny, lists: lists.into_iter().map(WrittenList::mean).collect::<Option<_>>()?, remarks })
 }
 
 impl WrittenPool {

@@ -28,6 +28,9 @@ impl State {
     /// Makes one edit of the configuration.
     pub(super) async fn change(&mut self, request: ChangeRequest) -> Result<Changed, ApiError> {
         let started = Instant::now();
+        if let Some(changed) = self.change_expiring(&request.edit)? {
+            return Ok(changed);
+        }
         let edited = self.document.edit(&request.edit).map_err(ApiError::usage)?;
         let saved = if request.ephemeral { None } else { Some(self.edit_saved(&request.edit, &edited)?) };
         let done = edited.done.or_else(|| saved.as_ref()?.done.clone());
@@ -82,15 +85,19 @@ impl State {
     /// Makes a configuration the running one; returns when the kernel held it. After an error everything is as it was.
     async fn adopt(&mut self, Next { document, model, saved }: Next) -> Result<Instant, DaemonError> {
         let interfaces_before = self.interfaces.clone();
+        let files = self.list_files(&model).await?;
         let wanted = self.wanted_interfaces(&model).await?;
         let new = interfaces::attach(&mut self.kernel, &wanted, false).await?;
         let model_before = std::mem::replace(&mut self.model, model);
         self.interfaces = wanted;
+        let listed_before = self.listed.clone();
+        self.listed.set_files(files);
         let effective = match self.adopt_model(saved).await {
             Ok(effective) => effective,
             Err(error) => {
                 self.model = model_before;
                 self.interfaces = interfaces_before;
+                self.listed = listed_before;
                 interfaces::detach(&mut self.kernel, &new).await;
                 self.take_back().await;
                 return Err(error);
@@ -116,6 +123,7 @@ impl State {
     async fn adopt_model(&mut self, saved: Option<Document>) -> Result<Instant, DaemonError> {
         self.follow_ways().await?;
         self.liveness.follow(&self.model, |_, _| false);
+        self.compose_lists()?;
         self.synchronise()?;
         let effective = Instant::now();
         if let Some(saved) = saved {
@@ -134,6 +142,9 @@ impl State {
             tracing::error!(%error, "could not read the next hops again");
         }
         self.liveness.follow(&self.model, |_, _| false);
+        if let Err(error) = self.compose_lists() {
+            tracing::error!(%error, "could not bring the lists back");
+        }
         if let Err(error) = self.synchronise() {
             tracing::error!(%error, "could not take a failed change back");
         }
@@ -164,7 +175,7 @@ const fn nothing() -> Changed {
     Changed { changes: Vec::new(), microseconds: 0, warnings: Vec::new() }
 }
 
-fn to_api(error: DaemonError) -> ApiError {
+pub(super) fn to_api(error: DaemonError) -> ApiError {
     let is_usage = error.is_usage();
     let text = format!("{:#}", anyhow::Error::from(error));
     if is_usage { ApiError::usage(text) } else { ApiError::failure(text) }

@@ -2,7 +2,11 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{api::BindError, config::ReadError, dataplane::DataplaneError, plan::PlanError, routes::RoutesError};
+use super::{guard::Covered, listed::FileError};
+use crate::{
+    api::BindError, config::ReadError, dataplane::DataplaneError, lists::ComposeError, plan::PlanError,
+    routes::RoutesError,
+};
 
 /// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +25,15 @@ pub enum DaemonError {
     /// The tables are too small for the configuration.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The lists cannot be made so.
+    #[error(transparent)]
+    Lists(#[from] ComposeError),
+    /// The file of a list cannot be used.
+    #[error(transparent)]
+    ListFile(#[from] FileError),
+    /// A deny list would cut something off.
+    #[error(transparent)]
+    Covered(#[from] Covered),
     /// The kernel refused something.
     #[error(transparent)]
     Dataplane(#[from] DataplaneError),
@@ -62,6 +75,14 @@ pub enum DaemonError {
 impl DaemonError {
     /// Whether the configuration is at fault (exit code 2) rather than the machine (exit code 1).
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::NoInterface { .. } | Self::Plan(_))
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::NoInterface { .. }
+                | Self::Plan(_)
+                | Self::Lists(_)
+                | Self::ListFile(_)
+                | Self::Covered(_)
+        )
     }
 }

@@ -5,12 +5,9 @@ use std::net::IpAddr;
 use tokio::sync::{mpsc, oneshot};
 
 use super::request::{Reply, Request};
-use crate::{
-    api::{
-        Control,
-        types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
-    },
-    model::ListKind,
+use crate::api::{
+    Control,
+    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status},
 };
 
 /// Sends requests to the daemon's state.
@@ -45,12 +42,24 @@ impl Control for Handle {
         self.ask(Request::Drops).await
     }
 
-    async fn list(&self, kind: ListKind) -> Result<List, ApiError> {
-        self.ask(|reply| Request::List(kind, reply)).await
+    async fn lists(&self) -> Result<Vec<List>, ApiError> {
+        self.ask(Request::Lists).await
     }
 
-    async fn list_test(&self, kind: ListKind, address: IpAddr) -> Result<ListTest, ApiError> {
-        self.ask(|reply| Request::ListTest(kind, address, reply)).await
+    async fn list(&self, name: String) -> Result<List, ApiError> {
+        self.ask(|reply| Request::List(name, reply)).await
+    }
+
+    async fn list_test(&self, name: String, address: IpAddr) -> Result<ListTest, ApiError> {
+        self.ask(|reply| Request::ListTest(name, address, reply)).await
+    }
+
+    async fn list_export(&self, name: String) -> Result<String, ApiError> {
+        self.ask(|reply| Request::ListExport(name, reply)).await
+    }
+
+    async fn list_import(&self, name: String, text: Vec<u8>, force: bool) -> Result<Imported, ApiError> {
+        self.ask(|reply| Request::ListImport(name, text, force, reply)).await
     }
 
     async fn change(&self, request: ChangeRequest) -> Result<Changed, ApiError> {

@@ -11,9 +11,12 @@ mod clock;
 mod drains;
 mod error;
 mod events;
+mod guard;
 mod handle;
 mod history;
 mod interfaces;
+mod listed;
+mod lists;
 mod liveness;
 mod report;
 mod request;
@@ -36,6 +39,8 @@ use tokio::{
 pub use self::{
     census::{Keeps, scan, scan_sessions},
     error::DaemonError,
+    guard::Covered,
+    listed::FileError,
 };
 use self::{handle::Handle, state::State};
 use crate::{api, dataplane, model::Paths};

@@ -1,20 +1,24 @@
 //! What the daemon tells of itself.
 
-use std::{collections::BTreeMap, fs, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    net::IpAddr,
+    time::Duration,
+};
 
 use humantime::format_duration;
-use ipnet::IpNet;
 use lb_common::{BackendFlags, DropReason, NodeAddress, Row, Traffic};
 
 use super::{clock, sessions::Tally, state::State};
 use crate::{
     api::types::{
-        ApiError, BackendState, BackendStatus, DrainStatus, DropCount, Drops, Interface, List, ListTest,
-        NodeAddressStatus, ServiceStatus, Status, TrafficStatus,
+        ApiError, BackendState, BackendStatus, DrainStatus, DropCount, Drops, Interface, NodeAddressStatus,
+        ServiceStatus, Status, TrafficStatus,
     },
     config::prefix,
     dataplane::DataplaneError,
-    model::{AdminState, Backend, Delivery, Firewall, ListKind, Model, Moment, Service, Track},
+    model::{AdminState, Backend, Delivery, Firewall, Model, Moment, NamedList, Service, Track},
     plan::can_be_local,
     routes,
 };
@@ -213,24 +217,6 @@ impl State {
         Ok(Drops { reasons })
     }
 
-    pub(super) fn list(&self, kind: ListKind) -> Result<List, ApiError> {
-        let hits = self.kernel.counters().list(kind).map_err(ApiError::failure)?;
-        let mut prefixes = prefixes(&self.model.firewall, kind).to_vec();
-        prefixes.sort_unstable();
-        let prefixes = prefixes.iter().map(ToString::to_string).collect();
-        Ok(List { prefixes, packets: hits.packets, bytes: hits.bytes })
-    }
-
-    pub(super) fn list_test(&self, kind: ListKind, address: IpAddr) -> ListTest {
-        let longest = |kind| longest_match(prefixes(&self.model.firewall, kind), address);
-        let outcome = match (longest(ListKind::Allow), longest(ListKind::Deny)) {
-            (Some(allow), _) => format!("allowed by {allow}"),
-            (None, Some(deny)) => format!("denied by {deny}"),
-            (None, None) => "passed on: no list covers it".to_owned(),
-        };
-        ListTest { address, matched: longest(kind).map(|prefix| prefix.to_string()), outcome }
-    }
-
     /// Things the operator should know.
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -301,17 +287,6 @@ fn traffic_status(traffic: Traffic) -> TrafficStatus {
     TrafficStatus { packets: traffic.packets, bytes: traffic.bytes, flows: traffic.flows }
 }
 
-fn prefixes(firewall: &Firewall, kind: ListKind) -> &[IpNet] {
-    match kind {
-        ListKind::Allow => &firewall.allow,
-        ListKind::Deny => &firewall.deny,
-    }
-}
-
-fn longest_match(prefixes: &[IpNet], address: IpAddr) -> Option<IpNet> {
-    prefixes.iter().filter(|prefix| prefix.contains(&address)).max_by_key(|prefix| prefix.prefix_len()).copied()
-}
-
 /// A port that both a session and a connection of the node's own come from makes the answers ambiguous, if both go to the
 /// same backend, as health checks do.
 fn ports_warning(model: &Model, read: impl Fn(&str) -> String) -> Option<String> {
@@ -363,17 +338,37 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
     }
     let gone = from.services.iter().filter(|old| !to.services.iter().any(|service| service.name == old.name));
     sentences.extend(gone.map(|service| format!("removed service {}", service.name)));
-    for kind in ListKind::ALL {
-        let (old, new) = (prefixes(&from.firewall, kind), prefixes(&to.firewall, kind));
-        let added = new.iter().filter(|prefix| !old.contains(prefix)).count();
-        let removed = old.iter().filter(|prefix| !new.contains(prefix)).count();
-        if added + removed > 0 {
-            sentences.push(format!("{} list: {added} added, {removed} removed", kind.name()));
-        }
-    }
+    sentences.extend(list_differences(&from.firewall, &to.firewall));
     if from.node != to.node {
         sentences.push("changed the node's settings".to_owned());
     }
+    sentences
+}
+
+/// What differs between the lists.
+fn list_differences(from: &Firewall, to: &Firewall) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for name in to.names() {
+        let Some((old_kind, old)) = from.list(name) else {
+            sentences.push(format!("added list {name}"));
+            continue;
+        };
+        let Some((kind, new)) = to.list(name) else { continue };
+        let (old, new): (HashSet<_>, HashSet<_>) = (old.iter().collect(), new.iter().collect());
+        let (added, removed) = (new.difference(&old).count(), old.difference(&new).count());
+        if added + removed > 0 {
+            sentences.push(format!("{name} list: {added} added, {removed} removed"));
+        }
+        let named = |firewall: &Firewall| {
+            let list = firewall.lists.iter().find(|list| list.name == name).cloned();
+            list.map(|list| NamedList { entries: Vec::new(), ..list })
+        };
+        if kind != old_kind || named(from) != named(to) {
+            sentences.push(format!("changed list {name}"));
+        }
+    }
+    let gone = from.names().into_iter().filter(|name| to.list(name).is_none());
+    sentences.extend(gone.map(|name| format!("removed list {name}")));
     sentences
 }
 
@@ -398,18 +393,4 @@ fn service_differences(old: &Service, new: &Service) -> Vec<String> {
         sentences.push(format!("changed service {}", new.name));
     }
     sentences
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_prefix_wins() {
-        let prefixes: Vec<IpNet> = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"].map(|p| p.parse().unwrap()).into();
-        let longest = |address: &str| longest_match(&prefixes, address.parse().unwrap()).map(|p| p.to_string());
-        assert_eq!(longest("10.1.2.3").as_deref(), Some("10.1.0.0/16"));
-        assert_eq!(longest("10.2.2.3").as_deref(), Some("10.0.0.0/8"));
-        assert_eq!(longest("11.0.0.1"), None);
-    }
 }

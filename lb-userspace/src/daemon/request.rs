@@ -4,9 +4,8 @@ use std::net::IpAddr;
 
 use tokio::sync::oneshot;
 
-use crate::{
-    api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
-    model::ListKind,
+use crate::api::types::{
+    ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status,
 };
 
 /// Where an answer goes.
@@ -17,8 +16,11 @@ pub(super) enum Request {
     Status(Reply<Status>),
     Services(Reply<Vec<ServiceStatus>>),
     Drops(Reply<Drops>),
-    List(ListKind, Reply<List>),
-    ListTest(ListKind, IpAddr, Reply<ListTest>),
+    Lists(Reply<Vec<List>>),
+    List(String, Reply<List>),
+    ListTest(String, IpAddr, Reply<ListTest>),
+    ListExport(String, Reply<String>),
+    ListImport(String, Vec<u8>, bool, Reply<Imported>),
     Change(ChangeRequest, Reply<Changed>),
     Apply(Option<ApplyRequest>, Reply<Changed>),
 }

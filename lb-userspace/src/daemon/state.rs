@@ -16,13 +16,14 @@ use tokio::{
 };
 
 use super::{
-    DaemonError, Keeps, Options, census, clock, drains::Drains, events, history, interfaces, liveness::Liveness,
-    request::Request, secret,
+    DaemonError, Keeps, Options, census, clock, drains::Drains, events, history, interfaces, listed::Listed,
+    liveness::Liveness, request::Request, secret,
 };
 use crate::{
     config::Document,
     dataplane::{self, Kernel},
     health::{Checker, Report},
+    lists::Lists,
     model::{Backend, Model, Moment, Service},
     plan::{self, Census, Desired, Inputs, Patience, Planner, Snapshot},
     ring,
@@ -47,6 +48,10 @@ pub(super) struct State {
     pub(super) kernel: Kernel,
     /// What the kernel's tables hold.
     pub(super) snapshot: Snapshot,
+    /// What is on the firewall's lists besides what the configuration names.
+    pub(super) listed: Listed,
+    /// What should be on them.
+    pub(super) lists: Arc<Lists>,
     /// Where services and backends stand in the tables.
     pub(super) places: Places,
     pub(super) liveness: Liveness,
@@ -105,6 +110,8 @@ impl State {
             model,
             kernel,
             snapshot,
+            listed: Listed::open(&options.paths.state, Moment::now(), clock::now_s()),
+            lists: Arc::default(),
             places: Places::default(),
             liveness: Liveness::default(),
             next_hops: Arc::default(),
@@ -134,6 +141,8 @@ impl State {
         self.follow_ways().await?;
         self.rediscover().await;
         self.interfaces = wanted;
+        self.open_list_files();
+        self.compose_lists()?;
         // Slots that the former daemon was waiting to reuse look free: no entry may name them when they are given away.
         census::take(&self.kernel, &self.snapshot, &self.places.keeps, clock::now_s())?;
         // The tables first: a new program must never see half of them.
@@ -224,8 +233,11 @@ impl State {
             Request::Status(reply) => drop(reply.send(self.status().await)),
             Request::Services(reply) => drop(reply.send(self.services())),
             Request::Drops(reply) => drop(reply.send(self.drops())),
-            Request::List(kind, reply) => drop(reply.send(self.list(kind))),
-            Request::ListTest(kind, address, reply) => drop(reply.send(Ok(self.list_test(kind, address)))),
+            Request::Lists(reply) => drop(reply.send(self.lists_told())),
+            Request::List(name, reply) => drop(reply.send(self.list_told(&name))),
+            Request::ListTest(name, address, reply) => drop(reply.send(self.list_test(&name, address))),
+            Request::ListExport(name, reply) => drop(reply.send(self.list_export(&name))),
+            Request::ListImport(name, text, force, reply) => drop(reply.send(self.list_import(&name, &text, force))),
             Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
             Request::Apply(request, reply) => drop(reply.send(self.apply(request).await)),
         }
@@ -280,6 +292,7 @@ impl State {
         let inputs = Inputs {
             model: &self.model,
             health: &|service, backend| liveness.health(service, backend, now_s),
+            lists: &self.lists,
             next_hops: &self.next_hops,
             hash_key: HashKey::expand(secret),
             devices: &devices,

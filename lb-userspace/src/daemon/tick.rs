@@ -18,7 +18,7 @@ impl State {
     /// be gone, weights grow, drains end, and so do the
     /// sessions of backends that are gone. Costs a scan of flow table and sessions, and only while there is anything to wait for.
     pub(super) fn tick(&mut self) -> Result<(), DaemonError> {
-        let result = self.look();
+        let result = self.sweep_lists().and(self.look());
         self.follow_drains();
         self.write_history();
         result

@@ -4,7 +4,8 @@ use aya::{
     Pod,
     maps::{MapData, MapError, PerCpuArray},
 };
-use lb_common::{DropReason, Hits, ListKind, Traffic};
+use ipnet::IpNet;
+use lb_common::{DropReason, Hits, Traffic};
 
 use super::{
     DataplaneError, Plain,
@@ -42,12 +43,21 @@ impl Counters<'_> {
     /// # Errors
     ///
     /// The map cannot be read.
-    pub fn list(&self, kind: ListKind) -> Result<Hits, DataplaneError> {
-        let add = |total: Hits, Plain(cpu): Plain<Hits>| Hits {
-            packets: total.packets.wrapping_add(cpu.packets),
-            bytes: total.bytes.wrapping_add(cpu.bytes),
-        };
-        sum(&self.tables.list_hits, kind as u32, add).map_err(|source| failed("read", "list_hits", source))
+    pub fn list(&self, number: u32) -> Result<Hits, DataplaneError> {
+        let map = self.tables.lists.memory().pinned().lists();
+        sum(&map, number, add_hits).map_err(|source| failed("read", "list_hits", source))
+    }
+
+    /// What an entry of a list has matched; `None` if it does not count by itself.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn list_entry(&self, number: u32, net: IpNet) -> Result<Option<Hits>, DataplaneError> {
+        let Some(slot) = self.tables.lists.counted().get(number, net) else { return Ok(None) };
+        let map = self.tables.lists.memory().pinned().entries();
+        let hits = sum(&map, slot, add_hits).map_err(|source| failed("read", "list_entry_hits", source))?;
+        Ok(Some(hits))
     }
 
     /// How many packets were dropped for a reason.
@@ -58,6 +68,10 @@ impl Counters<'_> {
     pub fn drops(&self, reason: DropReason) -> Result<u64, DataplaneError> {
         sum(&self.tables.drops, reason as u32, u64::wrapping_add).map_err(|source| failed("read", "drops", source))
     }
+}
+
+fn add_hits(total: Hits, Plain(cpu): Plain<Hits>) -> Hits {
+    Hits { packets: total.packets.wrapping_add(cpu.packets), bytes: total.bytes.wrapping_add(cpu.bytes) }
 }
 
 fn add(total: Traffic, cpu: Traffic) -> Traffic {

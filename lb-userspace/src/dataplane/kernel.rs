@@ -9,17 +9,21 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{MapData, MapError, PerCpuArray, PerCpuValues},
+    maps::{MapData, MapError},
     programs::{ProgramError, Xdp},
     util::nr_cpus,
 };
 use lb_common::{EndpointKey, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
 
 use super::{
-    Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, SessionArray, links, pin,
-    tables::{Events, Tables, failed},
+    Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, SessionArray, links, lists,
+    pin,
+    tables::{Events, Tables, failed, reset},
 };
-use crate::plan::{Change, Snapshot};
+use crate::{
+    lists::{ListTables, Lists, Sizes},
+    plan::{Change, Snapshot},
+};
 
 /// The loaded program and its maps. Dropping it leaves everything that is pinned as it is.
 pub struct Kernel {
@@ -27,6 +31,8 @@ pub struct Kernel {
     tables: Tables,
     events: Option<Events>,
     pins: PathBuf,
+    /// The interfaces whose packets this program gets, by index.
+    attached: BTreeMap<u32, String>,
 }
 
 impl Kernel {
@@ -37,17 +43,9 @@ impl Kernel {
     /// The kernel refuses the program or a map.
     pub fn open(pins: &Path) -> Result<Self, DataplaneError> {
         pin::make_pins(pins)?;
-        let load = |source| DataplaneError::Load { source: Box::new(source), log: None };
-        let cpus =
-            nr_cpus().map_err(|(what, error)| DataplaneError::Preflight(format!("could not read {what}: {error}")))?;
-        let mut ebpf = EbpfLoader::new()
-            .default_map_pin_directory(pin::directory(pins))
-            .override_global("CPUS", &(cpus.get() as u32), true)
-            .load(LB_OBJECT)
-            .map_err(load)?;
-        xdp(&mut ebpf).and_then(Xdp::load).map_err(refused_by_verifier)?;
+        let mut ebpf = load(pins, &Sizes::LEAST)?;
         let (tables, events) = Tables::take(&mut ebpf)?;
-        Ok(Self { ebpf, tables, events: Some(events), pins: pins.to_owned() })
+        Ok(Self { ebpf, tables, events: Some(events), pins: pins.to_owned(), attached: BTreeMap::new() })
     }
 
     /// The program, for test runs.
@@ -65,9 +63,11 @@ impl Kernel {
     ///
     /// There is no such interface, it does not take the program, or another program is there.
     pub fn attach(&mut self, ifindex: u32, name: &str) -> Result<Attached, DataplaneError> {
-        let program = xdp(&mut self.ebpf)
-            .map_err(|error| DataplaneError::Attach { interface: name.to_owned(), reason: error.to_string() })?;
-        links::attach(program, &self.pins, ifindex, name)
+        let program = xdp_of(&mut self.ebpf, name)?;
+        self.tables.lists.publish();
+        let attached = links::attach(program, &self.pins, ifindex, name)?;
+        self.attached.insert(ifindex, name.to_owned());
+        Ok(attached)
     }
 
     /// Detaches the program from an interface.
@@ -76,6 +76,7 @@ impl Kernel {
     ///
     /// The link's pin could not be removed.
     pub fn detach(&mut self, ifindex: u32) -> Result<(), DataplaneError> {
+        self.attached.remove(&ifindex);
         links::detach(&self.pins, ifindex)
     }
 
@@ -163,12 +164,69 @@ impl Kernel {
                 snapshot.node_addresses.insert(number, value);
             }
         }
-        for (kind, lists) in [(lb_common::ListKind::Allow, &tables.allow), (lb_common::ListKind::Deny, &tables.deny)] {
-            let prefixes = lists.prefixes().map_err(read(kind.name()))?;
-            snapshot.prefixes.extend(prefixes.into_iter().map(|prefix| (kind, prefix)));
-        }
+        snapshot.lists = Arc::clone(tables.lists.held());
+        snapshot.scopes = tables.lists.scopes().clone();
         snapshot.devices = tables.devices.keys().collect::<Result<_, MapError>>().map_err(read("devices"))?;
         Ok(snapshot)
+    }
+
+    /// Brings the lists to what they should be: in the tables that there are, or else in larger ones.
+    fn put_lists(&mut self, to: &Arc<Lists>) -> Result<(), DataplaneError> {
+        let before = Arc::clone(self.tables.lists.held());
+        if self.tables.lists.bring_to(to).is_ok() {
+            return Ok(());
+        }
+        let result = self.enlarge(to);
+        if result.is_err() && self.tables.lists.bring_to(&before).is_err() {
+            tracing::error!("the lists could not be brought back to what they were");
+        }
+        result
+    }
+
+    /// Fills larger tables, while packets are looked up in the present ones, and puts them into effect with another
+    /// instance of the program: on each interface from one packet to the next.
+    fn enlarge(&mut self, to: &Arc<Lists>) -> Result<(), DataplaneError> {
+        let mut sizes = Sizes::of(to);
+        let (mut ebpf, mut tables) = loop {
+            let mut ebpf = load(&self.pins, &sizes)?;
+            let mut tables = self.empty_lists(&mut ebpf, sizes)?;
+            if tables.bring_to(to).is_ok() {
+                break (ebpf, tables);
+            }
+            sizes = sizes.larger().ok_or(DataplaneError::Lists)?;
+        };
+        for (&ifindex, name) in &self.attached {
+            if let Err(error) = links::attach(xdp_of(&mut ebpf, name)?, &self.pins, ifindex, name) {
+                self.reattach();
+                return Err(error);
+            }
+        }
+        if !self.attached.is_empty() {
+            tables.publish();
+        }
+        tracing::debug!(?sizes, "made larger tables for the firewall's lists");
+        self.ebpf = ebpf;
+        self.tables.lists = tables;
+        Ok(())
+    }
+
+    /// Tables of the lists of another loaded object, with the counters and scopes of the present ones.
+    fn empty_lists(&self, ebpf: &mut Ebpf, sizes: Sizes) -> Result<ListTables<lists::Maps>, DataplaneError> {
+        let present = &self.tables.lists;
+        let names = present.held().names();
+        let mut tables = lists::tables(ebpf, sizes, present.memory().pinned(), present.counted().clone(), names)?;
+        tables.set_scopes(present.scopes());
+        Ok(tables)
+    }
+
+    /// Puts the program behind the links again, after another could not be put behind all of them.
+    fn reattach(&mut self) {
+        for (&ifindex, name) in &self.attached {
+            let result = xdp_of(&mut self.ebpf, name).and_then(|xdp| links::attach(xdp, &self.pins, ifindex, name));
+            if let Err(error) = result {
+                tracing::error!(%error, "could not put the former program back");
+            }
+        }
     }
 
     /// The blocks of port ranges that the snapshot's services refer to.
@@ -205,8 +263,27 @@ impl Kernel {
     }
 }
 
+/// Loads the program and its maps; those of the lists are new and as large as said.
+fn load(pins: &Path, sizes: &Sizes) -> Result<Ebpf, DataplaneError> {
+    let refused = |source| DataplaneError::Load { source: Box::new(source), log: None };
+    let cpus =
+        nr_cpus().map_err(|(what, error)| DataplaneError::Preflight(format!("could not read {what}: {error}")))?;
+    let cpus = cpus.get() as u32;
+    let mut loader = EbpfLoader::new();
+    loader.default_map_pin_directory(pin::directory(pins)).override_global("CPUS", &cpus, true);
+    lists::resize(&mut loader, sizes);
+    let mut ebpf = loader.load(LB_OBJECT).map_err(refused)?;
+    xdp(&mut ebpf).and_then(Xdp::load).map_err(refused_by_verifier)?;
+    Ok(ebpf)
+}
+
 fn xdp(ebpf: &mut Ebpf) -> Result<&mut Xdp, ProgramError> {
     ebpf.program_mut(LB_PROGRAM).ok_or(ProgramError::NotLoaded)?.try_into()
+}
+
+/// The program, to be attached to an interface.
+fn xdp_of<'e>(ebpf: &'e mut Ebpf, interface: &str) -> Result<&'e mut Xdp, DataplaneError> {
+    xdp(ebpf).map_err(|error| DataplaneError::Attach { interface: interface.to_owned(), reason: error.to_string() })
 }
 
 /// Puts the verifier's log, which may have thousands of lines, into a file.
@@ -217,15 +294,6 @@ fn refused_by_verifier(error: ProgramError) -> DataplaneError {
         log = fs::write(&path, verifier_log.to_string()).is_ok().then_some(path);
     }
     DataplaneError::Load { source: Box::new(error.into()), log }
-}
-
-fn reset<T: Default + Copy>(map: &mut PerCpuArray<MapData, Plain<T>>, index: u32) -> Result<(), MapError>
-where
-    Plain<T>: aya::Pod + Default,
-{
-    let cpus = nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
-    let zeros = PerCpuValues::try_from(vec![Plain(T::default()); cpus.get() as usize]).map_err(MapError::IoError)?;
-    map.set(index, zeros, 0)
 }
 
 impl Dataplane for Kernel {
@@ -266,8 +334,11 @@ impl Dataplane for Kernel {
             Change::RemoveNodeAddress(number) => {
                 ("node_addresses", tables.node_addresses.set(*number, &Plain::default(), 0))
             }
-            Change::AddPrefix(list, prefix) => (list.name(), tables.list(*list).add(*prefix)),
-            Change::RemovePrefix(list, prefix) => (list.name(), tables.list(*list).remove(*prefix)),
+            Change::PutLists(lists) => return self.put_lists(lists),
+            Change::PutScopes(scopes) => {
+                tables.lists.set_scopes(scopes);
+                return Ok(());
+            }
             Change::PutSettings(settings) => ("settings", tables.settings.set(0, &Plain(**settings), 0)),
         };
         result.map_err(|source| failed("write", map, source))

@@ -5,6 +5,7 @@ use std::{
     os::fd::{AsFd, AsRawFd},
     ptr::{self, NonNull},
     sync::atomic::AtomicU64,
+    time::Duration,
 };
 
 use aya::maps::{Map, MapError};
@@ -53,4 +54,18 @@ fn map_shared(map: &impl AsFd, count: usize) -> io::Result<NonNull<AtomicU64>> {
         return Err(io::Error::last_os_error());
     }
     NonNull::new(address.cast()).ok_or_else(|| io::Error::other("mapped at address 0"))
+}
+
+/// How long a packet may take at the most, where the kernel cannot say that all are through.
+const LONGEST_PACKET: Duration = Duration::from_millis(100);
+
+/// Waits until every packet that is being looked at is through: programs run inside a read section of the kernel's RCU, and
+/// this call waits for all of those.
+pub(super) fn await_packets() {
+    const GLOBAL: libc::c_int = 1;
+    // SAFETY: the call takes two numbers and touches no memory.
+    let result = unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL, 0, 0) };
+    if result != 0 {
+        std::thread::sleep(LONGEST_PACKET);
+    }
 }

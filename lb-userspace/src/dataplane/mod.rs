@@ -8,6 +8,7 @@ mod counters;
 mod flows;
 mod kernel;
 mod links;
+mod lists;
 mod mapped;
 mod pin;
 mod plain;
@@ -56,6 +57,9 @@ pub enum DataplaneError {
         #[source]
         source: Box<aya::maps::MapError>,
     },
+    /// The lists do not fit, however large their tables are.
+    #[error("the firewall's lists do not fit into the largest tables: shorten them")]
+    Lists,
     /// The program could not be attached.
     #[error("could not attach the XDP program to {interface}: {reason}")]
     Attach {

@@ -1,19 +1,18 @@
 //! The maps, typed.
 
-use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, PerCpuArray, RingBuf, lpm_trie::Key};
-use ipnet::IpNet;
-use lb_common::{
-    BackendValue, EndpointKey, Hits, ListKind, ListValue, NodeAddress, PortBlock, ReplyValue, RingElement, Settings,
-    Traffic,
+use aya::{
+    maps::{Array, DevMapHash, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf},
+    util::nr_cpus,
 };
+use lb_common::{BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, RingElement, Settings, Traffic};
 
-use super::{DataplaneError, FlowTable, Plain, SessionArray, services::Services, sources::Sources};
-
-/// A list's maps, one for each family.
-pub(super) struct Lists {
-    pub(super) v4: LpmTrie<MapData, [u8; 4], Plain<ListValue>>,
-    pub(super) v6: LpmTrie<MapData, [u8; 16], Plain<ListValue>>,
-}
+use super::{
+    DataplaneError, FlowTable, Plain, SessionArray,
+    lists::{self, Maps},
+    services::Services,
+    sources::Sources,
+};
+use crate::lists::ListTables;
 
 /// Every map of the load balancer.
 pub(super) struct Tables {
@@ -26,11 +25,9 @@ pub(super) struct Tables {
     pub(super) replies: HashMap<MapData, Plain<EndpointKey>, Plain<ReplyValue>>,
     pub(super) node_addresses: Array<MapData, Plain<NodeAddress>>,
     pub(super) devices: DevMapHash<MapData>,
-    pub(super) allow: Lists,
-    pub(super) deny: Lists,
+    pub(super) lists: ListTables<Maps>,
     pub(super) service_traffic: PerCpuArray<MapData, Plain<Traffic>>,
     pub(super) backend_traffic: PerCpuArray<MapData, Plain<Traffic>>,
-    pub(super) list_hits: PerCpuArray<MapData, Plain<Hits>>,
     pub(super) drops: PerCpuArray<MapData, u64>,
     pub(super) overflows: Array<MapData, u64>,
     pub(super) flows: FlowTable,
@@ -41,14 +38,14 @@ pub(super) struct Tables {
 pub(super) type Events = RingBuf<MapData>;
 
 /// Takes a map out of the loaded object.
-fn take<T>(ebpf: &mut aya::Ebpf, name: &'static str) -> Result<T, DataplaneError>
+pub(super) fn take<T>(ebpf: &mut aya::Ebpf, name: &'static str) -> Result<T, DataplaneError>
 where
     T: TryFrom<Map, Error = MapError>,
 {
     take_map(ebpf, name).and_then(|map| T::try_from(map).map_err(|source| failed("open", name, source)))
 }
 
-fn take_map(ebpf: &mut aya::Ebpf, name: &'static str) -> Result<Map, DataplaneError> {
+pub(super) fn take_map(ebpf: &mut aya::Ebpf, name: &'static str) -> Result<Map, DataplaneError> {
     ebpf.take_map(name).ok_or_else(|| failed("open", name, MapError::InvalidName { name: name.to_owned() }))
 }
 
@@ -60,6 +57,7 @@ pub(super) fn failed(action: &'static str, map: &'static str, source: MapError) 
 impl Tables {
     /// Takes the maps out of the loaded object.
     pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<(Self, Events), DataplaneError> {
+        let pinned = lists::pinned(ebpf)?;
         let tables = Self {
             settings: take(ebpf, "settings")?,
             services: Services::open(take(ebpf, "services")?).map_err(|source| failed("read", "services", source))?,
@@ -70,11 +68,9 @@ impl Tables {
             replies: take(ebpf, "replies")?,
             node_addresses: take(ebpf, "node_addresses")?,
             devices: take(ebpf, "devices")?,
-            allow: Lists { v4: take(ebpf, "allow_v4")?, v6: take(ebpf, "allow_v6")? },
-            deny: Lists { v4: take(ebpf, "deny_v4")?, v6: take(ebpf, "deny_v6")? },
+            lists: lists::opened(ebpf, &pinned)?,
             service_traffic: take(ebpf, "service_traffic")?,
             backend_traffic: take(ebpf, "backend_traffic")?,
-            list_hits: take(ebpf, "list_hits")?,
             drops: take(ebpf, "drops")?,
             overflows: take(ebpf, "overflows")?,
             flows: FlowTable::map(take_map(ebpf, "flows")?).map_err(|source| failed("map", "flows", source))?,
@@ -83,47 +79,14 @@ impl Tables {
         };
         Ok((tables, take(ebpf, "events")?))
     }
-
-    /// A list's maps.
-    pub(super) const fn list(&mut self, kind: ListKind) -> &mut Lists {
-        match kind {
-            ListKind::Allow => &mut self.allow,
-            ListKind::Deny => &mut self.deny,
-        }
-    }
 }
 
-impl Lists {
-    pub(super) fn add(&mut self, prefix: IpNet) -> Result<(), MapError> {
-        let value = Plain(ListValue::default());
-        match prefix {
-            IpNet::V4(net) => self.v4.insert(&Key::new(net.prefix_len().into(), net.network().octets()), &value, 0),
-            IpNet::V6(net) => self.v6.insert(&Key::new(net.prefix_len().into(), net.network().octets()), &value, 0),
-        }
-    }
-
-    pub(super) fn remove(&mut self, prefix: IpNet) -> Result<(), MapError> {
-        match prefix {
-            IpNet::V4(net) => self.v4.remove(&Key::new(net.prefix_len().into(), net.network().octets())),
-            IpNet::V6(net) => self.v6.remove(&Key::new(net.prefix_len().into(), net.network().octets())),
-        }
-    }
-
-    /// The prefixes that are in the maps.
-    pub(super) fn prefixes(&self) -> Result<Vec<IpNet>, MapError> {
-        let mut prefixes = Vec::new();
-        for key in self.v4.keys() {
-            let key = key?;
-            prefixes.extend(prefix(key.data().into(), key.prefix_len()));
-        }
-        for key in self.v6.keys() {
-            let key = key?;
-            prefixes.extend(prefix(key.data().into(), key.prefix_len()));
-        }
-        Ok(prefixes)
-    }
-}
-
-fn prefix(address: std::net::IpAddr, length: u32) -> Option<IpNet> {
-    u8::try_from(length).ok().and_then(|length| IpNet::new(address, length).ok())
+/// Lets a counter begin at zero, on every CPU.
+pub(super) fn reset<T: Default + Copy>(map: &mut PerCpuArray<MapData, Plain<T>>, index: u32) -> Result<(), MapError>
+where
+    Plain<T>: aya::Pod + Default,
+{
+    let cpus = nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
+    let zeros = PerCpuValues::try_from(vec![Plain(T::default()); cpus.get() as usize]).map_err(MapError::IoError)?;
+    map.set(index, zeros, 0)
 }

@@ -9,7 +9,7 @@ mod network;
 mod ports;
 mod server_id;
 
-use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 pub use lb_common::{ConnectionIds, Delivery, ListKind, PortSpan};
@@ -294,6 +294,89 @@ pub struct Firewall {
     pub allow: Vec<IpNet>,
     /// Sources whose packets are dropped.
     pub deny: Vec<IpNet>,
+    /// The lists besides these two.
+    pub lists: Vec<NamedList>,
+    /// What is written with an entry of a list, by the list's name and the entry's prefix.
+    pub remarks: BTreeMap<(String, IpNet), Remark>,
+}
+
+impl Firewall {
+    /// The list with a name: what a match means, and its entries.
+    pub fn list(&self, name: &str) -> Option<(ListKind, &[IpNet])> {
+        let built_in = ListKind::ALL.into_iter().find(|kind| kind.name() == name);
+        let named = || self.lists.iter().find(|list| list.name == name).map(|list| (list.action, &list.entries[..]));
+        built_in.map(|kind| (kind, self.entries(kind))).or_else(named)
+    }
+
+    /// The names of all lists.
+    pub fn names(&self) -> Vec<&str> {
+        ListKind::ALL.iter().map(|kind| kind.name()).chain(self.lists.iter().map(|list| list.name.as_str())).collect()
+    }
+
+    /// What is written with an entry.
+    pub fn remark(&self, list: &str, net: IpNet) -> Remark {
+        self.remarks.get(&(list.to_owned(), net)).cloned().unwrap_or_default()
+    }
+    /// The entries of the list that is called like its kind.
+    pub fn entries(&self, kind: ListKind) -> &[IpNet] {
+        match kind {
+            ListKind::Allow => &self.allow,
+            ListKind::Deny => &self.deny,
+        }
+    }
+}
+
+/// A list with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedList {
+    /// The name that commands use.
+    pub name: String,
+    /// What a match means.
+    pub action: ListKind,
+    /// The services that it is for; empty: all packets.
+    pub services: Vec<String>,
+    /// Sources.
+    pub entries: Vec<IpNet>,
+    /// A file with more of them.
+    pub file: Option<PathBuf>,
+    /// Whether it may cover services, backends, this node, or everything.
+    pub force: bool,
+}
+
+/// Where an entry of a list comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The configuration.
+    Config,
+    /// A command.
+    #[default]
+    Command,
+    /// A file.
+    Feed,
+    /// Somebody who bans by program.
+    Ban,
+}
+
+impl Origin {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Command => "command",
+            Self::Feed => "feed",
+            Self::Ban => "ban",
+        }
+    }
+}
+
+/// What is written with an entry of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remark {
+    /// Why it is there.
+    pub reason: Option<String>,
+    /// Whether it may cover services, backends, this node, or everything.
+    pub force: bool,
 }
 
 /// Where a running Sluice keeps its things; the same for the daemon and the commands that talk to it.

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
 
 use super::Snapshot;
+use crate::lists::{Lists, Scopes};
 
 /// One write into the kernel's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +51,10 @@ pub enum Change {
     PutNodeAddress(u32, NodeAddress),
     /// Open no more sessions from the address with a number.
     RemoveNodeAddress(u32),
-    /// Add a prefix to a list.
-    AddPrefix(ListKind, IpNet),
-    /// Remove a prefix from a list.
-    RemovePrefix(ListKind, IpNet),
+    /// Bring the firewall's lists to this; only the difference is written.
+    PutLists(Arc<Lists>),
+    /// Say which lists apply to which packets.
+    PutScopes(Box<Scopes>),
     /// Write the settings.
     PutSettings(Box<Settings>),
 }
@@ -72,7 +73,9 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(put(&from.replies, &to.replies).map(|(&key, &value)| Change::PutReply(key, value)));
     let addresses = put(&from.node_addresses, &to.node_addresses);
     changes.extend(addresses.map(|(&number, &value)| Change::PutNodeAddress(number, value)));
-    changes.extend(to.prefixes.difference(&from.prefixes).map(|&(list, prefix)| Change::AddPrefix(list, prefix)));
+    let both = from.scopes.union(&to.scopes);
+    changes.extend((both != from.scopes).then(|| Change::PutScopes(Box::new(both.clone()))));
+    changes.extend((from.lists != to.lists).then(|| Change::PutLists(Arc::clone(&to.lists))));
     changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
     if from.settings != to.settings {
         changes.push(Change::PutSettings(Box::new(to.settings)));
@@ -91,7 +94,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(gone(&from.rings, &to.rings).map(Change::ForgetRing));
     changes
         .extend(from.sources.difference(&to.sources).map(|&(service, source)| Change::RemoveSource(service, source)));
-    changes.extend(from.prefixes.difference(&to.prefixes).map(|&(list, prefix)| Change::RemovePrefix(list, prefix)));
+    changes.extend((both != to.scopes).then(|| Change::PutScopes(Box::new(to.scopes.clone()))));
     changes.extend(gone(&from.servers, &to.servers).map(Change::RemoveServer));
     changes.extend(gone(&from.node_addresses, &to.node_addresses).map(Change::RemoveNodeAddress));
     changes.extend(gone(&from.replies, &to.replies).map(Change::RemoveReply));

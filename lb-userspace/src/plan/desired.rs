@@ -1,10 +1,13 @@
 //! From what is wanted to what the tables should hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use lb_common::{
-    AddressFilter, BackendFlags, Features, HashKey, ListKind, MAX_BACKENDS, MAX_MACS, MAX_PORT_BLOCKS, MAX_ROWS,
-    MAX_SERVICES, Mac, ServiceFlags, ServiceValue, Settings,
+    AddressFilter, BackendFlags, Features, HashKey, MAX_BACKENDS, MAX_MACS, MAX_PORT_BLOCKS, MAX_ROWS, MAX_SERVICES,
+    Mac, ServiceFlags, ServiceValue, Settings,
 };
 
 use super::{
@@ -19,6 +22,7 @@ use super::{
     sources::Sources,
 };
 use crate::{
+    lists::{Lists, Scopes},
     model::{Backend, Delivery, Model, Moment, Service},
     ring,
     routes::NextHops,
@@ -31,6 +35,8 @@ pub struct Inputs<'a> {
     pub model: &'a Model,
     /// What the checks say of a backend: `(service, backend)`.
     pub health: &'a dyn Fn(&str, &str) -> Health,
+    /// What is on the firewall's lists.
+    pub lists: &'a Arc<Lists>,
     /// The ways to the backends.
     pub next_hops: &'a NextHops,
     /// The flow hash's key.
@@ -186,7 +192,8 @@ impl Planner {
         self.untracked.retain(|id, _| desired.keeps.contains_key(id));
         let gone = current.backends.keys().filter(|slot| !desired.snapshot.backends.contains_key(slot));
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
-        put_lists(inputs.model, &mut desired.snapshot);
+        desired.snapshot.lists = Arc::clone(inputs.lists);
+        desired.snapshot.scopes = scopes(inputs, &desired.service_ids);
         desired.snapshot.settings = settings(inputs, &desired.snapshot);
         Ok(desired)
     }
@@ -273,18 +280,29 @@ impl Planner {
     }
 }
 
-fn put_lists(model: &Model, snapshot: &mut Snapshot) {
-    snapshot.prefixes.extend(model.firewall.allow.iter().map(|&prefix| (ListKind::Allow, prefix)));
-    snapshot.prefixes.extend(model.firewall.deny.iter().map(|&prefix| (ListKind::Deny, prefix)));
+/// A list is for all packets, unless it names services.
+fn scopes(inputs: Inputs<'_>, service_ids: &BTreeMap<String, u32>) -> Scopes {
+    let mut scopes = Scopes::default();
+    for (&number, list) in &inputs.lists.0 {
+        let named = inputs.model.firewall.lists.iter().find(|named| named.name == list.name);
+        let services = named.map_or(&[][..], |named| &named.services);
+        if services.is_empty() {
+            scopes.all |= 1 << number;
+        }
+        for id in services.iter().filter_map(|name| service_ids.get(name)) {
+            *scopes.services.entry(*id as u16).or_default() |= 1 << number;
+        }
+    }
+    scopes
 }
 
 fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
     let mut features = 0;
-    if snapshot.prefixes.iter().any(|(list, _)| *list == ListKind::Allow) {
-        features |= Features::ALLOW;
-    }
-    if snapshot.prefixes.iter().any(|(list, _)| *list == ListKind::Deny) {
-        features |= Features::DENY;
+    if !snapshot.lists.is_empty() {
+        features |= Features::LISTS;
+        if snapshot.scopes.is_scoped() {
+            features |= Features::SCOPED_LISTS;
+        }
     }
     if !snapshot.replies.is_empty() {
         features |= Features::NAT;

@@ -6,9 +6,10 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
 
 use super::Change;
+use crate::lists::{Lists, Scopes};
 
 /// The contents of every table that the control plane writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,8 +32,10 @@ pub struct Snapshot {
     pub replies: BTreeMap<EndpointKey, ReplyValue>,
     /// The addresses that `full-nat` sessions come from, by number.
     pub node_addresses: BTreeMap<u32, NodeAddress>,
-    /// The prefixes of the lists.
-    pub prefixes: BTreeSet<(ListKind, IpNet)>,
+    /// What is on the firewall's lists.
+    pub lists: Arc<Lists>,
+    /// Which of them apply to which packets.
+    pub scopes: Scopes,
     /// The interfaces that packets may be redirected to.
     pub devices: BTreeSet<u32>,
 }
@@ -60,8 +63,8 @@ impl Snapshot {
             Change::RemoveReply(key) => drop(self.replies.remove(key)),
             Change::PutNodeAddress(number, value) => drop(self.node_addresses.insert(*number, *value)),
             Change::RemoveNodeAddress(number) => drop(self.node_addresses.remove(number)),
-            Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),
-            Change::RemovePrefix(list, prefix) => drop(self.prefixes.remove(&(*list, *prefix))),
+            Change::PutLists(lists) => self.lists = Arc::clone(lists),
+            Change::PutScopes(scopes) => self.scopes = (**scopes).clone(),
             Change::PutSettings(settings) => self.settings = **settings,
         }
     }

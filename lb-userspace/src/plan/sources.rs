@@ -107,7 +107,7 @@ fn has_service(model: &Model, address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use lb_common::{HashKey, Mac};
 
@@ -172,6 +172,7 @@ mod tests {
 
     fn sources(model: &Model, next_hops: &NextHops, current: &Snapshot) -> (Sources, Vec<(u32, IpAddr)>) {
         let inputs = Inputs {
+            lists: &Arc::default(),
             model,
             health: &|_, _| Health::Up,
             next_hops,

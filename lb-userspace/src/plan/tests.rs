@@ -35,6 +35,7 @@ fn services(ports: &[(&str, &str)]) -> String {
 fn desired(planner: &mut Planner, text: &str, current: &Snapshot) -> Desired {
     let model = model(text);
     let inputs = Inputs {
+        lists: &crate::lists::Lists::of(&model.firewall).expect("lists that fit"),
         model: &model,
         health: &|_, _| Health::Up,
         next_hops: &NextHops::default(),

@@ -237,7 +237,7 @@ impl Case {
         Model {
             node: Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None, full_nat },
             services: vec![self.service.service()],
-            firewall: Firewall { allow: Vec::new(), deny: (0..self.entries).map(entry).collect() },
+            firewall: Firewall { deny: (0..self.entries).map(entry).collect(), ..Firewall::default() },
         }
     }
 

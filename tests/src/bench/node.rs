@@ -7,6 +7,7 @@ use aya::programs::ProgramFd;
 use lb_common::{Flow, HashKey, Mac, Row, RowState};
 use lb_userspace::{
     dataplane::{self, Kernel},
+    lists::Lists,
     model::{Model, Moment},
     plan::{Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
@@ -35,6 +36,7 @@ impl Node {
         let inputs = Inputs {
             model,
             health: &|_, _| Health::Up,
+            lists: &Lists::of(&model.firewall)?,
             next_hops: &next_hops(model),
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::from([INGRESS, uplink.ifindex]),

@@ -66,7 +66,11 @@ impl Case {
                 counts.backends.insert(world.slot(counted.service, backend), traffic);
             }
         }
-        counts.lists.extend(self.listed.map(|list| (list, Hits { packets: 1, bytes })));
+        if let Some((list, entry)) = self.listed {
+            let hits = Hits { packets: 1, bytes };
+            counts.lists.insert(list, hits);
+            counts.list_entries.extend(entry.map(|entry| ((list, entry), hits)));
+        }
         if let Outcome::Drop(reason) = self.outcome {
             counts.drops.insert(reason, 1);
         }

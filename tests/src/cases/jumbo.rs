@@ -105,7 +105,7 @@ fn lengths() -> Vec<Case> {
         case("a list counts the whole", web(64, SEGMENT))
             .with(|setup| setup.model.firewall.deny.push("10.9.0.7/32".parse().expect("a prefix")))
             .drops(Denied)
-            .listed(ListKind::Deny),
+            .listed(ListKind::Deny, "10.9.0.7/32"),
     ]
 }
 

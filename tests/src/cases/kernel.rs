@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
 use aya::util::nr_cpus;
 use lb_common::{
-    Address, DropReason, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, ListKind, MAX_NODE_ADDRESSES, RowState,
-    Session, SessionId, SessionState, Traffic,
+    Address, DropReason, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, MAX_NODE_ADDRESSES, RowState, Session,
+    SessionId, SessionState, Traffic,
 };
 use lb_ebpf::{
     frame::MemoryFrame,
@@ -176,8 +176,12 @@ impl Runner {
         for &slot in world.slots.values() {
             counts.backends.insert(slot, counters.backend(slot)?);
         }
-        for kind in ListKind::ALL {
-            counts.lists.insert(kind, counters.list(kind)?);
+        for (&number, list) in &world.snapshot.lists.0 {
+            counts.lists.insert(number, counters.list(number)?);
+            for (net, _) in list.own.iter() {
+                let hits = counters.list_entry(number, net)?.context("an entry that does not count")?;
+                counts.list_entries.insert((number, net), hits);
+            }
         }
         for &reason in DropReason::ALL {
             counts.drops.insert(reason, counters.drops(reason)?);
@@ -228,6 +232,7 @@ fn since(before: &Counts, after: &Counts) -> Counts {
         services: growth(&before.services, &after.services, traffic),
         backends: growth(&before.backends, &after.backends, traffic),
         lists: growth(&before.lists, &after.lists, hits),
+        list_entries: growth(&before.list_entries, &after.list_entries, hits),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
     }

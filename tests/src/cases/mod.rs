@@ -27,6 +27,7 @@ pub mod kernel;
 mod l2;
 mod lines;
 mod link;
+mod lists;
 mod local;
 mod nat_reply;
 mod nat_request;
@@ -50,6 +51,7 @@ use std::{
     sync::{Arc, LazyLock, OnceLock},
 };
 
+use ipnet::IpNet;
 use lb_common::{DropReason, ListKind};
 use lb_userspace::plan::Snapshot;
 
@@ -91,7 +93,8 @@ pub struct Case {
     changed: Option<Setup>,
     edit: fn(&mut Snapshot),
     counted: Option<Counted>,
-    listed: Option<ListKind>,
+    /// The list that counts the packet, and its entry if that counts by itself.
+    listed: Option<(u32, Option<IpNet>)>,
     wanted: Option<(u32, IpAddr)>,
     /// It is counted as dropped for this reason although an answer leaves.
     refused: Option<DropReason>,
@@ -278,9 +281,14 @@ impl Case {
         self
     }
 
-    /// A list counts the packet.
-    const fn listed(mut self, list: ListKind) -> Self {
-        self.listed = Some(list);
+    /// The list that is called like its kind counts the packet, and so does this entry of it.
+    fn listed(self, list: ListKind, entry: &str) -> Self {
+        self.counted_by(list.numbers().start, Some(entry))
+    }
+
+    /// A list counts the packet, and so does this entry of it if one does.
+    fn counted_by(mut self, list: u32, entry: Option<&str>) -> Self {
+        self.listed = Some((list, entry.map(|entry| entry.parse().expect("a prefix"))));
         self
     }
 
@@ -324,6 +332,7 @@ pub fn table() -> Vec<Case> {
         truncated::cases(),
         fragments::cases(),
         firewall::cases(),
+        lists::cases(),
         service::cases(),
         l2::cases(),
         ipip::cases(),

@@ -141,7 +141,7 @@ fn martians() -> Vec<Case> {
         .drops(MartianSource),
         Case::new("martians: the allow list does not help", tcp("127.0.0.1", "10.9.0.100", 64))
             .with(|setup| setup.model.firewall.allow.push("127.0.0.0/8".parse().expect("a prefix")))
-            .listed(ListKind::Allow)
+            .listed(ListKind::Allow, "127.0.0.0/8")
             .drops(MartianSource),
     ]);
     cases

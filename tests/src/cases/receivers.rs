@@ -72,7 +72,7 @@ pub(super) fn cases() -> Vec<Case> {
             .counts("web", "10.9.0.11"),
         Case::new("receivers: the firewall comes first", packet(BROADCAST, 64))
             .with(|setup| setup.model.firewall.deny.push("10.9.0.0/24".parse().expect("a prefix")))
-            .listed(ListKind::Deny)
+            .listed(ListKind::Deny, "10.9.0.0/24")
             .drops(Denied),
     ]
 }

@@ -100,7 +100,7 @@ fn others() -> Vec<Case> {
         case("the deny list comes first", from("192.0.2.9"))
             .with(|setup| setup.model.firewall.deny = vec!["192.0.2.0/24".parse().expect("a prefix")])
             .drops(Denied)
-            .listed(Deny),
+            .listed(Deny, "192.0.2.0/24"),
     ]
 }
 

@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
     rc::Rc,
+    sync::Arc,
 };
 
 use lb_common::{BackendFlags, Entry, FLOW_WAYS, HashKey, Mac, Row, RowState, ServiceValue};
@@ -176,6 +177,7 @@ impl Node {
         let health = &self.health;
         let inputs = Inputs {
             model: &self.model,
+            lists: &Arc::default(),
             health: &|_, backend| health.get(backend).copied().unwrap_or(Health::Up),
             next_hops: &next_hops,
             hash_key: HashKey::expand([1, 2]),

@@ -4,15 +4,17 @@ mod flows;
 mod sessions;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::BTreeMap,
     net::IpAddr,
     rc::Rc,
+    sync::Arc,
 };
 
+use ipnet::IpNet;
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, Mac, ReplyValue,
-    Row, ServiceValue, Settings, Traffic, Trail,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListMatch, MAX_BACKENDS, Mac,
+    ReplyValue, Row, ServiceValue, Settings, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::{self, Places},
@@ -31,7 +33,13 @@ use lb_ebpf::{
     too_big::{self, Misfit},
     verdict::Way,
 };
-use lb_userspace::plan::Snapshot;
+use lb_userspace::{
+    lists::{Heap, ListTables, Memory, Reader, Region, Sizes, Slots},
+    plan::Snapshot,
+};
+
+/// The time, for entries of lists that expire.
+const NOW_S: u32 = 1_000_000;
 
 use self::flows::Flows;
 pub use self::{flows::FlowMemory, sessions::SessionMemory};
@@ -43,8 +51,10 @@ pub struct Counts {
     pub services: BTreeMap<u32, Traffic>,
     /// Traffic of backends, by slot.
     pub backends: BTreeMap<u16, Traffic>,
-    /// Matches of lists.
-    pub lists: BTreeMap<ListKind, Hits>,
+    /// Matches of lists, by number.
+    pub lists: BTreeMap<u32, Hits>,
+    /// Matches of entries that count by themselves, by list and prefix.
+    pub list_entries: BTreeMap<(u32, IpNet), Hits>,
     /// Drops.
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
@@ -63,6 +73,7 @@ pub struct SnapshotTables<'a> {
     /// When the last complaint was due.
     complaint_due_ns: Cell<u64>,
     sessions: Rc<SessionMemory>,
+    lists: OnceCell<ListTables<Heap>>,
     counts: RefCell<Counts>,
 }
 
@@ -84,6 +95,7 @@ impl<'a> SnapshotTables<'a> {
             sessions: Rc::default(),
             places: RefCell::default(),
             complaint_due_ns: Cell::default(),
+            lists: OnceCell::new(),
             counts: RefCell::default(),
         }
     }
@@ -109,6 +121,18 @@ impl<'a> SnapshotTables<'a> {
 
     fn flow_table(&self) -> Flows<'_> {
         Flows { memory: &self.flows, snapshot: self.snapshot }
+    }
+
+    /// The lists, written when they are first asked.
+    fn lists(&self) -> &ListTables<Heap> {
+        self.lists.get_or_init(|| {
+            let memory = Heap::new(&Sizes::LEAST);
+            let slots = Slots::read(memory.words(Region::Labels));
+            let mut tables = ListTables::new(memory, Sizes::LEAST, [1, 2], slots, Arc::default());
+            tables.set_scopes(&self.snapshot.scopes);
+            tables.bring_to(&self.snapshot.lists).expect("lists of a few entries");
+            tables
+        })
     }
 
     /// What was counted.
@@ -248,9 +272,12 @@ impl Tables for SnapshotTables<'_> {
         self.snapshot.replies.get(key)
     }
 
-    fn listed(&self, list: ListKind, address: &Address) -> bool {
-        let address: IpAddr = (*address).into();
-        self.snapshot.prefixes.iter().any(|(kind, prefix)| *kind == list && prefix.contains(&address))
+    fn listed(&self, source: &Address, lists: u64) -> ListMatch {
+        Reader::new(self.lists().memory(), NOW_S).find(source, lists)
+    }
+
+    fn lists_for(&self, service: Option<u16>) -> u64 {
+        Reader::new(self.lists().memory(), NOW_S).lists_for(service)
     }
 
     fn route(&self, packet: &Packet) -> Route {
@@ -269,11 +296,13 @@ impl Tables for SnapshotTables<'_> {
         add(self.counts.borrow_mut().backends.entry(slot).or_default(), bytes, flows);
     }
 
-    fn count_list(&self, list: ListKind, bytes: u64) {
+    fn count_list(&self, found: ListMatch, bytes: u64) {
         let mut counts = self.counts.borrow_mut();
-        let hits = counts.lists.entry(list).or_default();
-        hits.packets += 1;
-        hits.bytes += bytes;
+        let add = |hits: &mut Hits| *hits = Hits { packets: hits.packets + 1, bytes: hits.bytes + bytes };
+        add(counts.lists.entry(found.list()).or_default());
+        if let Some(entry) = self.lists().counted().owner(found.class()) {
+            add(counts.list_entries.entry(entry).or_default());
+        }
     }
 
     fn count_drop(&self, reason: DropReason) {

@@ -15,6 +15,7 @@ use std::{
 
 use lb_common::{HashKey, Mac};
 use lb_userspace::{
+    lists::{Extras, Lists},
     model::{Model, Moment, Service},
     plan::{Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
@@ -72,6 +73,8 @@ pub struct Setup {
     pub down: BTreeSet<String>,
     /// The MAC addresses of the node; if there are none, it takes every frame.
     pub macs: Vec<Mac>,
+    /// What is on the lists besides what the model names.
+    pub extras: Extras,
 }
 
 impl Default for Setup {
@@ -79,7 +82,7 @@ impl Default for Setup {
         let model = services::model();
         let addresses = model.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address);
         let next_hops = addresses.map(|address| (address, next_hop(address))).collect();
-        Self { model, next_hops, down: BTreeSet::new(), macs: Vec::new() }
+        Self { model, next_hops, down: BTreeSet::new(), macs: Vec::new(), extras: Extras::default() }
     }
 }
 
@@ -136,6 +139,7 @@ impl World {
         let inputs = Inputs {
             model: &setup.model,
             health: &|_, backend| if setup.down.contains(backend) { Health::Gone } else { Health::Up },
+            lists: &Lists::compose(&setup.model.firewall, &setup.extras, &Lists::default()).expect("lists that fit"),
             next_hops: &setup.next_hops,
             hash_key: HashKey::expand(SECRET),
             devices: &BTreeSet::from([FRONT, BACK, SIDE]),

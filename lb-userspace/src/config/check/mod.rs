@@ -3,6 +3,7 @@
 mod backends;
 mod full_nat;
 mod limits;
+mod lists;
 mod nat;
 mod pools;
 mod ports;
@@ -24,4 +25,5 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     nat::check(&written.services, report);
     full_nat::check(written, report);
     limits::check(&written.services, report);
+    lists::check(written, report);
 }

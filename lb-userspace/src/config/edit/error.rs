@@ -53,10 +53,12 @@ pub enum EditError {
     #[error("{0}; nothing was changed")]
     ServerId(Fault),
     /// There is no such list.
-    #[error("there is no list {}; the lists are `allow` and `deny`", quote(.list))]
+    #[error("there is no list {}; {}", quote(.list), candidates(.list, .known))]
     UnknownList {
         /// The name in the command.
         list: String,
+        /// The lists that there are.
+        known: Vec<String>,
     },
     /// Words of the command are not prefixes that can stand in the list.
     #[error("{}; nothing was changed", joined(.0))]
@@ -65,7 +67,7 @@ pub enum EditError {
     #[error("not in the {list} list: {}; nothing was changed", .prefixes.join(", "))]
     NotListed {
         /// The list.
-        list: &'static str,
+        list: String,
         /// The prefixes, each with the entry that covers it if there is one.
         prefixes: Vec<String>,
     },

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use ipnet::IpNet;
 use lb_common::ListKind;
-use toml_edit::{Array, DocumentMut, Item, Table, Value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 
 use super::{EditError, array, table};
 use crate::{
+    api::types::ListTerms,
     config::{fault::Fault, prefix},
     model::Model,
 };
@@ -18,24 +19,42 @@ pub(super) fn add(
     model: &Model,
     list: &str,
     prefixes: &[String],
+    terms: &ListTerms,
 ) -> Result<Option<String>, EditError> {
-    let kind = kind(list)?;
-    let mut there: HashSet<IpNet> = entries(model, kind).iter().copied().collect();
-    let new: Vec<IpNet> = parse(prefixes, |text| prefix::for_list(text, kind))?
+    let (kind, entries) = find(model, list)?;
+    let mut there: HashSet<IpNet> = entries.iter().copied().collect();
+    let new: Vec<IpNet> = parse(prefixes, |text| prefix::for_list(text, kind, terms.force))?
         .into_iter()
         .filter(|prefix| there.insert(*prefix))
         .collect();
     if new.is_empty() {
         return Ok(None);
     }
-    let array = array_of(tree, "firewall", kind.name()).ok_or(EditError::ByHand)?;
+    let array = entries_of(tree, list).ok_or(EditError::ByHand)?;
     if array.is_empty() {
         array::one_per_line(array);
     }
     for &prefix in &new {
-        array::append(array, prefix::written(prefix));
+        array::append(array, entry(prefix, terms));
     }
-    Ok(Some(format!("added {} to the {} list", sentence(&new), kind.name())))
+    Ok(Some(format!("added {} to the {list} list", sentence(&new))))
+}
+
+/// An entry as it is written.
+fn entry(prefix: IpNet, terms: &ListTerms) -> Value {
+    let prefix = prefix::written(prefix);
+    if terms.reason.is_none() && !terms.force {
+        return prefix.into();
+    }
+    let mut table = InlineTable::new();
+    table.insert("prefix", prefix.into());
+    if let Some(reason) = &terms.reason {
+        table.insert("reason", reason.as_str().into());
+    }
+    if terms.force {
+        table.insert("force", true.into());
+    }
+    table.into()
 }
 
 /// Removes prefixes, all of them or none.
@@ -45,28 +64,42 @@ pub(super) fn remove(
     list: &str,
     prefixes: &[String],
 ) -> Result<Option<String>, EditError> {
-    let kind = kind(list)?;
+    let (_, entries) = find(model, list)?;
     let unwanted = parse(prefixes, prefix::prefix)?;
-    let there: HashSet<IpNet> = entries(model, kind).iter().copied().collect();
-    let missing: Vec<String> = unwanted
-        .iter()
-        .filter(|prefix| !there.contains(prefix))
-        .map(|&prefix| with_cover(prefix, entries(model, kind)))
-        .collect();
+    let there: HashSet<IpNet> = entries.iter().copied().collect();
+    let missing: Vec<String> =
+        unwanted.iter().filter(|prefix| !there.contains(prefix)).map(|&prefix| with_cover(prefix, entries)).collect();
     if !missing.is_empty() {
-        return Err(EditError::NotListed { list: kind.name(), prefixes: missing });
+        return Err(EditError::NotListed { list: list.to_owned(), prefixes: missing });
     }
     if unwanted.is_empty() {
         return Ok(None);
     }
-    let array = array_of(tree, "firewall", kind.name()).ok_or(EditError::ByHand)?;
+    let array = entries_of(tree, list).ok_or(EditError::ByHand)?;
     for index in (0..array.len()).rev() {
-        let written = array.get(index).and_then(Value::as_str).and_then(|text| prefix::prefix(text).ok());
+        let written = array.get(index).and_then(prefix_of).and_then(|text| prefix::prefix(text).ok());
         if written.is_some_and(|prefix| unwanted.contains(&prefix)) {
             array::remove(array, index);
         }
     }
-    Ok(Some(format!("removed {} from the {} list", sentence(&unwanted), kind.name())))
+    Ok(Some(format!("removed {} from the {list} list", sentence(&unwanted))))
+}
+
+/// The prefix of an entry as it is written.
+fn prefix_of(entry: &Value) -> Option<&str> {
+    entry.as_str().or_else(|| entry.as_inline_table()?.get("prefix")?.as_str())
+}
+
+/// The array in which the entries of a list stand; it is made where it is not there.
+fn entries_of<'a>(tree: &'a mut DocumentMut, list: &str) -> Option<&'a mut Array> {
+    if ListKind::ALL.iter().any(|kind| kind.name() == list) {
+        return array_of(tree, "firewall", list);
+    }
+    let table = table::named(tree.get_mut("list")?, list)?;
+    if !table.contains_key("entries") {
+        table::set(table, "entries", Array::new().into());
+    }
+    table.get_mut("entries")?.as_array_mut()
 }
 
 /// The array at `section.key`; both are made where they are not there.
@@ -84,16 +117,12 @@ pub(super) fn array_of<'a>(tree: &'a mut DocumentMut, section: &str, key: &str) 
     table.get_mut(key)?.as_array_mut()
 }
 
-fn kind(list: &str) -> Result<ListKind, EditError> {
-    let unknown = || EditError::UnknownList { list: list.to_owned() };
-    ListKind::ALL.into_iter().find(|kind| kind.name() == list).ok_or_else(unknown)
-}
-
-fn entries(model: &Model, kind: ListKind) -> &[IpNet] {
-    match kind {
-        ListKind::Allow => &model.firewall.allow,
-        ListKind::Deny => &model.firewall.deny,
-    }
+/// The list with a name: what a match means, and its entries.
+fn find<'m>(model: &'m Model, list: &str) -> Result<(ListKind, &'m [IpNet]), EditError> {
+    model.firewall.list(list).ok_or_else(|| {
+        let known = model.firewall.names().into_iter().map(str::to_owned).collect();
+        EditError::UnknownList { list: list.to_owned(), known }
+    })
 }
 
 fn parse(prefixes: &[String], parse: impl Fn(&str) -> Result<IpNet, Fault>) -> Result<Vec<IpNet>, EditError> {

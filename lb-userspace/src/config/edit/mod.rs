@@ -69,7 +69,7 @@ fn perform(tree: &mut DocumentMut, model: &Model, edit: &Edit) -> Result<Option<
             backend::set_state(tree, model, service, backend, (*state, *drain_until))
         }
         Edit::BackendWeight { service, backend, weight } => backend::set_weight(tree, model, service, backend, *weight),
-        Edit::ListAdd { list, prefixes } => list::add(tree, model, list, prefixes),
+        Edit::ListAdd { list, prefixes, terms } => list::add(tree, model, list, prefixes, terms),
         Edit::ListRemove { list, prefixes } => list::remove(tree, model, list, prefixes),
         Edit::Attach { interface } => interface::attach(tree, model, interface),
         Edit::Detach { interface } => interface::detach(tree, model, interface),

@@ -4,6 +4,7 @@ mod affinity;
 mod backend;
 mod firewall;
 mod health;
+mod list;
 mod node;
 mod pool;
 mod ports;
@@ -23,11 +24,12 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall"], report);
+    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "list"], report);
     Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
         services: service::read_all(root.get("service"), report),
-        firewall: firewall::read(root.get("firewall"), report),
+        built_in: firewall::read(root.get("firewall"), report),
+        lists: list::read_all(root.get("list"), report),
     }
 }

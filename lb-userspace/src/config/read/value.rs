@@ -76,6 +76,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Yes or no.
+    pub(super) fn boolean(&self, report: &mut Report<'_>) -> Option<bool> {
+        match self.inner {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.wrong_type("`true` or `false`", "write it without quotes", report),
+        }
+    }
+
     /// A number that may have a fraction.
     pub(super) fn fraction(&self, range: RangeInclusive<f64>, report: &mut Report<'_>) -> Option<f64> {
         let read = match self.inner {

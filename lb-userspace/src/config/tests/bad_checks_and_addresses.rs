@@ -316,14 +316,14 @@ sluice.toml:2:61: error: `192.0.2.0/33` is neither an address nor a prefix
    2 | allow = ["192.0.2.7/24", "2001:db8::1/32", "::ffff:0:0/96", "192.0.2.0/33"]
      |                                                             ^^^^^^^^^^^^^^
    help: write `192.0.2.7`, `192.0.2.0/24` or `2001:db8::/32`
-sluice.toml:3:9: error: `0.0.0.0/0` in `deny` would drop every packet, your own session's too
+sluice.toml:3:9: error: `0.0.0.0/0` in a deny list would drop every packet, your own session's too
    3 | deny = ["0.0.0.0/0", "::/0", "here", "::ffff:192.0.2.1"]
      |         ^^^^^^^^^^^
-   help: name the sources that you mean; to drop everything, take the interface down
-sluice.toml:3:22: error: `::/0` in `deny` would drop every packet, your own session's too
+   help: name the sources that you mean; if you mean all, say so with `force` (`--force` in a command)
+sluice.toml:3:22: error: `::/0` in a deny list would drop every packet, your own session's too
    3 | deny = ["0.0.0.0/0", "::/0", "here", "::ffff:192.0.2.1"]
      |                      ^^^^^^
-   help: name the sources that you mean; to drop everything, take the interface down
+   help: name the sources that you mean; if you mean all, say so with `force` (`--force` in a command)
 sluice.toml:3:30: error: `here` is neither an address nor a prefix
    3 | deny = ["0.0.0.0/0", "::/0", "here", "::ffff:192.0.2.1"]
      |                              ^^^^^^

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{deterministic, valid};
 use crate::{
-    api::types::Edit,
+    api::types::{Edit, ListTerms},
     model::{AdminState, Backend, Model, Moment},
 };
 
@@ -107,7 +107,7 @@ fn edit() -> impl Strategy<Value = Edit> {
             backend: backend.to_string(),
             weight,
         }),
-        list().prop_map(|prefixes| Edit::ListAdd { list: "deny".into(), prefixes }),
+        list().prop_map(|prefixes| Edit::ListAdd { list: "deny".into(), prefixes, terms: ListTerms::default() }),
         list().prop_map(|prefixes| Edit::ListRemove { list: "deny".into(), prefixes }),
         interface().prop_map(|interface| Edit::Attach { interface }),
         interface().prop_map(|interface| Edit::Detach { interface }),

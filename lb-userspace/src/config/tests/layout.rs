@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::valid;
 use crate::{
-    api::types::Edit,
+    api::types::{Edit, ListTerms},
     model::{AdminState, Moment},
 };
 
@@ -30,7 +30,11 @@ fn state(backend: &str, state: AdminState) -> Edit {
 }
 
 fn deny(prefixes: &[&str]) -> Edit {
-    Edit::ListAdd { list: "deny".into(), prefixes: prefixes.iter().map(ToString::to_string).collect() }
+    Edit::ListAdd {
+        list: "deny".into(),
+        prefixes: prefixes.iter().map(ToString::to_string).collect(),
+        terms: ListTerms::default(),
+    }
 }
 
 fn forgive(prefixes: &[&str]) -> Edit {

@@ -13,6 +13,7 @@ mod file;
 mod flows;
 mod layout;
 mod limits;
+mod lists;
 mod pools;
 mod quic;
 mod refused_edits;

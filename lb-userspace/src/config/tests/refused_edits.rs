@@ -1,7 +1,11 @@
 //! Edits that cannot be made say why, and change nothing.
 
 use super::valid;
-use crate::{api::types::Edit, config::EditError, model::AdminState};
+use crate::{
+    api::types::{Edit, ListTerms},
+    config::EditError,
+    model::AdminState,
+};
 
 const TEXT: &str = r#"[node]
 interfaces = ["eth0"]
@@ -51,7 +55,11 @@ fn add(name: &str, address: &str, port: Option<u16>, weight: Option<u32>) -> Edi
 
 fn list(add: bool, list: &str, prefixes: &[&str]) -> Edit {
     let (list, prefixes) = (list.into(), prefixes.iter().map(ToString::to_string).collect());
-    if add { Edit::ListAdd { list, prefixes } } else { Edit::ListRemove { list, prefixes } }
+    if add {
+        Edit::ListAdd { list, prefixes, terms: ListTerms::default() }
+    } else {
+        Edit::ListRemove { list, prefixes }
+    }
 }
 
 #[test]
@@ -126,11 +134,11 @@ fn prefixes_that_are_none() {
         &list(true, "deny", &["192.0.2.7/24", "203.0.113.7", "::/0", "::ffff:192.0.2.1"]),
         "`192.0.2.7/24` has bits set behind its length; write `192.0.2.0/24` for the whole prefix, or `192.0.2.7` for \
          the one address\n\
-         `::/0` in `deny` would drop every packet, your own session's too; name the sources that you mean; to drop \
-         everything, take the interface down\n\
+         `::/0` in a deny list would drop every packet, your own session's too; name the sources that you mean; if you \
+         mean all, say so with `force` (`--force` in a command)\n\
          `::ffff:192.0.2.1` is an IPv4 address in IPv6 clothes; write `192.0.2.1`; nothing was changed",
     );
-    refused(&list(true, "block", &["192.0.2.7"]), "there is no list `block`; the lists are `allow` and `deny`");
+    refused(&list(true, "block", &["192.0.2.7"]), "there is no list `block`; there are `allow` and `deny`");
 }
 
 #[test]

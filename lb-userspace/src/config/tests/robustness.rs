@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::{deterministic, errors, examples};
-use crate::{api::types::Edit, config::Document};
+use crate::{
+    api::types::{Edit, ListTerms},
+    config::Document,
+};
 
 /// An example, and cuts, copies and insertions that damage it.
 fn damaged_example() -> impl Strategy<Value = String> {
@@ -37,7 +40,11 @@ fn reads_without_panic(text: &str) {
         }
         Ok((document, model)) => {
             for list in ["allow", "deny"] {
-                let edit = Edit::ListAdd { list: list.into(), prefixes: vec!["203.0.113.99".into()] };
+                let edit = Edit::ListAdd {
+                    list: list.into(),
+                    prefixes: vec!["203.0.113.99".into()],
+                    terms: ListTerms::default(),
+                };
                 document.edit(&edit).unwrap_or_else(|error| panic!("{error}"));
             }
             for service in &model.services {

@@ -1,0 +1,175 @@
+//! Lists with names: what they can say, what is refused, and what commands write.
+
+use super::{refuses, valid};
+use crate::{
+    api::types::{Edit, ListTerms},
+    model::{ListKind, Remark},
+};
+
+const TEXT: &str = r#"[[service]]
+name = "web"
+address = "192.0.2.80"
+port = 80
+delivery = "ipip"
+backend = [{ name = "a", address = "10.1.0.1" }]
+
+[[list]]
+name = "pests"
+action = "deny"
+services = ["web"]
+entries = [
+    "203.0.113.7", # since last week
+    { prefix = "198.51.100.0/24", reason = "scans" },
+    { prefix = "10.0.0.0/8", force = true },
+]
+file = "/var/lib/pests.netset"
+
+[[list]]
+name = "friends"
+action = "allow"
+"#;
+
+#[test]
+fn a_list_says_all_that_it_can() {
+    let (_, model) = valid(TEXT);
+    let [pests, friends] = model.firewall.lists.as_slice() else { panic!("two lists") };
+    assert_eq!(
+        (pests.name.as_str(), pests.action, pests.services.as_slice()),
+        ("pests", ListKind::Deny, &["web".to_owned()][..])
+    );
+    let entries: Vec<String> = pests.entries.iter().map(ToString::to_string).collect();
+    assert_eq!(entries, ["203.0.113.7/32", "198.51.100.0/24", "10.0.0.0/8"]);
+    assert_eq!(pests.file.as_deref(), Some(std::path::Path::new("/var/lib/pests.netset")));
+    assert_eq!((friends.action, friends.entries.len(), friends.force), (ListKind::Allow, 0, false));
+    let remark = |net: &str| model.firewall.remark("pests", net.parse().unwrap());
+    assert_eq!(remark("198.51.100.0/24"), Remark { reason: Some("scans".to_owned()), force: false });
+    assert_eq!((remark("10.0.0.0/8").force, remark("203.0.113.7/32")), (true, Remark::default()));
+}
+
+#[test]
+fn what_a_list_cannot_say() {
+    refuses(
+        r#"
+[[list]]
+name = "deny"
+action = "deny"
+[[list]]
+name = "pests"
+action = "block"
+services = ["wbe"]
+file = "pests"
+[[list]]
+name = "pests"
+entries = [7, { reason = "x" }, { prefix = "192.0.2.1/24" }]
+"#,
+        r#"
+sluice.toml:2:8: error: the list `deny` is there already, as `firewall.deny`
+   2 | name = "deny"
+     |        ^^^^^^
+   help: write its entries there, or give this list another name
+sluice.toml:6:10: error: `block` is not a value of `action`
+   6 | action = "block"
+     |          ^^^^^^^
+   help: `action` is one of `allow` and `deny`
+sluice.toml:7:13: error: there is no service `wbe`
+   7 | services = ["wbe"]
+     |             ^^^^^
+   help: name a service by the `name` in its section
+sluice.toml:8:8: error: `file` is not an absolute path
+   8 | file = "pests"
+     |        ^^^^^^^
+   help: begin it with `/`
+sluice.toml:9:1: error: `action` is missing in a list
+   9 | [[list]]
+     | ^^^^^^^^
+   help: write `action = "deny"` or `action = "allow"`
+sluice.toml:10:8: error: a list named `pests` is there already, in line 5
+   10 | name = "pests"
+      |        ^^^^^^^
+   help: give each list a name of its own
+sluice.toml:11:12: error: an element of `entries` must be a string, not an integer
+   11 | entries = [7, { reason = "x" }, { prefix = "192.0.2.1/24" }]
+      |            ^
+   help: put it in double quotes
+sluice.toml:11:15: error: `prefix` is missing in an entry
+   11 | entries = [7, { reason = "x" }, { prefix = "192.0.2.1/24" }]
+      |               ^^^^^^^^^^^^^^^^
+   help: write `prefix = "192.0.2.0/24"`
+sluice.toml:11:44: error: `192.0.2.1/24` has bits set behind its length
+   11 | entries = [7, { reason = "x" }, { prefix = "192.0.2.1/24" }]
+      |                                            ^^^^^^^^^^^^^^
+   help: write `192.0.2.0/24` for the whole prefix, or `192.0.2.1` for the one address
+9 errors; nothing was changed
+"#,
+    );
+}
+
+#[test]
+fn a_deny_list_must_not_cut_services_and_backends_off() {
+    refuses(
+        r#"
+node.source_v4 = "198.51.100.1"
+firewall = { deny = ["192.0.0.0/16", "10.1.0.1", "198.51.100.0/24", "192.0.2.81"], allow = ["10.0.0.0/8"] }
+service = [{ name = "web", address = "192.0.2.80", port = 80, delivery = "ipip", backend = [{ address = "10.1.0.1" }] }]
+"#,
+        r#"
+sluice.toml:2:22: error: `192.0.0.0/16` in a deny list covers the address of service `web`
+   2 | firewall = { deny = ["192.0.0.0/16", "10.1.0.1", "198.51.100.0/24", "192.0.2.81"], allow = ["10.0.0.0/8"] }
+     |                      ^^^^^^^^^^^^^^
+   help: name smaller prefixes around it; if you mean it, say so: `{ prefix = "…", force = true }`, or `--force` in a command
+sluice.toml:2:38: error: `10.1.0.1/32` in a deny list covers backend `10.1.0.1` (10.1.0.1)
+   2 | firewall = { deny = ["192.0.0.0/16", "10.1.0.1", "198.51.100.0/24", "192.0.2.81"], allow = ["10.0.0.0/8"] }
+     |                                      ^^^^^^^^^^
+   help: name smaller prefixes around it; if you mean it, say so: `{ prefix = "…", force = true }`, or `--force` in a command
+sluice.toml:2:50: error: `198.51.100.0/24` in a deny list covers this node's source address 198.51.100.1
+   2 | firewall = { deny = ["192.0.0.0/16", "10.1.0.1", "198.51.100.0/24", "192.0.2.81"], allow = ["10.0.0.0/8"] }
+     |                                                  ^^^^^^^^^^^^^^^^^
+   help: name smaller prefixes around it; if you mean it, say so: `{ prefix = "…", force = true }`, or `--force` in a command
+3 errors; nothing was changed
+"#,
+    );
+}
+
+#[test]
+fn everything_can_be_denied_by_who_insists() {
+    let (_, model) = valid("firewall.deny = [{ prefix = '0.0.0.0/0', force = true }]");
+    assert_eq!(model.firewall.deny, ["0.0.0.0/0".parse().unwrap()]);
+}
+
+#[test]
+fn there_is_room_for_so_many_lists() {
+    let lists = |count: usize| {
+        (0..count).map(|number| format!("[[list]]\nname = 'n{number}'\naction = 'deny'\n")).collect::<String>()
+    };
+    valid(&lists(31));
+    let shown = super::errors(&lists(32));
+    assert!(shown.contains("error: this is one deny list too many: there is room for 31"), "{shown}");
+}
+
+fn edited(edit: &Edit) -> String {
+    valid(TEXT).0.edit(edit).unwrap().document.text().to_owned()
+}
+
+fn add(list: &str, prefix: &str, terms: ListTerms) -> Edit {
+    Edit::ListAdd { list: list.to_owned(), prefixes: vec![prefix.to_owned()], terms }
+}
+
+#[test]
+fn commands_write_into_the_list_that_they_name() {
+    let reason = ListTerms { reason: Some("a \"pest\"".to_owned()), ..ListTerms::default() };
+    assert!(
+        edited(&add("pests", "192.0.2.7", reason))
+            .contains("    { prefix = \"192.0.2.7\", reason = 'a \"pest\"' },\n]")
+    );
+    let plain = edited(&add("friends", "192.0.2.7", ListTerms::default()));
+    assert!(plain.ends_with("action = \"allow\"\nentries = [\n    \"192.0.2.7\",\n]\n"), "{plain}");
+    let force = ListTerms { force: true, ..ListTerms::default() };
+    assert!(edited(&add("deny", "10.1.0.1", force)).contains("{ prefix = \"10.1.0.1\", force = true },"));
+    let covered = valid(TEXT).0.edit(&add("deny", "10.1.0.1", ListTerms::default())).unwrap_err().to_string();
+    assert!(covered.contains("`10.1.0.1/32` in a deny list covers backend `a` (10.1.0.1)"), "{covered}");
+    let removed = edited(&Edit::ListRemove { list: "pests".to_owned(), prefixes: vec!["198.51.100.0/24".to_owned()] });
+    assert!(
+        removed.contains("    \"203.0.113.7\", # since last week\n    { prefix = \"10.0.0.0/8\", force = true },\n"),
+        "{removed}"
+    );
+}

@@ -1,0 +1,108 @@
+//! How large the tables are: as their entries need, so that somebody with ten entries does not pay for ten million.
+
+use lb_common::{COUNTED_ENTRIES, FINGERPRINTS_PER_LINE, LIST_LINE_WORDS, MAX_CLASSES};
+
+use super::{content::Lists, prefixes::Net4};
+
+/// How large a set of tables is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Lines of long entries of IPv4.
+    pub lines_v4: u32,
+    /// Blocks of slots.
+    pub blocks: u32,
+    /// Lines of fingerprints.
+    pub lines_v6: u32,
+    /// There are `1 << guard_bits` bits for fingerprints.
+    pub guard_bits: u32,
+    /// Classes.
+    pub classes: u32,
+}
+
+/// Lines are made for twice their entries, and refuse more when they are this full, in hundredths. A line of eight with two
+/// choices works up to 99 % and one of four up to 98 % (Dietzfelbinger and others), but near that moves become long.
+const FULL_V4_PERCENT: usize = 75;
+const FULL_V6_PERCENT: usize = 65;
+
+/// No table has more lines: 1 GiB.
+const MAX_LINES: u32 = 1 << 24;
+
+/// Bits for each fingerprint: one stranger in sixteen finds its bit set.
+const BITS_PER_FINGERPRINT: usize = 16;
+
+impl Sizes {
+    /// The smallest: 6.8 MB, of which a bit for each /24 and a slot for each /20 are 6.3 MB.
+    pub const LEAST: Self =
+        Self { lines_v4: 1024, blocks: 2048, lines_v6: 512, guard_bits: 15, classes: COUNTED_ENTRIES + 4096 };
+
+    /// What some lists need, with room to grow.
+    pub(crate) fn of(lists: &Lists) -> Self {
+        let mut need = Need::default();
+        lists.0.values().for_each(|list| need.add(list));
+        let guard_bits = (need.v6 * BITS_PER_FINGERPRINT).next_power_of_two().ilog2();
+        Self {
+            lines_v4: Self::LEAST.lines_v4.max((2 * need.long / LIST_LINE_WORDS) as u32),
+            blocks: Self::LEAST.blocks.max((need.blocks + need.blocks / 16 + 1024).min(1 << 20) as u32),
+            lines_v6: Self::LEAST.lines_v6.max((2 * need.v6 / FINGERPRINTS_PER_LINE) as u32),
+            guard_bits: guard_bits.clamp(Self::LEAST.guard_bits, 31),
+            classes: (Self::LEAST.classes as usize + 4 * need.classes).min(MAX_CLASSES as usize) as u32,
+        }
+    }
+
+    /// The same and half as much again, for when entries found no place by chance; `None` if that is absurd.
+    pub(crate) fn larger(self) -> Option<Self> {
+        let more = |size: u32| size.checked_add(size / 2).filter(|&size| size <= MAX_LINES);
+        Some(Self {
+            lines_v4: more(self.lines_v4)?,
+            blocks: (self.blocks + self.blocks / 2).min(1 << 20),
+            lines_v6: more(self.lines_v6)?,
+            guard_bits: self.guard_bits,
+            classes: (self.classes + self.classes / 2).min(MAX_CLASSES),
+        })
+    }
+
+    /// How many long entries of IPv4 it takes.
+    pub(super) const fn most_v4(&self) -> usize {
+        self.lines_v4 as usize * LIST_LINE_WORDS * FULL_V4_PERCENT / 100
+    }
+
+    /// How many prefixes of IPv6 it takes.
+    pub(super) const fn most_v6(&self) -> usize {
+        self.lines_v6 as usize * FINGERPRINTS_PER_LINE * FULL_V6_PERCENT / 100
+    }
+
+    /// How many bytes the tables have that grow with their entries, and those that do not.
+    pub fn bytes(&self) -> usize {
+        super::Region::OF_A_SET.iter().map(|region| region.words(self) * 8).sum()
+    }
+}
+
+/// What entries need at the most; a prefix on several lists counts several times.
+#[derive(Default)]
+struct Need {
+    long: usize,
+    blocks: usize,
+    v6: usize,
+    classes: usize,
+}
+
+impl Need {
+    fn add(&mut self, list: &super::List) {
+        let (bulk, own) = (&list.bulk, &list.own);
+        self.long += bulk.long.len() + own.long.nets.len();
+        self.v6 += bulk.v6.len() + own.v6.nets.len();
+        for (short, long) in [(&bulk.short, &bulk.long), (&own.short.nets, &own.long.nets)] {
+            self.blocks += blocks(short.iter().filter(|net| net.length() > 20));
+            self.blocks += blocks(long.iter().filter(|net| net.length() < 32));
+        }
+        let lives = [&own.short.expiries_s, &own.long.expiries_s, &own.v6.expiries_s];
+        let expiring: usize = lives.iter().map(|lives| lives.iter().filter(|&&expires_s| expires_s != 0).count()).sum();
+        self.classes += expiring + own.short.nets.len();
+    }
+}
+
+/// How many /20s some sorted prefixes are in.
+fn blocks<'a>(nets: impl Iterator<Item = &'a Net4>) -> usize {
+    let mut last = None;
+    nets.filter(|net| last.replace(net.address() >> 12) != Some(net.address() >> 12)).count()
+}

@@ -1,0 +1,143 @@
+//! Somebody looks sources up while the tables are written: who is on a list before and after is found all the time, and who
+//! is on none never.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use ipnet::IpNet;
+use lb_common::Address;
+
+use super::{model::lists, tables::mixed};
+use crate::lists::{Heap, ListTables, Lists, Memory, Reader, Region, Sizes, Slots};
+
+/// Look-ups that have ended. Two more than when somebody began to wait: what was running then is through.
+static ENDED: AtomicU64 = AtomicU64::new(0);
+
+fn grace() {
+    let (began, since) = (ENDED.load(Ordering::SeqCst), Instant::now());
+    while ENDED.load(Ordering::SeqCst) < began + 2 {
+        assert!(since.elapsed() < Duration::from_secs(10), "nobody looks anything up any more");
+        thread::yield_now();
+    }
+}
+
+/// The tables on the heap, shared with the reader.
+struct Shared(Arc<Heap<fn()>>);
+
+impl Memory for Shared {
+    fn words(&self, region: Region) -> &[AtomicU64] {
+        self.0.words(region)
+    }
+
+    fn grace(&self) {
+        self.0.grace();
+    }
+
+    fn reset_entry(&self, _: u32) {}
+
+    fn reset_list(&self, _: u32) {}
+}
+
+/// Sources that are covered in every state, by other entries in each.
+fn always(number: u32) -> IpAddr {
+    IpAddr::from((0x0a00_0000 | mixed(number) & 0x3_ffff).to_be_bytes())
+}
+
+fn always_v6(number: u32) -> IpAddr {
+    std::net::Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(mixed(number) & 0xffff) << 60 | 1).into()
+}
+
+/// Sources that no state covers, in the same /24s and prefixes.
+fn never(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(v4) => (v4.to_bits() ^ 2).to_be_bytes().into(),
+        IpAddr::V6(v6) => std::net::Ipv6Addr::from(v6.to_bits() ^ 1 << 127).into(),
+    }
+}
+
+/// A state: of the sources that are covered always, and of others that come and go. Each is covered by another length, in
+/// another list, with other neighbours; the sources' last two bits are 0, so that a stranger is in the other half of a /30.
+fn state(round: u32, sources: &[IpAddr], sometimes: &[IpAddr]) -> Arc<Lists> {
+    let length = |source: &IpAddr, number: u32| {
+        let choice = mixed(number ^ round << 20);
+        if source.is_ipv4() { [32, 31][choice as usize % 2] } else { [128, 127, 100, 64, 63][choice as usize % 5] }
+    };
+    let mut nets: [Vec<IpNet>; 3] = Default::default();
+    let (mut own, mut alone) = (Vec::new(), Vec::new());
+    for (number, source) in (0..).zip(sources) {
+        let net = IpNet::new_assert(*source, length(source, number)).trunc();
+        // Always on one of the lists, by a prefix of changing length, beside the others.
+        alone.push(IpNet::new_assert(*source, length(source, !number)).trunc());
+        match mixed(number ^ round << 16) % 4 {
+            3 => own.push((net, if number.is_multiple_of(2) { 0 } else { u32::MAX })),
+            list => nets[list as usize].push(net),
+        }
+    }
+    // Short prefixes beside, which share slots and blocks with them.
+    let others =
+        sometimes.iter().enumerate().filter(|(number, _)| mixed(*number as u32 ^ round << 12).is_multiple_of(3));
+    nets[0].extend(others.map(|(number, source)| {
+        let length = if source.is_ipv4() { [18, 22, 24, 25, 30, 32][number % 6] } else { 64 };
+        IpNet::new_assert(*source, length).trunc()
+    }));
+    lists(&[(33, &nets[0], &[]), (40, &nets[1], &own), (50, &alone, &[]), (63, &nets[2], &[])])
+}
+
+#[test]
+fn who_is_listed_is_found_all_the_time_and_who_is_not_never() {
+    // Small tables, so that entries have to move.
+    let sizes = Sizes { lines_v4: 900, lines_v6: 2500, ..Sizes::LEAST };
+    let memory = Arc::new(Heap::with_grace(&sizes, grace as fn()));
+    let slots = Slots::read(memory.words(Region::Labels));
+    let mut tables = ListTables::new(Shared(Arc::clone(&memory)), sizes, [1, 2], slots, Arc::default());
+    let mut sources: Vec<IpAddr> = (0..1200).map(always).map(even).chain((0..800).map(always_v6)).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    // In another part of the address space, so that they never cover the sources' neighbours.
+    let sometimes: Vec<IpAddr> =
+        (0..500).map(|number| (0x0b00_0000 | mixed(number) & 0x3_ffff).to_be_bytes().into()).collect();
+    tables.bring_to(&state(0, &sources, &sometimes)).unwrap();
+    tables.publish();
+    let (is_over, looked) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                look(&memory, &sources);
+                looked.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        for round in 1..40 {
+            tables.bring_to(&state(round, &sources, &sometimes)).unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(looked.load(Ordering::Relaxed) > 10, "{looked:?} passes over all sources");
+}
+
+fn even(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(v4) => (v4.to_bits() & !3).to_be_bytes().into(),
+        v6 @ IpAddr::V6(_) => v6,
+    }
+}
+
+fn look(memory: &Heap<fn()>, sources: &[IpAddr]) {
+    for &source in sources {
+        let find = |source: IpAddr, lists: u64| {
+            let found = Reader::new(memory, 1000).find(&Address::from(source), lists);
+            ENDED.fetch_add(1, Ordering::SeqCst);
+            found
+        };
+        assert!(!find(source, u64::MAX).is_none(), "{source} has passed");
+        assert!(!find(source, 1 << 50).is_none(), "{source} has passed one of its lists");
+        let stranger = never(source);
+        assert!(find(stranger, u64::MAX).is_none(), "{stranger} was found");
+    }
+}
