@@ -15,6 +15,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::clock;
 use crate::{
     api::types::ListSource,
     lists::{Extras, Prefixes, formats},
@@ -56,12 +57,21 @@ pub(super) struct Listed {
     bulk: BTreeMap<String, Arc<Prefixes>>,
 }
 
+/// The entries as they are kept.
+#[derive(Default, Serialize, Deserialize)]
+struct Keep {
+    /// The run of the machine in which they were kept: in it the datapath's clock says exactly when they end.
+    boot: String,
+    entries: Vec<Kept>,
+}
+
 /// An entry as it is kept.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     list: String,
     prefix: IpNet,
     until: Moment,
+    expires_s: u32,
     reason: Option<String>,
     origin: Origin,
 }
@@ -104,10 +114,16 @@ impl Listed {
     /// What a former daemon has left in the state directory.
     pub(super) fn open(state: &Path, now: Moment, now_s: u64) -> Self {
         let mut listed = Self::default();
-        for kept in read(state).into_iter().filter(|kept| kept.until > now) {
-            let expires_s = expiry(now_s, kept.until.since(now));
-            let Kept { list, prefix, until, reason, origin } = kept;
-            listed.expiring.entry(list).or_default().insert(prefix, Expiring { until, expires_s, reason, origin });
+        let kept = read(state);
+        let is_same_run = kept.boot == clock::boot();
+        for kept in kept.entries {
+            let Kept { list, prefix, until, mut expires_s, reason, origin } = kept;
+            if !is_same_run {
+                expires_s = if until > now { expiry(now_s, until.since(now)) } else { 0 };
+            }
+            if u64::from(expires_s) > now_s {
+                listed.expiring.entry(list).or_default().insert(prefix, Expiring { until, expires_s, reason, origin });
+            }
         }
         listed.imports = read_imports(state);
         listed
@@ -169,10 +185,12 @@ impl Listed {
             list: list.clone(),
             prefix,
             until: entry.until,
+            expires_s: entry.expires_s,
             reason: entry.reason.clone(),
             origin: entry.origin,
         });
-        write(state, FILE, &serde_json::to_vec(&kept.collect::<Vec<_>>())?)
+        let keep = Keep { boot: clock::boot(), entries: kept.collect() };
+        write(state, FILE, &serde_json::to_vec(&keep)?)
     }
 }
 
@@ -198,15 +216,15 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// What cannot be read is said, and left alone until something else is written.
-fn read(state: &Path) -> Vec<Kept> {
+fn read(state: &Path) -> Keep {
     let path = state.join(FILE);
     let read = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Keep::default(),
         other => other.and_then(|text| Ok(serde_json::from_slice(&text)?)),
     };
     read.unwrap_or_else(|error| {
         tracing::warn!(%error, "could not read {}; entries that expire are not on the lists", path.display());
-        Vec::new()
+        Keep::default()
     })
 }
 
@@ -249,7 +267,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let before = listed(600);
         before.write(directory.path()).unwrap();
+        // Another daemon on the same machine.
+        let at_once = Listed::open(directory.path(), Moment::from_seconds(0), 1600);
+        assert_eq!(at_once.expiring, before.expiring);
+        assert!(Listed::open(directory.path(), Moment::from_seconds(0), 1601).expiring.is_empty());
         // The machine has started again, and 100 seconds have passed.
+        let path = directory.path().join(FILE);
+        fs::write(&path, fs::read_to_string(&path).unwrap().replace(&clock::boot(), "before")).unwrap();
         let later = Moment::from_seconds(1_800_000_100);
         let after = Listed::open(directory.path(), later, 7);
         let (net, entry) = after.expiring["deny"].iter().next().unwrap();
@@ -273,7 +297,7 @@ mod tests {
     #[test]
     fn what_is_damaged_is_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        for text in ["", "{", "[7]", "[{\"list\":\"deny\"}]"] {
+        for text in ["", "{", "[7]", "{\"boot\":\"\",\"entries\":[{\"list\":\"deny\"}]}"] {
             fs::write(directory.path().join(FILE), text).unwrap();
             assert!(Listed::open(directory.path(), Moment::from_seconds(0), 0).expiring.is_empty(), "{text}");
         }
