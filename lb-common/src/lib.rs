@@ -22,6 +22,7 @@ mod list;
 mod ports;
 mod quic;
 mod ring;
+mod sample;
 mod service;
 mod service_line;
 mod session;
@@ -44,6 +45,7 @@ pub use list::{ListKind, ListValue};
 pub use ports::{LINES_PER_BLOCK, PortBlock, PortLine, PortSpan, RANGES_PER_BLOCK, RANGES_PER_LINE};
 pub use quic::ConnectionIds;
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
+pub use sample::{DropSample, SAMPLE_INTERVAL_BITS, Sampler};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
 pub use session::{
@@ -56,4 +58,4 @@ pub use sources::SourceKey;
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;

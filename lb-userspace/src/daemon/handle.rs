@@ -8,9 +8,13 @@ use super::request::{Reply, Request};
 use crate::{
     api::{
         Control,
-        types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+        types::{
+            ApiError, ApplyRequest, ChangeRequest, Changed, DropEvent, DropFilter, Drops, ExplainQuery, Explanation,
+            List, ListTest, ServiceStatus, Status, TopDrops,
+        },
     },
     model::ListKind,
+    telemetry::By,
 };
 
 /// Sends requests to the daemon's state.
@@ -43,6 +47,18 @@ impl Control for Handle {
 
     async fn drops(&self) -> Result<Drops, ApiError> {
         self.ask(Request::Drops).await
+    }
+
+    async fn follow_drops(&self, filter: DropFilter) -> Result<mpsc::Receiver<DropEvent>, ApiError> {
+        self.ask(|reply| Request::FollowDrops(filter, reply)).await
+    }
+
+    async fn top_drops(&self, by: By, count: usize) -> Result<TopDrops, ApiError> {
+        self.ask(|reply| Request::TopDrops(by, count, reply)).await
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Result<Explanation, ApiError> {
+        self.ask(|reply| Request::Explain(query, reply)).await
     }
 
     async fn list(&self, kind: ListKind) -> Result<List, ApiError> {

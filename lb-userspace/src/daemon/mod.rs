@@ -9,12 +9,15 @@ mod adopt;
 mod census;
 mod clock;
 mod drains;
+mod drops;
 mod error;
 mod events;
+mod explain;
 mod handle;
 mod history;
 mod interfaces;
 mod liveness;
+mod records;
 mod report;
 mod request;
 mod secret;
@@ -90,6 +93,7 @@ pub async fn run(mut options: Options) -> Result<(), DaemonError> {
         _ = interrupt.recv() => {}
     }
     state.write_history();
+    state.stop_watching();
     tracing::info!("stopping; forwarding goes on with what the kernel holds (`sluice detach --all` ends it)");
     drop(stop);
     server.await.map_err(|error| DaemonError::Api(std::io::Error::other(error)))?.map_err(DaemonError::Api)

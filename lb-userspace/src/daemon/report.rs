@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fs, net::IpAddr, time::Duration};
 
 use humantime::format_duration;
 use ipnet::IpNet;
-use lb_common::{BackendFlags, DropReason, NodeAddress, Row, Traffic};
+use lb_common::{BackendFlags, NodeAddress, Row, Traffic};
 
 use super::{clock, sessions::Tally, state::State};
 use crate::{
     api::types::{
-        ApiError, BackendState, BackendStatus, DrainStatus, DropCount, Drops, Interface, List, ListTest,
-        NodeAddressStatus, ServiceStatus, Status, TrafficStatus,
+        ApiError, BackendState, BackendStatus, DrainStatus, Interface, List, ListTest, NodeAddressStatus,
+        ServiceStatus, Status, TrafficStatus,
     },
     config::prefix,
     dataplane::DataplaneError,
@@ -200,17 +200,6 @@ impl State {
             }
             None => flows,
         }
-    }
-
-    pub(super) fn drops(&self) -> Result<Drops, ApiError> {
-        let counters = self.kernel.counters();
-        let mut reasons = BTreeMap::new();
-        for reason in DropReason::ALL {
-            let packets = counters.drops(*reason).map_err(ApiError::failure)?;
-            let count = DropCount { packets, explanation: reason.explanation().to_owned() };
-            reasons.insert(reason.name().to_owned(), count);
-        }
-        Ok(Drops { reasons })
     }
 
     pub(super) fn list(&self, kind: ListKind) -> Result<List, ApiError> {

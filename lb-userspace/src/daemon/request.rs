@@ -2,11 +2,15 @@
 
 use std::net::IpAddr;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, List, ListTest, ServiceStatus, Status},
+    api::types::{
+        ApiError, ApplyRequest, ChangeRequest, Changed, DropEvent, DropFilter, Drops, ExplainQuery, Explanation, List,
+        ListTest, ServiceStatus, Status, TopDrops,
+    },
     model::ListKind,
+    telemetry::By,
 };
 
 /// Where an answer goes.
@@ -17,6 +21,9 @@ pub(super) enum Request {
     Status(Reply<Status>),
     Services(Reply<Vec<ServiceStatus>>),
     Drops(Reply<Drops>),
+    FollowDrops(DropFilter, Reply<mpsc::Receiver<DropEvent>>),
+    TopDrops(By, usize, Reply<TopDrops>),
+    Explain(ExplainQuery, Reply<Explanation>),
     List(ListKind, Reply<List>),
     ListTest(ListKind, IpAddr, Reply<ListTest>),
     Change(ChangeRequest, Reply<Changed>),

@@ -17,7 +17,7 @@ use lb_common::{EndpointKey, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, Serv
 
 use super::{
     Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, SessionArray, links, pin,
-    tables::{Events, Tables, failed},
+    tables::{Records, Rings, Tables, failed},
 };
 use crate::plan::{Change, Snapshot};
 
@@ -25,7 +25,7 @@ use crate::plan::{Change, Snapshot};
 pub struct Kernel {
     ebpf: Ebpf,
     tables: Tables,
-    events: Option<Events>,
+    rings: Rings,
     pins: PathBuf,
 }
 
@@ -46,8 +46,8 @@ impl Kernel {
             .load(LB_OBJECT)
             .map_err(load)?;
         xdp(&mut ebpf).and_then(Xdp::load).map_err(refused_by_verifier)?;
-        let (tables, events) = Tables::take(&mut ebpf)?;
-        Ok(Self { ebpf, tables, events: Some(events), pins: pins.to_owned() })
+        let (tables, rings) = Tables::take(&mut ebpf)?;
+        Ok(Self { ebpf, tables, rings, pins: pins.to_owned() })
     }
 
     /// The program, for test runs.
@@ -98,9 +98,14 @@ impl Kernel {
             .map_err(|error| pin::error("remove the pins of another layout in", &self.pins, error))
     }
 
-    /// The records that the datapath writes; can be taken once.
-    pub fn take_events(&mut self) -> Option<aya::maps::RingBuf<MapData>> {
-        self.events.take()
+    /// The [`lb_common::Event`]s that the datapath writes; can be taken once.
+    pub const fn take_events(&mut self) -> Option<Records> {
+        self.rings.events.take()
+    }
+
+    /// The [`lb_common::DropSample`]s that the datapath writes; can be taken once.
+    pub const fn take_samples(&mut self) -> Option<Records> {
+        self.rings.samples.take()
     }
 
     /// The counters.

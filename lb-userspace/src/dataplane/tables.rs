@@ -37,8 +37,16 @@ pub(super) struct Tables {
     pub(super) sessions: SessionArray,
 }
 
-/// The ring buffer that the datapath writes its records into.
-pub(super) type Events = RingBuf<MapData>;
+/// A ring buffer that the datapath writes its records into.
+pub type Records = RingBuf<MapData>;
+
+/// The ring buffers of a program; each has one reader.
+pub(super) struct Rings {
+    /// What the datapath asks of the daemon.
+    pub(super) events: Option<Records>,
+    /// Drops, while somebody looks.
+    pub(super) samples: Option<Records>,
+}
 
 /// Takes a map out of the loaded object.
 fn take<T>(ebpf: &mut aya::Ebpf, name: &'static str) -> Result<T, DataplaneError>
@@ -59,7 +67,7 @@ pub(super) fn failed(action: &'static str, map: &'static str, source: MapError) 
 
 impl Tables {
     /// Takes the maps out of the loaded object.
-    pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<(Self, Events), DataplaneError> {
+    pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<(Self, Rings), DataplaneError> {
         let tables = Self {
             settings: take(ebpf, "settings")?,
             services: Services::open(take(ebpf, "services")?).map_err(|source| failed("read", "services", source))?,
@@ -81,7 +89,7 @@ impl Tables {
             sessions: SessionArray::map(take_map(ebpf, "sessions")?)
                 .map_err(|source| failed("map", "sessions", source))?,
         };
-        Ok((tables, take(ebpf, "events")?))
+        Ok((tables, Rings { events: Some(take(ebpf, "events")?), samples: Some(take(ebpf, "samples")?) }))
     }
 
     /// A list's maps.

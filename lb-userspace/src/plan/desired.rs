@@ -187,7 +187,7 @@ impl Planner {
         let gone = current.backends.keys().filter(|slot| !desired.snapshot.backends.contains_key(slot));
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
         put_lists(inputs.model, &mut desired.snapshot);
-        desired.snapshot.settings = settings(inputs, &desired.snapshot);
+        desired.snapshot.settings = settings(inputs, &desired.snapshot, &current.settings);
         Ok(desired)
     }
 
@@ -278,8 +278,9 @@ fn put_lists(model: &Model, snapshot: &mut Snapshot) {
     snapshot.prefixes.extend(model.firewall.deny.iter().map(|&prefix| (ListKind::Deny, prefix)));
 }
 
-fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
-    let mut features = 0;
+/// The settings of a snapshot. Whether somebody looks at drops is no matter of the configuration, and stays as it is.
+fn settings(inputs: Inputs<'_>, snapshot: &Snapshot, current: &Settings) -> Settings {
+    let mut features = current.features & Features::SAMPLE;
     if snapshot.prefixes.iter().any(|(list, _)| *list == ListKind::Allow) {
         features |= Features::ALLOW;
     }
@@ -304,6 +305,8 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
         prefix_bits_v6,
         services: AddressFilter::of(snapshot.services.keys().map(|key| key.address)),
         replies: AddressFilter::of(snapshot.replies.keys().map(|key| key.address)),
+        sample_until_ns: current.sample_until_ns,
+        samples_per_interval: current.samples_per_interval,
     }
 }
 

@@ -1,4 +1,6 @@
-//! The datapath's tables over a snapshot, for runs on the host.
+//! The datapath's tables over a snapshot: what the loaded program would do with a packet, found out on the host.
+//!
+//! `sluice explain` asks it, and the tests hold it against the loaded program, case by case.
 
 mod flows;
 mod sessions;
@@ -11,8 +13,8 @@ use std::{
 };
 
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, Mac, ReplyValue,
-    Row, ServiceValue, Settings, Traffic,
+    Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, Mac,
+    ReplyValue, Row, Sampler, ServiceValue, Settings, Traffic,
 };
 use lb_ebpf::{
     aside::{self, Places},
@@ -22,19 +24,20 @@ use lb_ebpf::{
         fragments::{recall, remember},
         quic::{self, Named},
     },
+    drops::record,
     frame::Frame,
     parse::Packet,
     receiver,
     service::lookup::{self, Endpoint, ServiceTable},
     sessions::{carry, carry_error, error_road, open, road},
     tables::{Route, Tables},
-    too_big::{self, Misfit},
+    too_big,
     verdict::Way,
 };
-use lb_userspace::plan::Snapshot;
 
 use self::flows::Flows;
 pub use self::{flows::FlowMemory, sessions::SessionMemory};
+use crate::plan::Snapshot;
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub struct Counts {
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
     pub wanted: Vec<(u32, Address)>,
+    /// Drops that were recorded.
+    pub samples: Vec<DropSample>,
 }
 
 /// [`Tables`] over a [`Snapshot`], with counters in memory.
@@ -63,6 +68,7 @@ pub struct SnapshotTables<'a> {
     /// When the last complaint was due.
     complaint_due_ns: Cell<u64>,
     sessions: Rc<SessionMemory>,
+    sampler: RefCell<Sampler>,
     counts: RefCell<Counts>,
 }
 
@@ -84,6 +90,7 @@ impl<'a> SnapshotTables<'a> {
             sessions: Rc::default(),
             places: RefCell::default(),
             complaint_due_ns: Cell::default(),
+            sampler: RefCell::default(),
             counts: RefCell::default(),
         }
     }
@@ -209,9 +216,8 @@ impl Tables for SnapshotTables<'_> {
         aside::back(frame, self, &self.places.borrow())
     }
 
-    fn refuse(&self, frame: &mut impl Frame, packet: &Packet, max_bytes: u16) -> Way {
-        let Packet { network_offset, ip_bytes, .. } = *packet;
-        too_big::refuse(frame, Misfit { network_offset, ip_bytes, is_v4: packet.is_v4(), max_bytes }, self)
+    fn refuse(&self, frame: &mut impl Frame, max_bytes: u16) -> Way {
+        too_big::refuse(frame, max_bytes, self)
     }
 
     fn sessions(&self, frame: &mut impl Frame) -> Way {
@@ -274,5 +280,17 @@ impl Tables for SnapshotTables<'_> {
 
     fn count_drop(&self, reason: DropReason) {
         *self.counts.borrow_mut().drops.entry(reason).or_default() += 1;
+    }
+
+    fn sample_drop(&self, frame: &impl Frame, reason: DropReason) {
+        let (settings, now_ns) = (&self.snapshot.settings, self.flows.now_s() * 1_000_000_000);
+        if now_ns >= settings.sample_until_ns {
+            return;
+        }
+        // Chance that is always the same.
+        let weight = self.sampler.borrow_mut().choose(now_ns, settings.samples_per_interval as u32, || u32::MAX / 2);
+        if weight > 0 {
+            self.counts.borrow_mut().samples.push(record(frame, reason as u32, now_ns, weight));
+        }
     }
 }
