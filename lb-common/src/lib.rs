@@ -24,6 +24,7 @@ mod lists;
 mod ports;
 mod quic;
 mod ring;
+mod sample;
 mod service;
 mod service_line;
 mod session;
@@ -46,6 +47,7 @@ pub use lists::*;
 pub use ports::{LINES_PER_BLOCK, PortBlock, PortLine, PortSpan, RANGES_PER_BLOCK, RANGES_PER_LINE};
 pub use quic::ConnectionIds;
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
+pub use sample::{DropSample, SAMPLE_INTERVAL_BITS, Sampler};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
 pub use session::{

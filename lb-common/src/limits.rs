@@ -62,6 +62,9 @@ pub const MAX_NODES: u32 = 256;
 /// Bytes of the `events` ring buffer.
 pub const EVENT_BYTES: u32 = 64 * 1024;
 
+/// Bytes of the `samples` ring buffer: more records than all CPUs together may write in two seconds.
+pub const SAMPLE_BYTES: u32 = 256 * 1024;
+
 const _: () = assert!(MAX_BACKENDS < crate::Row::NOBODY as u32);
 const _: () = assert!(FLOW_SETS.is_power_of_two());
 const _: () = assert!(FRAGMENT_SETS.is_power_of_two());

@@ -18,6 +18,8 @@ impl Features {
     pub const PREFIXES: u64 = 8;
     /// A service uses `full-nat`, so ICMP errors may be about sessions.
     pub const FULL_NAT: u64 = 16;
+    /// Somebody looks at drops: some are recorded until [`Settings::sample_until_ns`].
+    pub const SAMPLE: u64 = 256;
 }
 
 /// The one element of the `settings` array.
@@ -40,6 +42,10 @@ pub struct Settings {
     pub services: AddressFilter,
     /// The addresses in the `replies` map.
     pub replies: AddressFilter,
+    /// When sampling ends, in nanoseconds of the coarse monotonic clock: a daemon that dies while somebody looks cannot end it.
+    pub sample_until_ns: u64,
+    /// How many drops each CPU may record in an interval ([`crate::Sampler`]).
+    pub samples_per_interval: u64,
 }
 
 impl Settings {

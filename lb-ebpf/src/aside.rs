@@ -12,7 +12,7 @@ use crate::{
     deliver::{self, Part},
     frame::Frame,
     parse::{self, Packet, Transport, quoted},
-    policy, reply, service, sessions, settle,
+    policy, reply, service, sessions,
     tables::Tables,
     verdict::Way,
 };
@@ -51,22 +51,22 @@ pub(crate) fn process(frame: &mut impl Frame, tables: &impl Tables) -> Way {
     }
 }
 
-/// The side road itself. Drops are counted on each part of it.
+/// The side road itself.
 #[inline(always)]
 pub fn enter(frame: &mut impl Frame, tables: &impl Tables, places: &mut Places) -> Way {
-    settle(attend(frame, tables, places), tables)
+    attend(frame, tables, places).unwrap_or_else(Way::drop_for)
 }
 
 /// The road to the backend in a slot, for a packet whose flow has this hash.
 #[inline(always)]
 pub fn deliver(frame: &mut impl Frame, tables: &impl Tables, places: &Places, slot: u16, hash: u64) -> Way {
-    settle(carry(frame, tables, places, slot, hash), tables)
+    carry(frame, tables, places, slot, hash).unwrap_or_else(Way::drop_for)
 }
 
 /// The road of what is for no service: back to a client if it is part of a `nat` reply, up to the node's stack if not.
 #[inline(always)]
 pub fn back(frame: &mut impl Frame, tables: &impl Tables, places: &Places) -> Way {
-    settle(carry_back(frame, tables, places), tables)
+    carry_back(frame, tables, places).unwrap_or_else(Way::drop_for)
 }
 
 #[inline(always)]
@@ -164,7 +164,7 @@ fn carry(
 ) -> Result<Way, DropReason> {
     let (packet, part) = places.read().ok_or(DropReason::Inconsistent)?;
     let backend = tables.backend(slot).ok_or(DropReason::Inconsistent)?;
-    deliver::to(frame, packet, part, Choice { backend, hash, slot }, tables)
+    deliver::to(frame, packet, part, Choice { backend, hash, slot })
 }
 
 #[inline(always)]

@@ -24,6 +24,7 @@ pub mod service;
 pub mod balance;
 pub mod deliver;
 
+pub mod drops;
 pub mod echo;
 pub mod reply;
 pub mod sessions;
@@ -44,7 +45,7 @@ use crate::{
     verdict::{Verdict, Way},
 };
 
-/// What becomes of one frame: the whole datapath.
+/// What becomes of one frame: the whole datapath. Drops are noted here.
 #[inline(always)]
 pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
     let way = match tables.road(frame) {
@@ -52,25 +53,17 @@ pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
         Way::SESSIONS => tables.sessions(frame),
         way => way,
     };
+    if let Some(reason) = way.reason() {
+        drops::note(frame, reason, tables);
+        return way.max_bytes().map_or(Way::DROP, |max_bytes| tables.refuse(frame, max_bytes)).verdict();
+    }
     way.verdict()
 }
 
-/// The main road, which all but rare packets take to its end. Drops are counted here.
+/// The main road, which all but rare packets take to its end.
 #[inline(always)]
 pub fn road(frame: &mut impl Frame, tables: &impl Tables) -> Way {
-    settle(forward(frame, tables), tables)
-}
-
-/// Counts a drop.
-#[inline(always)]
-fn settle(result: Result<Way, DropReason>, tables: &impl Tables) -> Way {
-    match result {
-        Ok(way) => way,
-        Err(reason) => {
-            tables.count_drop(reason);
-            Way::DROP
-        }
-    }
+    forward(frame, tables).unwrap_or_else(Way::drop_for)
 }
 
 /// The journey of a packet.
@@ -98,5 +91,5 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     }
     service::admit(packet, service, tables)?;
     let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
-    deliver::to(frame, packet, Part::Packet, choice, tables)
+    deliver::to(frame, packet, Part::Packet, choice)
 }

@@ -78,10 +78,7 @@ pub(crate) fn by_route(
             tables.want_neighbour(ifindex, &address);
             Err(DropReason::NeighbourUnknown)
         }
-        Route::TooBig { mtu } => match rewrite {
-            Rewrite::Reply(_) => deliver::refuse(frame, packet, part, mtu, tables),
-            Rewrite::Both(..) => Ok(Way::misfit(mtu)),
-        },
+        Route::TooBig { mtu } => deliver::refuse(packet, part, mtu),
         Route::Unreachable => Err(DropReason::NoRoute),
     }
 }

@@ -82,8 +82,8 @@ pub trait Tables {
     /// The part of it that leads back to clients: [`crate::aside::back`], with what the former has read.
     fn back(&self, frame: &mut impl Frame) -> Way;
 
-    /// Refuses a packet that fits no way that carries only so many bytes: [`crate::too_big::refuse`].
-    fn refuse(&self, frame: &mut impl Frame, packet: &Packet, max_bytes: u16) -> Way;
+    /// Tells the sender of a packet that its way carries only so many bytes: [`crate::too_big::refuse`].
+    fn refuse(&self, frame: &mut impl Frame, max_bytes: u16) -> Way;
 
     /// The road of services with sessions: [`crate::sessions::road`].
     fn sessions(&self, frame: &mut impl Frame) -> Way;
@@ -154,6 +154,10 @@ pub trait Tables {
 
     /// Counts a drop.
     fn count_drop(&self, reason: DropReason);
+
+    /// Records a drop if it is its turn: what [`crate::drops::record`] says. It is asked of the tables for the same reason as
+    /// [`Tables::steer`].
+    fn sample_drop(&self, frame: &impl Frame, reason: DropReason);
 }
 
 /// The kernel's answer to the question where a packet goes.

@@ -4,11 +4,11 @@
 //! IPv4 packets that allow fragmentation are answered too. The datapath does not fragment, and a sender that is told does
 //! so itself from then on.
 
-use lb_common::DropReason;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     frame::Frame,
+    parse::{self, Packet},
     tables::Tables,
     verdict::Way,
     wire::{
@@ -37,25 +37,29 @@ const BURST_NS: u64 = 100 * INTERVAL_NS;
 
 /// A packet that fits no way, as far as the answer needs to know it.
 #[derive(Clone, Copy, Debug)]
-pub struct Misfit {
+struct Misfit {
     /// Where its IP header begins.
-    pub network_offset: u32,
+    network_offset: u32,
     /// Its length, in bytes of IP.
-    pub ip_bytes: u32,
+    ip_bytes: u32,
     /// Whether it is IPv4.
-    pub is_v4: bool,
+    is_v4: bool,
     /// The largest packet that would have fitted, in bytes of IP.
-    pub max_bytes: u16,
+    max_bytes: u16,
 }
 
-/// Drops the packet, and answers it unless that has been done too often.
+/// Answers the packet, which nothing has changed yet, unless that has been done too often. The drop has been noted. The frame is
+/// read again, because the kernel's verifier looks at this by itself.
 #[inline(always)]
-pub fn refuse(frame: &mut impl Frame, misfit: Misfit, tables: &impl Tables) -> Way {
-    tables.count_drop(DropReason::MtuExceeded);
+pub fn refuse(frame: &mut impl Frame, max_bytes: u16, tables: &impl Tables) -> Way {
     if !tables.may_complain() {
         return Way::DROP;
     }
-    answer(frame, misfit).map_or(Way::DROP, |()| Way::TRANSMIT)
+    let mut place = None;
+    let Some(packet) = parse::packet(frame, &mut place) else { return Way::DROP };
+    let Packet { network_offset, ip_bytes, .. } = *packet;
+    answer(frame, Misfit { network_offset, ip_bytes, is_v4: packet.is_v4(), max_bytes })
+        .map_or(Way::DROP, |()| Way::TRANSMIT)
 }
 
 /// The limit on answers: whether there may be one more at a time, in nanoseconds, given when the last one was due; and if so

@@ -1,5 +1,7 @@
 //! What becomes of a frame.
 
+use lb_common::DropReason;
+
 /// The datapath's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -9,7 +11,7 @@ pub enum Verdict {
     Transmit,
     /// It leaves by the interface with this index.
     Redirect(u32),
-    /// It ends here; the reason has been counted.
+    /// It ends here; the reason has been noted.
     Drop,
 }
 
@@ -25,8 +27,8 @@ impl Way {
     pub const PASS: Self = Self(0);
     /// See [`Verdict::Transmit`]. No interface has this index.
     pub(crate) const TRANSMIT: Self = Self(u32::MAX);
-    /// See [`Verdict::Drop`]. No interface has this index.
-    pub const DROP: Self = Self(u32::MAX - 1);
+    /// See [`Verdict::Drop`]; the reason has been noted. No interface has this index.
+    pub(crate) const DROP: Self = Self(u32::MAX - 1);
 
     /// A rare packet's, which a side road is to deal with: [`crate::aside`]. No interface has this index.
     pub(crate) const ASIDE: Self = Self(u32::MAX - 2);
@@ -40,10 +42,13 @@ impl Way {
     /// That of an ICMP error about a session: [`crate::sessions::error_road`]. No interface has this index.
     pub(crate) const SESSION_ERROR: Self = Self(u32::MAX - 5);
 
-    /// In a word: it is no way but what would have fitted one, in bytes. No interface's index is so high.
-    const MISFIT: u32 = 1 << 31;
+    /// In a word: a drop, whose reason is still to be noted. No interface's index is so high, and no other way has this bit
+    /// without the one above it.
+    const DROP_FOR: u32 = 1 << 30;
+    /// In the word of a drop: the packet did not fit; what would have fitted, in bytes, stands in the place of the reason.
+    const MISFIT: u32 = Self::DROP_FOR | 1 << 29;
 
-    /// None, for a packet that is longer than so many bytes of IP: whoever gets this has to refuse the packet.
+    /// A drop of a packet that is longer than so many bytes of IP: whoever gets this has to tell the sender, too.
     #[inline(always)]
     pub(crate) const fn misfit(max_bytes: u16) -> Self {
         Self(Self::MISFIT | max_bytes as u32)
@@ -53,6 +58,25 @@ impl Way {
     #[inline(always)]
     pub(crate) const fn max_bytes(self) -> Option<u16> {
         if self.0 >> 16 == Self::MISFIT >> 16 { Some(self.0 as u16) } else { None }
+    }
+
+    /// A drop, for a reason that whoever gets this has to note: roads leave that to [`crate::process`], where the whole stack
+    /// is free for it and the verifier looks at it once.
+    #[inline(always)]
+    pub const fn drop_for(reason: DropReason) -> Self {
+        Self(Self::DROP_FOR | reason as u32)
+    }
+
+    /// The reason of a drop that is still to be noted.
+    #[inline(always)]
+    pub(crate) const fn reason(self) -> Option<DropReason> {
+        if self.0 >> 30 != Self::DROP_FOR >> 30 {
+            return None;
+        }
+        if self.max_bytes().is_some() {
+            return Some(DropReason::MtuExceeded);
+        }
+        DropReason::from_index(self.0 as u16 as u32)
     }
 
     /// The way in a word that [`Self::word`] returned.
@@ -73,7 +97,7 @@ impl Way {
         if egress == ingress { Self::TRANSMIT } else { Self(egress) }
     }
 
-    /// What it means.
+    /// What it means, once it is not a drop whose reason is still to be noted.
     #[inline(always)]
     pub(crate) const fn verdict(self) -> Verdict {
         match self {

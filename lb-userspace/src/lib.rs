@@ -15,3 +15,5 @@ pub mod model;
 pub mod plan;
 pub mod ring;
 pub mod routes;
+pub mod telemetry;
+pub mod twin;

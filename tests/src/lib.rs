@@ -8,6 +8,7 @@ pub mod fuzz;
 pub mod lab;
 pub mod packet;
 pub mod sim;
-pub mod tables;
 pub mod traffic;
 pub mod world;
+
+pub use lb_userspace::twin as tables;

@@ -2,12 +2,12 @@
 //! can be seen.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, TcpStream},
     time::Duration,
 };
 
 use anyhow::Context;
-use lb_userspace::api::types::{BackendState, BackendStatus, Drops, ServiceStatus, Status};
+use lb_userspace::api::types::{BackendState, BackendStatus, Drops, Explanation, ServiceStatus, Status};
 use tests::{
     lab::{Family, Site, Sluice, node_section, service_section, until},
     traffic::{Direction, Transfer, TransferOptions, TransferServer},
@@ -141,5 +141,33 @@ fn ports_that_the_node_itself_uses_are_warned_of() -> anyhow::Result<()> {
     let warning = status.warnings.iter().find(|warning| warning.contains("ip_local_port_range"));
     let warning = warning.context("no warning of shared ports")?;
     assert!(warning.contains("sessions have 1024-40000, connections 32768-60999"), "{warning}");
+    Ok(())
+}
+
+#[test]
+fn an_explanation_knows_the_sessions() -> anyhow::Result<()> {
+    let running = Running::start(3, "")?;
+    let service = SocketAddr::new(Family::V4.service(), PORT);
+    let connection = running.site.client.enter(|| TcpStream::connect(service))??;
+    let client = connection.local_addr()?;
+    let explain = |from: SocketAddr, to: SocketAddr| {
+        let (from, to) = (from.to_string(), to.to_string());
+        running.sluice.json::<Explanation>(&["explain", "--from", &from, "--to", &to, "--established"])
+    };
+    let carried = explain(client, service)?;
+    let used = running.sluice.backends("bulk")?.into_iter().find(|backend| backend.traffic.packets > 0);
+    let used = used.context("no backend has got the connection")?;
+    assert!(carried.outcome.starts_with(&format!("forwarded to the backend {} ", used.name)), "{carried:?}");
+    let session = carried.steps.iter().find(|step| step.stage == "session").context("no session")?;
+    let ends = session.finding.strip_prefix("it has one, from ").and_then(|ends| ends.split_once(" to "));
+    let (node, backend) = ends.context("the session's ends are not named")?;
+    let (node, backend): (SocketAddr, SocketAddr) = (node.parse()?, backend.parse()?);
+    assert_eq!((backend.ip(), backend.port()), (used.address, PORT));
+
+    let answer = explain(backend, node)?;
+    assert!(answer.outcome.starts_with("sent on to the client"), "{answer:?}");
+    assert!(answer.steps.iter().any(|step| step.finding.ends_with(&client.to_string())), "{answer:?}");
+    let other = SocketAddr::new(client.ip(), client.port() ^ 1);
+    assert_eq!(explain(other, service)?.reason.as_deref(), Some("session_unknown"));
     Ok(())
 }

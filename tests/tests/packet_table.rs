@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use lb_common::DropReason;
 use tests::{
-    cases::{self, Case, Outcome, host, kernel},
+    cases::{self, Case, Outcome, host, kernel, samples},
     packet::oracle,
 };
 
@@ -39,6 +39,29 @@ fn the_loaded_program_does_what_the_table_says() -> Result<()> {
             let expected = case.expected(&world).without_egress();
             let found = runner.run(case, &world)?.complaint(&expected);
             complaints.extend(found.map(|text| complaint(case, "kernel", &text)));
+        }
+        Ok(complaints)
+    })?;
+    assert_none(&complaints, table.len());
+    Ok(())
+}
+
+#[test]
+fn every_drop_of_the_table_is_recorded_while_somebody_looks() -> Result<()> {
+    let drops = |case: &Case| case.is_dropped() && case.host_only.is_none();
+    let table: Vec<Case> = cases::table().into_iter().filter(drops).collect();
+    let complaints = kernel::with_runner(|runner| {
+        let mut complaints = Vec::new();
+        for case in &table {
+            let mut world = case.world();
+            samples::looked_at(&mut world.snapshot);
+            let (host, kernel) = (host::run(case, &world), runner.run(case, &world)?);
+            complaints.extend(kernel.complaint(&host).map(|text| complaint(case, "kernel, not as on the host", &text)));
+            let recorded: Vec<_> = host.counts.samples.iter().map(|sample| (sample.reason, sample.weight)).collect();
+            let dropped: Vec<_> = host.counts.drops.keys().map(|reason| (*reason as u32, 1)).collect();
+            if recorded != dropped {
+                complaints.push(complaint(case, "host", &format!("  recorded {recorded:?}, dropped {dropped:?}")));
+            }
         }
         Ok(complaints)
     })?;

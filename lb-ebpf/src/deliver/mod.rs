@@ -15,7 +15,6 @@ use crate::{
     balance::Choice,
     frame::Frame,
     parse::Packet,
-    tables::Tables,
     verdict::Way,
     wire::{ipv4::Ipv4, ipv6::Ipv6},
 };
@@ -38,7 +37,6 @@ pub(crate) fn to(
     packet: &Packet,
     part: Part<'_>,
     choice: Choice<'_>,
-    tables: &impl Tables,
 ) -> Result<Way, DropReason> {
     let backend = choice.backend;
     if backend.flags & BackendFlags::LOCAL != 0 {
@@ -47,7 +45,7 @@ pub(crate) fn to(
     }
     let hop = Hop { ifindex: backend.ifindex, mac: &backend.mac, source_mac: &backend.source_mac, vlan: backend.vlan };
     if packet.ip_bytes > backend.max_bytes as u32 {
-        return refuse(frame, packet, part, backend.max_bytes, tables);
+        return refuse(packet, part, backend.max_bytes);
     }
     spend_ttl(frame, packet)?;
     match Delivery::from_wire(backend.delivery) {
@@ -96,18 +94,12 @@ pub(crate) fn reply(
 /// Drops a packet that fits no way that carries only so many bytes. Its sender is told, but no error is answered with an
 /// error, and of a fragmented packet only the first part (RFC 1812, section 4.3.2.7).
 #[inline(always)]
-pub(crate) fn refuse(
-    frame: &mut impl Frame,
-    packet: &Packet,
-    part: Part<'_>,
-    max_bytes: u16,
-    tables: &impl Tables,
-) -> Result<Way, DropReason> {
+pub(crate) const fn refuse(packet: &Packet, part: Part<'_>, max_bytes: u16) -> Result<Way, DropReason> {
     if packet.ttl <= 1 {
         return Err(DropReason::TtlExpired);
     }
     match part {
-        Part::Packet => Ok(tables.refuse(frame, packet, max_bytes)),
+        Part::Packet => Ok(Way::misfit(max_bytes)),
         Part::Fragment | Part::Error(_) => Err(DropReason::MtuExceeded),
     }
 }

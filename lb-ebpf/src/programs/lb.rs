@@ -16,6 +16,7 @@ mod maps;
 mod quic;
 mod roads;
 mod runtime;
+mod samples;
 mod scratch;
 mod services;
 mod sessions;
@@ -34,7 +35,7 @@ fn sluice_lb(context: XdpContext) -> u32 {
     match lb_ebpf::process(&mut frame, &tables) {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Transmit => xdp_action::XDP_TX,
-        Verdict::Redirect(ifindex) => tables.redirect(ifindex),
+        Verdict::Redirect(ifindex) => tables.redirect(&frame, ifindex),
         Verdict::Drop => xdp_action::XDP_DROP,
     }
 }

@@ -13,6 +13,7 @@ use lb_common::{
 use lb_ebpf::{
     aside::Places,
     balance::{Access, flows::Arrival, quic::Named},
+    drops,
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
@@ -27,10 +28,12 @@ use crate::{
     lists,
     quic::sluice_quic,
     roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_refuse, sluice_road},
+    samples::sluice_sample,
     scratch, services,
     sessions::{
         sluice_carry, sluice_carry_error, sluice_follow, sluice_open, sluice_session_error, sluice_sessions, unpack,
     },
+    xdp_frame::XdpFrame,
 };
 
 #[map(name = "settings")]
@@ -76,9 +79,9 @@ impl KernelTables {
 
     /// The action that sends a frame out of an interface; drops it if the daemon has not put the interface into the map.
     #[inline(always)]
-    pub(crate) fn redirect(&self, ifindex: u32) -> u32 {
+    pub(crate) fn redirect(&self, frame: &XdpFrame, ifindex: u32) -> u32 {
         DEVICES.redirect(ifindex, 0).unwrap_or_else(|_| {
-            self.count_drop(DropReason::EgressUnknown);
+            drops::note(frame, DropReason::EgressUnknown, self);
             aya_ebpf::bindings::xdp_action::XDP_DROP
         })
     }
@@ -235,9 +238,8 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn refuse(&self, _: &mut impl Frame, packet: &Packet, max_bytes: u16) -> Way {
-        let (offset, bytes) = (packet.network_offset, packet.ip_bytes);
-        Way::from_word(sluice_refuse(self.context, offset, bytes, packet.is_v4().into(), max_bytes.into()))
+    fn refuse(&self, _: &mut impl Frame, max_bytes: u16) -> Way {
+        Way::from_word(sluice_refuse(self.context, max_bytes.into()))
     }
 
     #[inline(always)]
@@ -298,6 +300,11 @@ impl Tables for KernelTables {
             // SAFETY: as in `add`.
             unsafe { *count += 1 };
         }
+    }
+
+    #[inline(always)]
+    fn sample_drop(&self, _: &impl Frame, reason: DropReason) {
+        sluice_sample(self.context, reason as u32);
     }
 }
 

@@ -3,13 +3,8 @@
 //! [`scratch::places`].
 
 use aya_ebpf::bindings::xdp_md;
-use lb_common::Mac;
-use lb_ebpf::{
-    aside,
-    receiver::is_one_of,
-    too_big::{self, Misfit},
-    verdict::Way,
-};
+use lb_common::{DropReason, Mac};
+use lb_ebpf::{aside, receiver::is_one_of, too_big, verdict::Way};
 
 use crate::{
     maps::{KernelTables, SETTINGS},
@@ -51,7 +46,11 @@ pub(crate) extern "C" fn sluice_deliver(context: *mut xdp_md, slot: u32, hash: u
     // SAFETY: as in `sluice_aside`, which is where this is called and has filled the places.
     let (mut frame, tables, places) =
         unsafe { (XdpFrame::new(context), KernelTables::new(context), scratch::places()) };
-    places.map_or(Way::DROP, |places| aside::deliver(&mut frame, &tables, places, slot as u16, hash)).word()
+    places
+        .map_or(Way::drop_for(DropReason::Inconsistent), |places| {
+            aside::deliver(&mut frame, &tables, places, slot as u16, hash)
+        })
+        .word()
 }
 
 /// [`aside::back`].
@@ -67,15 +66,8 @@ pub(crate) extern "C" fn sluice_back(context: *mut xdp_md) -> u32 {
 /// [`too_big::refuse`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn sluice_refuse(
-    context: *mut xdp_md,
-    network_offset: u32,
-    ip_bytes: u32,
-    is_v4: u32,
-    max_bytes: u32,
-) -> u32 {
+pub(crate) extern "C" fn sluice_refuse(context: *mut xdp_md, max_bytes: u32) -> u32 {
     // SAFETY: as in `sluice_aside`.
     let (mut frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
-    let misfit = Misfit { network_offset, ip_bytes, is_v4: is_v4 != 0, max_bytes: max_bytes as u16 };
-    too_big::refuse(&mut frame, misfit, &tables).word()
+    too_big::refuse(&mut frame, max_bytes as u16, &tables).word()
 }

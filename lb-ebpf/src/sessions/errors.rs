@@ -9,7 +9,7 @@ use crate::{
     deliver::Part,
     frame::Frame,
     parse::{self, Packet, quoted},
-    policy, service, settle,
+    policy, service,
     tables::Tables,
     verdict::Way,
 };
@@ -28,7 +28,7 @@ pub(crate) fn is_about_session(
 /// The road of such an error. The frame is read again, for the reason that [`super::road`] has.
 #[inline(always)]
 pub fn error_road(frame: &mut impl Frame, tables: &impl Tables) -> Way {
-    settle(attend(frame, tables), tables)
+    attend(frame, tables).unwrap_or_else(Way::drop_for)
 }
 
 #[inline(always)]
@@ -43,9 +43,7 @@ fn attend(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReaso
         service::admit(quoted, service, tables)?;
         tables.count_service(service.id.into(), packet.frame_bytes as u64, 0);
     }
-    let way = tables.carry_error(frame, packet, quoted, &service)?;
-    // No error is answered with an error.
-    if way.max_bytes().is_some() { Err(DropReason::MtuExceeded) } else { Ok(way) }
+    tables.carry_error(frame, packet, quoted, &service)
 }
 
 /// Brings an error to whom the packet that it is about came from.

@@ -27,7 +27,7 @@ use crate::{
     parse::{self, Packet, Transport},
     policy,
     reply::{self, Rewrite},
-    service, settle,
+    service,
     tables::Tables,
     verdict::Way,
 };
@@ -87,7 +87,7 @@ pub trait Cell {
 /// verifier looks at this road by itself, and so that it has the whole stack.
 #[inline(always)]
 pub fn road(frame: &mut impl Frame, tables: &impl Tables) -> Way {
-    settle(attend(frame, tables), tables)
+    attend(frame, tables).unwrap_or_else(Way::drop_for)
 }
 
 #[inline(always)]
@@ -118,21 +118,16 @@ fn translate(
         service::admit(packet, *service, tables)?;
         tables.count_service(service.id.into(), packet.frame_bytes as u64, packet.opens_flow() as u64);
     }
-    let way = match tables.carry(frame, packet, service) {
+    match tables.carry(frame, packet, service) {
         Err(DropReason::SessionUnknown) if packet.opens_flow() || packet.transport == Transport::Udp => {
             tables.open(packet, service)?;
-            tables.carry(frame, packet, service)?
+            tables.carry(frame, packet, service)
         }
-        carried => carried?,
-    };
-    match way.max_bytes() {
-        Some(max_bytes) => deliver::refuse(frame, packet, Part::Packet, max_bytes, tables),
-        None => Ok(way),
+        carried => carried,
     }
 }
 
-/// Brings a packet to where its session says, if it has one. One that does not fit the way is left to the caller, who has more
-/// of the stack.
+/// Brings a packet to where its session says, if it has one.
 #[inline(always)]
 pub fn carry(
     frame: &mut impl Frame,
@@ -171,7 +166,7 @@ fn forth(
     let backend = balance::reachable(session.slot, tables)?;
     tables.count_backend(session.slot, packet.frame_bytes as u64, packet.opens_flow() as u64);
     if packet.ip_bytes > backend.max_bytes as u32 {
-        return Ok(Way::misfit(backend.max_bytes));
+        return deliver::refuse(packet, part, backend.max_bytes);
     }
     let source = Endpoint { address: &node.address, port: id.port() };
     let destination = Endpoint { address: &session.backend, port: session.backend_port };

@@ -11,8 +11,8 @@ use std::{
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Method, Request, StatusCode,
-    body::Bytes,
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
     client::conn::http1,
     header::{CONTENT_TYPE, HOST},
 };
@@ -22,9 +22,13 @@ use serde::de::DeserializeOwned;
 use tokio::{net::UnixStream, time::timeout};
 
 use super::{
-    ClientError, MAX_BODY_BYTES,
-    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status},
+    ClientError, DropStream, MAX_BODY_BYTES,
+    types::{
+        ApiError, ApplyRequest, ChangeRequest, Changed, DropFilter, Drops, ExplainQuery, Explanation, Imported, List,
+        ListTest, ServiceStatus, Status, TopDrops,
+    },
 };
+use crate::telemetry::By;
 
 fn list_path(name: &str) -> String {
     format!("/v1/lists/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
@@ -74,6 +78,46 @@ impl Client {
     /// The packets dropped.
     pub async fn drops(&self) -> Result<Drops, ClientError> {
         self.get("/v1/drops").await
+    }
+
+    /// Drops as they come.
+    pub async fn follow_drops(&self, filter: &DropFilter) -> Result<DropStream, ClientError> {
+        let parts = [
+            ("reason", Some(&filter.reason).filter(|names| !names.is_empty())),
+            ("source", filter.source.as_ref()),
+            ("service", filter.service.as_ref()),
+        ];
+        let escaped = |(name, value): (&str, Option<&String>)| {
+            value.map(|value| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+        };
+        let query: Vec<String> = parts.into_iter().filter_map(escaped).collect();
+        let path = format!("/v1/drops/events?{}", query.join("&"));
+        let response = self.timely(self.send(Method::GET, &path, Bytes::new())).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(DropStream::new(response.into_body(), self.socket.clone(), self.timeout));
+        }
+        Err(self.refusal(status, &self.timely(self.collected(response)).await?))
+    }
+
+    /// Who is behind most of the drops.
+    pub async fn top_drops(&self, by: By, count: usize) -> Result<TopDrops, ClientError> {
+        self.get(&format!("/v1/drops/top?by={}&count={count}", by.name())).await
+    }
+
+    /// What would become of a packet, and why.
+    pub async fn explain(&self, query: &ExplainQuery) -> Result<Explanation, ClientError> {
+        let ExplainQuery { from, to, .. } = query;
+        let mut path = format!("/v1/explain?from={from}&to={to}&protocol={}", query.protocol.name());
+        for (name, port) in [("from_port", query.from_port), ("to_port", query.to_port)] {
+            path.extend(port.map(|port| format!("&{name}={port}")));
+        }
+        if query.established {
+            path += "&established=true";
+        }
+        let interface = query.interface.as_ref();
+        path.extend(interface.map(|name| format!("&interface={}", utf8_percent_encode(name, NON_ALPHANUMERIC))));
+        self.get(&path).await
     }
 
     /// The lists and their counters.
@@ -133,21 +177,33 @@ impl Client {
     }
 
     async fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, ClientError> {
-        let expired = |_| ClientError::Timeout { socket: self.socket.clone(), timeout: self.timeout };
-        let (status, body) = timeout(self.timeout, self.exchange(method, path, body)).await.map_err(expired)??;
+        let exchange = async {
+            let response = self.send(method, path, body).await?;
+            let status = response.status();
+            Ok((status, self.collected(response).await?))
+        };
+        let (status, body) = self.timely(exchange).await?;
         if !status.is_success() {
-            return Err(serde_json::from_slice::<ApiError>(&body)
-                .map_or_else(|_| self.foreign(format!("it answered {status}")), ClientError::Refused));
+            return Err(self.refusal(status, &body));
         }
         Ok(body)
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), ClientError> {
-        let broken = |source| ClientError::Broken { socket: self.socket.clone(), source };
+    /// Ends what takes too long.
+    async fn timely<T>(&self, what: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+        let expired = |_| ClientError::Timeout { socket: self.socket.clone(), timeout: self.timeout };
+        timeout(self.timeout, what).await.map_err(expired)?
+    }
+
+    /// Sends a request and returns the answer as soon as it begins.
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, ClientError> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|source| ClientError::connect(self.socket.clone(), source))?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|source| self.broken(source))?;
+        // The connection does the reading and writing, and ends with the answer; its own result adds nothing to that.
+        tokio::spawn(connection);
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -155,14 +211,22 @@ impl Client {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| ApiError::usage(format!("{path} cannot be asked for: {error}")))?;
-        let answer = async move {
-            let response = sender.send_request(request).await?;
-            let status = response.status();
-            Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
-        };
-        // The connection does the reading and writing; its own result adds nothing to the answer's.
-        let (answer, _) = tokio::join!(answer, connection);
-        answer.map_err(broken)
+        sender.send_request(request).await.map_err(|source| self.broken(source))
+    }
+
+    async fn collected(&self, response: Response<Incoming>) -> Result<Bytes, ClientError> {
+        let body = response.into_body().collect().await.map_err(|source| self.broken(source))?;
+        Ok(body.to_bytes())
+    }
+
+    /// What an answer that is no success says.
+    fn refusal(&self, status: StatusCode, body: &[u8]) -> ClientError {
+        serde_json::from_slice::<ApiError>(body)
+            .map_or_else(|_| self.foreign(format!("it answered {status}")), ClientError::Refused)
+    }
+
+    fn broken(&self, source: hyper::Error) -> ClientError {
+        ClientError::Broken { socket: self.socket.clone(), source }
     }
 
     fn foreign(&self, reason: String) -> ClientError {

@@ -9,25 +9,33 @@ use axum::{
         rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection},
     },
     http::{Method, StatusCode, Uri},
+    response::Response,
     routing::{MethodRouter, get, post},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    Control, MAX_BODY_BYTES, MAX_IMPORT_BYTES,
+    Control, MAX_BODY_BYTES, MAX_IMPORT_BYTES, drop_stream,
     problem::Problem,
-    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status},
+    types::{
+        ApiError, ApplyRequest, ChangeRequest, Changed, DropFilter, Drops, ExplainQuery, Explanation, Imported, List,
+        ListTest, ServiceStatus, Status, TopDrops,
+    },
 };
+use crate::telemetry::By;
 
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every endpoint, with its method and path for people who ask for one that there is not.
-fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 11] {
+fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 14] {
     [
         ("GET", "/v1/status", get(status::<C>)),
         ("GET", "/v1/services", get(services::<C>)),
         ("GET", "/v1/services/{name}", get(service::<C>)),
         ("GET", "/v1/drops", get(drops::<C>)),
+        ("GET", "/v1/drops/events", get(drop_events::<C>)),
+        ("GET", "/v1/drops/top", get(top_drops::<C>)),
+        ("GET", "/v1/explain", get(explain::<C>)),
         ("GET", "/v1/lists", get(lists::<C>)),
         ("GET", "/v1/lists/{name}", get(list::<C>)),
         ("GET", "/v1/lists/{name}/test", get(list_test::<C>)),
@@ -83,6 +91,39 @@ async fn drops<C: Control>(State(control): State<C>) -> Answer<Drops> {
     Ok(Json(control.drops().await?))
 }
 
+async fn drop_events<C: Control>(
+    State(control): State<C>,
+    query: Result<Query<DropFilter>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(filter) =
+        query.map_err(|rejection| unasked(&rejection, "?reason=NAME,NAME&source=PREFIX&service=NAME"))?;
+    Ok(drop_stream::answer(control.follow_drops(filter).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TopQuery {
+    by: By,
+    count: usize,
+}
+
+async fn top_drops<C: Control>(
+    State(control): State<C>,
+    query: Result<Query<TopQuery>, QueryRejection>,
+) -> Answer<TopDrops> {
+    let Query(TopQuery { by, count }) = query.map_err(|rejection| unasked(&rejection, "?by=BY&count=NUMBER"))?;
+    Ok(Json(control.top_drops(by, count).await?))
+}
+
+async fn explain<C: Control>(
+    State(control): State<C>,
+    query: Result<Query<ExplainQuery>, QueryRejection>,
+) -> Answer<Explanation> {
+    let form = "?from=ADDRESS&from_port=PORT&to=ADDRESS&to_port=PORT&protocol=PROTOCOL&established=BOOL&interface=NAME";
+    let Query(query) = query.map_err(|rejection| unasked(&rejection, form))?;
+    Ok(Json(control.explain(query).await?))
+}
+
 async fn lists<C: Control>(State(control): State<C>) -> Answer<Vec<List>> {
     Ok(Json(control.lists().await?))
 }
@@ -114,7 +155,7 @@ async fn list_test<C: Control>(
     query: Result<Query<TestQuery>, QueryRejection>,
 ) -> Answer<ListTest> {
     let name = known(&control, name).await?;
-    let Query(TestQuery { address }) = query?;
+    let Query(TestQuery { address }) = query.map_err(|rejection| unasked(&rejection, "?address=ADDRESS"))?;
     Ok(Json(control.list_test(name, address).await?))
 }
 
@@ -191,9 +232,7 @@ impl From<PathRejection> for Problem {
     }
 }
 
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        let error = format!("{}; the query is ?address=ADDRESS", rejection.body_text());
-        Self::request(StatusCode::BAD_REQUEST, error)
-    }
+/// A query that the path does not take; `form` is the one that it takes.
+fn unasked(rejection: &QueryRejection, form: &str) -> Problem {
+    Problem::request(StatusCode::BAD_REQUEST, format!("{}; the query is {form}", rejection.body_text()))
 }

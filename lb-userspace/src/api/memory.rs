@@ -9,17 +9,20 @@ use std::{
 
 use lb_common::DropReason;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::{
     Client, Control, bind, serve,
     types::{
-        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, Drops,
-        Edit, Imported, Interface, List, ListEntry, ListFound, ListSource, ListTest, NodeAddressStatus, ServiceStatus,
-        Status, TrafficStatus,
+        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, DropEvent,
+        DropFilter, Drops, Edit, ExplainQuery, ExplainStep, Explanation, Imported, Interface, List, ListEntry,
+        ListFound, ListSource, ListTest, NodeAddressStatus, ServiceStatus, Status, TopDrops, TopEntry, TrafficStatus,
     },
 };
-use crate::model::{AdminState, ListKind, Moment, Origin, Protocol};
+use crate::{
+    model::{AdminState, ListKind, Moment, Origin, Protocol},
+    telemetry::By,
+};
 
 /// What was asked of a [`Memory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,12 @@ pub(crate) enum Asked {
     Apply(Option<ApplyRequest>),
     /// An import: the list, how many bytes, and whether somebody insists.
     Import(String, usize, bool),
+    /// Drops as they come.
+    Follow(DropFilter),
+    /// Who is behind most of the drops.
+    Top(By, usize),
+    /// What would become of a packet.
+    Explain(ExplainQuery),
 }
 
 /// The fixed answers, and what was asked.
@@ -185,10 +194,67 @@ pub(crate) fn drops() -> Drops {
         _ => 0,
     };
     let entry = |reason: &DropReason| {
-        let explanation = reason.explanation().to_owned();
-        (reason.name().to_owned(), DropCount { packets: count(reason), explanation })
+        let (explanation, advice) = (reason.explanation().to_owned(), reason.advice().to_owned());
+        let packets = count(reason);
+        (reason.name().to_owned(), DropCount { packets, per_second: packets as f64 / 8.0, explanation, advice })
     };
     Drops { reasons: DropReason::ALL.iter().map(entry).collect() }
+}
+
+/// One from a denied client to the service `web`, and one of IPv6 that stands for many.
+pub(crate) fn drop_events() -> Vec<DropEvent> {
+    let denied = DropEvent {
+        time: "2026-11-27T09:30:01.250Z".to_owned(),
+        reason: "denied".to_owned(),
+        interface: "eth0".to_owned(),
+        source: address("203.0.113.9"),
+        source_port: Some(40_000),
+        destination: address("192.0.2.80"),
+        destination_port: Some(80),
+        protocol: "tcp".to_owned(),
+        tcp_flags: "syn".to_owned(),
+        frame_bytes: 74,
+        service: Some("web".to_owned()),
+        rule: 0,
+        drops: 1,
+        missed: 0,
+    };
+    let other = DropEvent {
+        reason: "no_backend".to_owned(),
+        source: address("2001:db8::9"),
+        source_port: None,
+        destination: address("2001:db8::1"),
+        destination_port: None,
+        protocol: "132".to_owned(),
+        tcp_flags: String::new(),
+        service: None,
+        drops: 1200,
+        missed: 7,
+        ..denied.clone()
+    };
+    vec![denied, other]
+}
+
+pub(crate) fn top_drops(by: By) -> TopDrops {
+    let entry = |key: &str, drops, plus_minus| TopEntry {
+        key: key.to_owned(),
+        drops,
+        plus_minus,
+        share: drops as f64 / 20_000.0,
+    };
+    let entries = vec![entry("203.0.113.9", 12_000, 310), entry("2001:db8::9", 500, 0)];
+    TopDrops { by, seconds: 95, drops: 20_000, samples: 900, entries }
+}
+
+pub(crate) fn explanation() -> Explanation {
+    let step = |stage: &str, finding: &str| ExplainStep { stage: stage.to_owned(), finding: finding.to_owned() };
+    Explanation {
+        packet: "a TCP SYN from 203.0.113.9:4000 to 192.0.2.80:80, by eth0".to_owned(),
+        outcome: "dropped, no_backend: nobody is up".to_owned(),
+        reason: Some("no_backend".to_owned()),
+        advice: Some("start one".to_owned()),
+        steps: vec![step("firewall", "passed on"), step("service", "web")],
+    }
 }
 
 fn entry(prefix: &str, reason: Option<&str>, packets: u64) -> ListEntry {
@@ -243,6 +309,29 @@ impl Control for Memory {
 
     async fn drops(&self) -> Result<Drops, ApiError> {
         Ok(drops())
+    }
+
+    /// Has the events at once, and then no more.
+    async fn follow_drops(&self, filter: DropFilter) -> Result<mpsc::Receiver<DropEvent>, ApiError> {
+        self.note(Asked::Follow(filter.clone()));
+        if filter.service.is_some_and(|name| name != "web") {
+            return Err(ApiError::usage("there is no such service"));
+        }
+        let (sender, events) = mpsc::channel(8);
+        for event in drop_events() {
+            drop(sender.try_send(event));
+        }
+        Ok(events)
+    }
+
+    async fn top_drops(&self, by: By, count: usize) -> Result<TopDrops, ApiError> {
+        self.note(Asked::Top(by, count));
+        Ok(top_drops(by))
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Result<Explanation, ApiError> {
+        self.note(Asked::Explain(query));
+        Ok(explanation())
     }
 
     async fn lists(&self) -> Result<Vec<List>, ApiError> {

@@ -7,6 +7,7 @@
 
 mod client;
 mod client_error;
+mod drop_stream;
 mod endpoints;
 mod listener;
 #[cfg(test)]
@@ -21,10 +22,17 @@ use std::{fmt, future::Future, net::IpAddr};
 
 pub use client::Client;
 pub use client_error::ClientError;
+pub use drop_stream::{DropStream, Followed};
 pub use listener::{BindError, Listener, bind};
 pub use server::serve;
 
-use types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status};
+use tokio::sync::mpsc;
+
+use crate::telemetry::By;
+use types::{
+    ApiError, ApplyRequest, ChangeRequest, Changed, DropEvent, DropFilter, Drops, ExplainQuery, Explanation, Imported,
+    List, ListTest, ServiceStatus, Status, TopDrops,
+};
 
 /// The largest body of a request: a configuration with half a million list prefixes.
 const MAX_BODY_BYTES: usize = 16 << 20;
@@ -45,6 +53,17 @@ pub trait Control: Clone + Send + Sync + 'static {
 
     /// The lists and their counters, in the order in which they are asked.
     fn lists(&self) -> impl Future<Output = Result<Vec<List>, ApiError>> + Send;
+    /// Drops as they come, as far as they are recorded, until the receiver is dropped.
+    fn follow_drops(
+        &self,
+        filter: DropFilter,
+    ) -> impl Future<Output = Result<mpsc::Receiver<DropEvent>, ApiError>> + Send;
+
+    /// Who is behind most of the drops.
+    fn top_drops(&self, by: By, count: usize) -> impl Future<Output = Result<TopDrops, ApiError>> + Send;
+
+    /// What would become of a packet, and why. Nothing is sent or counted.
+    fn explain(&self, query: ExplainQuery) -> impl Future<Output = Result<Explanation, ApiError>> + Send;
 
     /// A list with its own entries.
     fn list(&self, name: String) -> impl Future<Output = Result<List, ApiError>> + Send;

@@ -17,6 +17,7 @@ mod check;
 mod detach;
 mod drain;
 mod drops;
+mod explain;
 mod failure;
 mod list;
 mod log;
@@ -88,6 +89,7 @@ enum Verb {
     Services(services::Services),
     Backends(backends::Backends),
     Drops(drops::DropsVerb),
+    Explain(explain::Explain),
     Backend(backend::BackendVerb),
     /// Change or show the deny list: sources whose packets are dropped.
     ///
@@ -165,6 +167,7 @@ async fn dispatch(cli: Cli, style: Style, out: &mut dyn Write) -> Result<(), Fai
         Verb::Services(verb) => verb.run(&mut session).await,
         Verb::Backends(verb) => verb.run(&mut session).await,
         Verb::Drops(verb) => verb.run(&mut session).await,
+        Verb::Explain(verb) => verb.run(&mut session).await,
         Verb::Backend(verb) => verb.run(&mut session).await,
         Verb::Deny(verb) => verb.run(ListKind::Deny, &mut session).await,
         Verb::Allow(verb) => verb.run(ListKind::Allow, &mut session).await,

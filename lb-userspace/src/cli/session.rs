@@ -1,7 +1,11 @@
 //! What a verb works with: the daemon to ask and the output to write.
 
-use std::io::Write;
+use std::{
+    io::{self, Write},
+    os::fd::AsFd,
+};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
 use super::{Failure, Style};
@@ -30,5 +34,15 @@ impl Session<'_> {
             .map_err(|error| Failure::machine(format_args!("the answer cannot be written as JSON: {error}")))?;
         writeln!(self.out, "{}", text.trim_end())?;
         Ok(self.out.flush()?)
+    }
+
+    /// Whether standard output is a pipe or socket that nobody reads any more: what waits would otherwise learn of it only
+    /// when there is something to write.
+    pub(super) fn is_unread(&self) -> bool {
+        let output = io::stdout();
+        let mut output = [PollFd::new(output.as_fd(), PollFlags::empty())];
+        let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+        poll(&mut output, PollTimeout::ZERO).is_ok()
+            && output[0].revents().is_some_and(|events| events.intersects(gone))
     }
 }

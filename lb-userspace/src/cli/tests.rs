@@ -18,10 +18,10 @@ use crate::{
 
 /// What a command wrote, and its exit code.
 #[derive(Debug, PartialEq, Eq)]
-struct Said {
-    out: String,
-    errors: String,
-    code: u8,
+pub(super) struct Said {
+    pub(super) out: String,
+    pub(super) errors: String,
+    pub(super) code: u8,
 }
 
 fn sluice_in(style: Style, arguments: &[&str]) -> Said {
@@ -31,19 +31,19 @@ fn sluice_in(style: Style, arguments: &[&str]) -> Said {
     Said { out: String::from_utf8(out).unwrap(), errors: String::from_utf8(errors).unwrap(), code }
 }
 
-fn sluice(arguments: &[&str]) -> Said {
+pub(super) fn sluice(arguments: &[&str]) -> Said {
     sluice_in(Style::default(), arguments)
 }
 
 /// A command that the daemon answers.
-fn ask(daemon: &Daemon, arguments: &str) -> Said {
+pub(super) fn ask(daemon: &Daemon, arguments: &str) -> Said {
     let socket = daemon.socket().display().to_string();
     let arguments: Vec<_> = ["--socket", &socket].into_iter().chain(arguments.split_whitespace()).collect();
     sluice(&arguments)
 }
 
 /// The output of a command that succeeds.
-fn output(daemon: &Daemon, arguments: &str) -> String {
+pub(super) fn output(daemon: &Daemon, arguments: &str) -> String {
     let said = ask(daemon, arguments);
     assert_eq!((said.errors.as_str(), said.code), ("", 0), "{arguments}");
     said.out
@@ -173,9 +173,9 @@ fn drops_come_with_their_explanation() {
     assert_eq!(
         output(&daemon, "drops"),
         "\
-REASON      PACKETS  EXPLANATION
-no_backend     3400  The service has no backend that may take traffic: all are down, draining or disabled.
-denied           12  The source is on the deny list.
+REASON      PACKETS  A SECOND  EXPLANATION
+no_backend     3400       425  The service has no backend that may take traffic: all are down, draining or disabled.
+denied           12         2  The source is on the deny list.
 "
     );
     let all = output(&daemon, "drops --all");

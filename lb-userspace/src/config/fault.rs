@@ -17,7 +17,7 @@ impl Fault {
 }
 
 /// What the operator wrote, as it is shown in a message: not too long, and unable to steer a terminal.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 60;
     let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     let ellipsis = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };

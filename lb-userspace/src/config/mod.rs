@@ -29,7 +29,9 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use document::Document;
 pub use edit::{EditError, Edited};
 pub use fault::Fault;
+pub(crate) use fault::quote;
 pub use file::{ReadError, read, write};
+pub(crate) use names::{listed, nearest};
 
 #[cfg(doc)]
 use crate::model::Model;

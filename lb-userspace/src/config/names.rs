@@ -34,7 +34,7 @@ pub(super) fn interface(text: &str) -> Result<String, Fault> {
 }
 
 /// The candidate that was probably meant by `written`.
-pub(super) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |candidate: &str| strsim::damerau_levenshtein(written, candidate);
     let limit = 1 + written.len().min(LONGEST_NAME) / 4;
     candidates
@@ -47,7 +47,7 @@ pub(super) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'
 }
 
 /// Words as a sentence lists them: `` `a`, `b` and `c` ``.
-pub(super) fn listed<T: AsRef<str>>(words: &[T]) -> String {
+pub(crate) fn listed<T: AsRef<str>>(words: &[T]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| quote(word.as_ref())).collect();
     match quoted.as_slice() {
         [] => String::new(),

@@ -1,4 +1,4 @@
-//! The clock that the datapath dates its entries with.
+//! The clock that the datapath dates its entries and records with.
 
 use std::fs;
 
@@ -6,8 +6,14 @@ use nix::time::{ClockId, clock_gettime};
 
 /// Seconds since the machine started, by the datapath's clock: the monotonic one, read coarsely.
 pub(super) fn now_s() -> u64 {
+    now_ns() / 1_000_000_000
+}
+
+/// The same in nanoseconds.
+pub(super) fn now_ns() -> u64 {
     // This clock always exists on Linux, and is never negative.
-    clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).map_or(0, |time| time.tv_sec().unsigned_abs())
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).map_or((0, 0), |time| (time.tv_sec(), time.tv_nsec()));
+    time.0.unsigned_abs() * 1_000_000_000 + time.1.unsigned_abs()
 }
 
 /// What tells this run of the machine, and of its clock, from others.

@@ -1,41 +1,33 @@
-//! Records from the datapath.
+//! What the datapath asks of the daemon.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
-use aya::maps::{MapData, RingBuf};
 use lb_common::{Event, EventKind};
-use tokio::{io::unix::AsyncFd, time::Instant};
-use zerocopy::FromBytes;
+use tokio::time::Instant;
 
-use crate::routes::Routes;
+use super::records::Reader;
+use crate::{dataplane::Records, routes::Routes};
 
 /// One neighbour is asked for at most this often: a flood of replies asks for the same one again and again.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Performs what the datapath asks for, until the ring buffer cannot be read any more.
-pub(super) async fn follow(ring: RingBuf<MapData>, routes: Arc<Routes>) {
+pub(super) async fn follow(ring: Records, routes: Arc<Routes>) {
     if let Err(error) = read(ring, &routes).await {
         tracing::error!(%error, "cannot read the datapath's records; neighbours of `nat` clients are no longer asked for");
     }
 }
 
-async fn read(ring: RingBuf<MapData>, routes: &Routes) -> std::io::Result<()> {
-    #[expect(deprecated, reason = "its successor is unsafe, and a map owns its descriptor until it is dropped")]
-    let mut ring = AsyncFd::new(ring)?;
+async fn read(ring: Records, routes: &Routes) -> std::io::Result<()> {
+    let mut events = Reader::<Event>::new(ring)?;
     let mut asked = BTreeMap::new();
     loop {
-        ring.readable().await?.clear_ready();
-        while let Some(event) = next(ring.get_mut()) {
+        for event in events.some().await? {
             if event.kind == EventKind::NeighbourWanted as u32 {
                 ask(routes, &mut asked, event.ifindex, event.address.into()).await;
             }
         }
     }
-}
-
-fn next(ring: &mut RingBuf<MapData>) -> Option<Event> {
-    let item = ring.next()?;
-    Event::read_from_prefix(&item).ok().map(|(event, _)| event)
 }
 
 async fn ask(routes: &Routes, asked: &mut BTreeMap<(u32, IpAddr), Instant>, ifindex: u32, address: IpAddr) {

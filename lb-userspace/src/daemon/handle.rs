@@ -5,9 +5,15 @@ use std::net::IpAddr;
 use tokio::sync::{mpsc, oneshot};
 
 use super::request::{Reply, Request};
-use crate::api::{
-    Control,
-    types::{ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status},
+use crate::{
+    api::{
+        Control,
+        types::{
+            ApiError, ApplyRequest, ChangeRequest, Changed, DropEvent, DropFilter, Drops, ExplainQuery, Explanation,
+            Imported, List, ListTest, ServiceStatus, Status, TopDrops,
+        },
+    },
+    telemetry::By,
 };
 
 /// Sends requests to the daemon's state.
@@ -40,6 +46,18 @@ impl Control for Handle {
 
     async fn drops(&self) -> Result<Drops, ApiError> {
         self.ask(Request::Drops).await
+    }
+
+    async fn follow_drops(&self, filter: DropFilter) -> Result<mpsc::Receiver<DropEvent>, ApiError> {
+        self.ask(|reply| Request::FollowDrops(filter, reply)).await
+    }
+
+    async fn top_drops(&self, by: By, count: usize) -> Result<TopDrops, ApiError> {
+        self.ask(|reply| Request::TopDrops(by, count, reply)).await
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Result<Explanation, ApiError> {
+        self.ask(|reply| Request::Explain(query, reply)).await
     }
 
     async fn lists(&self) -> Result<Vec<List>, ApiError> {

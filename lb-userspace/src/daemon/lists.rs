@@ -233,13 +233,17 @@ impl State {
     /// What the lists say about an address.
     pub(super) fn list_test(&self, name: &str, address: IpAddr) -> Result<ListTest, ApiError> {
         self.kind_of(name)?;
+        let found = self.found_on_lists(address)?;
+        let matched = found.iter().find(|found| found.list == name).map(|found| found.entry.prefix.clone());
+        Ok(ListTest { address, matched, outcome: outcome(&found), found })
+    }
+
+    /// The longest entry of each list that covers an address, in the order in which the lists are asked.
+    pub(super) fn found_on_lists(&self, address: IpAddr) -> Result<Vec<ListFound>, ApiError> {
         let now_s = clock::now_s();
         let mut found = Vec::new();
         for (&number, list) in &self.lists.0 {
-            let own = list.own.iter().filter(|(_, expires_s)| *expires_s == 0 || u64::from(*expires_s) > now_s);
-            let own = own.map(|(net, _)| net).filter(|net| net.contains(&address));
-            let longest = own.chain(list.bulk.longest(address)).max_by_key(IpNet::prefix_len);
-            if let Some(net) = longest {
+            if let Some(net) = list.longest(address, now_s) {
                 found.push(ListFound {
                     list: list.name.clone(),
                     action: ListKind::of(number).name().to_owned(),
@@ -248,8 +252,7 @@ impl State {
                 });
             }
         }
-        let matched = found.iter().find(|found| found.list == name).map(|found| found.entry.prefix.clone());
-        Ok(ListTest { address, matched, outcome: outcome(&found), found })
+        Ok(found)
     }
 
     /// Every prefix of a list, as a file.
@@ -296,7 +299,7 @@ fn services_of(firewall: &Firewall, list: &str) -> Vec<String> {
 }
 
 /// What becomes of packets from an address that these lists cover, in the order in which they are asked.
-fn outcome(found: &[ListFound]) -> String {
+pub(super) fn outcome(found: &[ListFound]) -> String {
     let of = |found: &ListFound| {
         let verb = if found.action == ListKind::Allow.name() { "allowed" } else { "denied" };
         let name = if found.list == found.action { String::new() } else { format!(" of the list {}", found.list) };

@@ -9,8 +9,10 @@ mod adopt;
 mod census;
 mod clock;
 mod drains;
+mod drops;
 mod error;
 mod events;
+mod explain;
 mod guard;
 mod handle;
 mod history;
@@ -18,6 +20,7 @@ mod interfaces;
 mod listed;
 mod lists;
 mod liveness;
+mod records;
 mod report;
 mod request;
 mod secret;
@@ -95,6 +98,7 @@ pub async fn run(mut options: Options) -> Result<(), DaemonError> {
         _ = interrupt.recv() => {}
     }
     state.write_history();
+    state.stop_watching();
     tracing::info!("stopping; forwarding goes on with what the kernel holds (`sluice detach --all` ends it)");
     drop(stop);
     server.await.map_err(|error| DaemonError::Api(std::io::Error::other(error)))?.map_err(DaemonError::Api)

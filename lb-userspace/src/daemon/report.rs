@@ -8,13 +8,13 @@ use std::{
 };
 
 use humantime::format_duration;
-use lb_common::{BackendFlags, DropReason, NodeAddress, Row, Traffic};
+use lb_common::{BackendFlags, NodeAddress, Row, Traffic};
 
 use super::{clock, sessions::Tally, state::State};
 use crate::{
     api::types::{
-        ApiError, BackendState, BackendStatus, DrainStatus, DropCount, Drops, Interface, NodeAddressStatus,
-        ServiceStatus, Status, TrafficStatus,
+        ApiError, BackendState, BackendStatus, DrainStatus, Interface, NodeAddressStatus, ServiceStatus, Status,
+        TrafficStatus,
     },
     config::prefix,
     dataplane::DataplaneError,
@@ -204,17 +204,6 @@ impl State {
             }
             None => flows,
         }
-    }
-
-    pub(super) fn drops(&self) -> Result<Drops, ApiError> {
-        let counters = self.kernel.counters();
-        let mut reasons = BTreeMap::new();
-        for reason in DropReason::ALL {
-            let packets = counters.drops(*reason).map_err(ApiError::failure)?;
-            let count = DropCount { packets, explanation: reason.explanation().to_owned() };
-            reasons.insert(reason.name().to_owned(), count);
-        }
-        Ok(Drops { reasons })
     }
 
     /// Things the operator should know.

@@ -2,10 +2,14 @@
 
 use std::net::IpAddr;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-use crate::api::types::{
-    ApiError, ApplyRequest, ChangeRequest, Changed, Drops, Imported, List, ListTest, ServiceStatus, Status,
+use crate::{
+    api::types::{
+        ApiError, ApplyRequest, ChangeRequest, Changed, DropEvent, DropFilter, Drops, ExplainQuery, Explanation,
+        Imported, List, ListTest, ServiceStatus, Status, TopDrops,
+    },
+    telemetry::By,
 };
 
 /// Where an answer goes.
@@ -16,6 +20,9 @@ pub(super) enum Request {
     Status(Reply<Status>),
     Services(Reply<Vec<ServiceStatus>>),
     Drops(Reply<Drops>),
+    FollowDrops(DropFilter, Reply<mpsc::Receiver<DropEvent>>),
+    TopDrops(By, usize, Reply<TopDrops>),
+    Explain(ExplainQuery, Reply<Explanation>),
     Lists(Reply<Vec<List>>),
     List(String, Reply<List>),
     ListTest(String, IpAddr, Reply<ListTest>),

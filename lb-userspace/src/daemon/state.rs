@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lb_common::{BackendFlags, HashKey, Row};
+use lb_common::{BackendFlags, DropSample, HashKey, Row};
 use tokio::{
     signal::unix::Signal,
     sync::{mpsc, watch},
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    DaemonError, Keeps, Options, census, clock, drains::Drains, events, history, interfaces, listed::Listed,
+    DaemonError, Keeps, Options, census, clock, drains::Drains, drops, events, history, interfaces, listed::Listed,
     liveness::Liveness, request::Request, secret,
 };
 use crate::{
@@ -35,6 +35,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How long a take-over waits for ways that the former daemon knew.
 const REDISCOVERY: Duration = Duration::from_secs(1);
+
+/// How many fetches of recorded drops may wait for the daemon; the others wait in their ring buffer.
+const SAMPLE_QUEUE: usize = 16;
 
 /// The daemon's state.
 pub(super) struct State {
@@ -65,6 +68,8 @@ pub(super) struct State {
     /// What the last scan of the flow table found; empty when there was nothing to look for.
     pub(super) census: Census,
     pub(super) drains: Drains,
+    /// What is known of drops, and who looks at them.
+    pub(super) watch: drops::Watch,
     /// Whether the next tick has something to do whatever the rows look like: it is the first one, which finds what a
     /// former daemon left, or a backend was under suspicion at the last.
     pub(super) scan_due: bool,
@@ -75,6 +80,7 @@ pub(super) struct State {
     hops_changed: watch::Receiver<Arc<NextHops>>,
     /// All of the network's interfaces.
     links: watch::Receiver<Arc<Interfaces>>,
+    samples: mpsc::Receiver<Vec<DropSample>>,
 }
 
 /// Where services and backends stand in the tables.
@@ -101,6 +107,10 @@ impl State {
         if let Some(ring) = kernel.take_events() {
             tokio::spawn(events::follow(ring, Arc::clone(&routes)));
         }
+        let (record, samples) = mpsc::channel(SAMPLE_QUEUE);
+        if let Some(ring) = kernel.take_samples() {
+            tokio::spawn(drops::follow(ring, record));
+        }
         let (report, reports) = mpsc::unbounded_channel();
         let mut state = Self {
             started: Instant::now(),
@@ -121,6 +131,7 @@ impl State {
             checker: Checker::new(report),
             census: Census::default(),
             drains: Drains::default(),
+            watch: drops::Watch::default(),
             scan_due: true,
             generated_secret,
             planner: Planner::after(history::read(&options.paths.state)),
@@ -128,6 +139,7 @@ impl State {
             reports,
             hops_changed: published.next_hops,
             links: published.interfaces,
+            samples,
         };
         state.take_over(wanted).await?;
         Ok(state)
@@ -212,6 +224,7 @@ impl State {
                     None => return,
                 },
                 Some(report) = self.reports.recv() => self.note(report),
+                Some(samples) = self.samples.recv() => self.note_samples(&samples),
                 Ok(()) = self.hops_changed.changed() => {
                     self.next_hops = Arc::clone(&self.hops_changed.borrow_and_update());
                     self.follow_world();
@@ -233,6 +246,9 @@ impl State {
             Request::Status(reply) => drop(reply.send(self.status().await)),
             Request::Services(reply) => drop(reply.send(self.services())),
             Request::Drops(reply) => drop(reply.send(self.drops())),
+            Request::FollowDrops(filter, reply) => drop(reply.send(self.follow_drops(&filter))),
+            Request::Explain(query, reply) => drop(reply.send(self.explain(&query))),
+            Request::TopDrops(by, count, reply) => drop(reply.send(self.top_drops(by, count))),
             Request::Lists(reply) => drop(reply.send(self.lists_told())),
             Request::List(name, reply) => drop(reply.send(self.list_told(&name))),
             Request::ListTest(name, address, reply) => drop(reply.send(self.list_test(&name, address))),

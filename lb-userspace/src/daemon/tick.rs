@@ -21,6 +21,7 @@ impl State {
         let result = self.sweep_lists().and(self.look());
         self.follow_drains();
         self.write_history();
+        self.tick_drops();
         result
     }
 

@@ -26,6 +26,12 @@ impl FlowTable {
     pub fn entries(&self) -> impl Iterator<Item = Occupied<'_>> {
         self.0.words().iter().filter_map(Occupied::at)
     }
+
+    /// The entries of the set of a hash.
+    pub fn set(&self, hash: u64) -> [Entry; FLOW_WAYS] {
+        let first = (hash as u32 & (FLOW_SETS - 1)) as usize * FLOW_WAYS;
+        std::array::from_fn(|way| Entry::from_word(self.0.words()[first + way].load(Ordering::Relaxed)))
+    }
 }
 
 /// An entry in its place.

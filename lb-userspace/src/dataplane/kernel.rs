@@ -9,7 +9,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{MapData, MapError},
+    maps::MapError,
     programs::{ProgramError, Xdp},
     util::nr_cpus,
 };
@@ -18,7 +18,7 @@ use lb_common::{EndpointKey, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, Serv
 use super::{
     Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, SessionArray, links, lists,
     pin,
-    tables::{Events, Tables, failed, reset},
+    tables::{Records, Rings, Tables, failed, reset},
 };
 use crate::{
     lists::{ListTables, Lists, Sizes},
@@ -29,7 +29,7 @@ use crate::{
 pub struct Kernel {
     ebpf: Ebpf,
     tables: Tables,
-    events: Option<Events>,
+    rings: Rings,
     pins: PathBuf,
     /// The interfaces whose packets this program gets, by index.
     attached: BTreeMap<u32, String>,
@@ -44,8 +44,8 @@ impl Kernel {
     pub fn open(pins: &Path) -> Result<Self, DataplaneError> {
         pin::make_pins(pins)?;
         let mut ebpf = load(pins, &Sizes::LEAST)?;
-        let (tables, events) = Tables::take(&mut ebpf)?;
-        Ok(Self { ebpf, tables, events: Some(events), pins: pins.to_owned(), attached: BTreeMap::new() })
+        let (tables, rings) = Tables::take(&mut ebpf)?;
+        Ok(Self { ebpf, tables, rings, pins: pins.to_owned(), attached: BTreeMap::new() })
     }
 
     /// The program, for test runs.
@@ -99,9 +99,14 @@ impl Kernel {
             .map_err(|error| pin::error("remove the pins of another layout in", &self.pins, error))
     }
 
-    /// The records that the datapath writes; can be taken once.
-    pub fn take_events(&mut self) -> Option<aya::maps::RingBuf<MapData>> {
-        self.events.take()
+    /// The [`lb_common::Event`]s that the datapath writes; can be taken once.
+    pub const fn take_events(&mut self) -> Option<Records> {
+        self.rings.events.take()
+    }
+
+    /// The [`lb_common::DropSample`]s that the datapath writes; can be taken once.
+    pub const fn take_samples(&mut self) -> Option<Records> {
+        self.rings.samples.take()
     }
 
     /// The counters.

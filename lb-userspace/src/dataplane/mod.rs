@@ -28,6 +28,7 @@ pub use plain::Plain;
 pub use preflight::preflight;
 pub use programs::{AGENT_OBJECT, BENCH_OBJECT, LB_OBJECT, LB_PROGRAM};
 pub use sessions::{OpenSession, SessionArray};
+pub use tables::Records;
 
 use crate::plan::{Change, Snapshot, difference};
 

@@ -34,8 +34,16 @@ pub(super) struct Tables {
     pub(super) sessions: SessionArray,
 }
 
-/// The ring buffer that the datapath writes its records into.
-pub(super) type Events = RingBuf<MapData>;
+/// A ring buffer that the datapath writes its records into.
+pub type Records = RingBuf<MapData>;
+
+/// The ring buffers of a program; each has one reader.
+pub(super) struct Rings {
+    /// What the datapath asks of the daemon.
+    pub(super) events: Option<Records>,
+    /// Drops, while somebody looks.
+    pub(super) samples: Option<Records>,
+}
 
 /// Takes a map out of the loaded object.
 pub(super) fn take<T>(ebpf: &mut aya::Ebpf, name: &'static str) -> Result<T, DataplaneError>
@@ -56,7 +64,7 @@ pub(super) fn failed(action: &'static str, map: &'static str, source: MapError) 
 
 impl Tables {
     /// Takes the maps out of the loaded object.
-    pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<(Self, Events), DataplaneError> {
+    pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<(Self, Rings), DataplaneError> {
         let pinned = lists::pinned(ebpf)?;
         let tables = Self {
             settings: take(ebpf, "settings")?,
@@ -77,7 +85,7 @@ impl Tables {
             sessions: SessionArray::map(take_map(ebpf, "sessions")?)
                 .map_err(|source| failed("map", "sessions", source))?,
         };
-        Ok((tables, take(ebpf, "events")?))
+        Ok((tables, Rings { events: Some(take(ebpf, "events")?), samples: Some(take(ebpf, "samples")?) }))
     }
 }
 

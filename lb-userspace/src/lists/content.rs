@@ -1,6 +1,6 @@
 //! What is on the lists.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
@@ -125,6 +125,13 @@ impl Own {
 }
 
 impl List {
+    /// The longest prefix that covers an address and has not expired, by a clock of seconds since the machine started.
+    pub fn longest(&self, address: IpAddr, now_s: u64) -> Option<IpNet> {
+        let own = self.own.iter().filter(|(_, expires_s)| *expires_s == 0 || u64::from(*expires_s) > now_s);
+        let own = own.map(|(net, _)| net).filter(|net| net.contains(&address));
+        own.chain(self.bulk.longest(address)).max_by_key(IpNet::prefix_len)
+    }
+
     /// Whether nothing is on it.
     pub fn is_empty(&self) -> bool {
         self.bulk.is_empty() && self.own.is_empty()
@@ -141,6 +148,17 @@ impl Lists {
     pub fn names(&self) -> Self {
         let name = |list: &List| List { name: list.name.clone(), ..List::default() };
         Self(self.0.iter().map(|(&number, list)| (number, name(list))).collect())
+    }
+
+    /// As much of the lists as an address needs now: the longest prefix of each that covers it, for good.
+    #[must_use]
+    pub fn about(&self, address: IpAddr, now_s: u64) -> Self {
+        let about = |list: &List| List {
+            name: list.name.clone(),
+            own: Arc::new(list.longest(address, now_s).map(|net| (net, 0)).into_iter().collect()),
+            ..List::default()
+        };
+        Self(self.0.iter().map(|(&number, list)| (number, about(list))).collect())
     }
 
     /// The number of the list with a name.

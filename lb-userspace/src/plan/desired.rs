@@ -194,7 +194,7 @@ impl Planner {
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
         desired.snapshot.lists = Arc::clone(inputs.lists);
         desired.snapshot.scopes = scopes(inputs, &desired.service_ids);
-        desired.snapshot.settings = settings(inputs, &desired.snapshot);
+        desired.snapshot.settings = settings(inputs, &desired.snapshot, &current.settings);
         Ok(desired)
     }
 
@@ -296,8 +296,9 @@ fn scopes(inputs: Inputs<'_>, service_ids: &BTreeMap<String, u32>) -> Scopes {
     scopes
 }
 
-fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
-    let mut features = 0;
+/// The settings of a snapshot. Whether somebody looks at drops is no matter of the configuration, and stays as it is.
+fn settings(inputs: Inputs<'_>, snapshot: &Snapshot, current: &Settings) -> Settings {
+    let mut features = current.features & Features::SAMPLE;
     if !snapshot.lists.is_empty() {
         features |= Features::LISTS;
         if snapshot.scopes.is_scoped() {
@@ -322,6 +323,8 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot) -> Settings {
         prefix_bits_v6,
         services: AddressFilter::of(snapshot.services.keys().map(|key| key.address)),
         replies: AddressFilter::of(snapshot.replies.keys().map(|key| key.address)),
+        sample_until_ns: current.sample_until_ns,
+        samples_per_interval: current.samples_per_interval,
     }
 }
 

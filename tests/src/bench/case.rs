@@ -35,6 +35,8 @@ pub struct Case {
     /// The state of the service's rows. If they are unsettled, the flow table knows the flows that the packet walks over, as
     /// many as fit.
     pub rows: RowState,
+    /// Somebody looks at drops.
+    pub sampled: bool,
 }
 
 /// A service of the bench.
@@ -166,7 +168,16 @@ impl Case {
         let frame_bytes = if service.is_v4 { 64 } else { 96 };
         let template = Template { payload, source: service.client(), destination, frame_bytes };
         let opening = (service.delivery == Delivery::FullNat).then_some(Template { payload: Payload::Syn, ..template });
-        Self { name, opening, template, walk: Walk::default(), service, entries: 0, rows: RowState::Settled }
+        Self {
+            name,
+            opening,
+            template,
+            walk: Walk::default(),
+            service,
+            entries: 0,
+            rows: RowState::Settled,
+            sampled: false,
+        }
     }
 
     fn payload(mut self, payload: Payload) -> Self {
@@ -206,6 +217,18 @@ impl Case {
         } else {
             [0xfd00, 0, 0, 0, 0, 0, 0, 0x101].into()
         });
+        self
+    }
+
+    /// A packet from a source that the service does not allow.
+    fn refused(mut self) -> Self {
+        self.template.source.set_ip(self.listable(LISTED));
+        self
+    }
+
+    /// Somebody looks at drops.
+    fn sampled(mut self) -> Self {
+        self.sampled = true;
         self
     }
 
@@ -289,6 +312,11 @@ pub fn all() -> Vec<Case> {
         Case::new("echo/v6", ipip6).payload(Payload::Echo),
         Case::new("icmp/v4/frag-needed", ipip).payload(Payload::FragmentationNeeded).bytes(90),
         Case::new("icmp/v4/frag-needed/nat", v4(Delivery::Nat)).payload(Payload::FragmentationNeeded).bytes(90),
+    ]);
+    let restricted = Endpoint { kind: Kind::Restricted, ..ipip };
+    cases.extend([
+        Case::new("drop/v4/tcp", restricted).refused(),
+        Case::new("drop/v4/tcp/looked-at", restricted).refused().sampled(),
     ]);
     for entries in [1_000, 100_000] {
         cases.push(Case::new("firewall/v4/miss", ipip).list(entries, false));

@@ -81,6 +81,9 @@ pub fn alternate(
 /// The kernel refuses, or its answer is not the host library's.
 pub fn case(harness: &mut Harness, case: &Case, uplink: Uplink, effort: Effort) -> Result<Row> {
     let mut subject = Node::new("subject", &case.model(), uplink)?;
+    if case.sampled {
+        subject.look_at_drops()?;
+    }
     let mut unlisted = match case.entries {
         0 => None,
         _ => Some(Node::new("unlisted", &case.unlisted_model(), uplink)?),

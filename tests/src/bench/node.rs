@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Result;
 use aya::programs::ProgramFd;
-use lb_common::{Flow, HashKey, Mac, Row, RowState};
+use lb_common::{Features, Flow, HashKey, Mac, Row, RowState};
 use lb_userspace::{
     dataplane::{self, Kernel},
     lists::Lists,
@@ -68,6 +68,20 @@ impl Node {
         for rows in wanted.rings.values_mut() {
             *rows = rows.iter().map(unsettled).collect::<Arc<[Row]>>();
         }
+        dataplane::apply(&mut self.kernel, &self.snapshot, &wanted)?;
+        self.snapshot = wanted;
+        Ok(())
+    }
+
+    /// Has drops recorded as if somebody looked at them, with the budget that each of two CPUs has.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the settings.
+    pub fn look_at_drops(&mut self) -> Result<()> {
+        let mut wanted = self.snapshot.clone();
+        wanted.settings.features |= Features::SAMPLE;
+        (wanted.settings.sample_until_ns, wanted.settings.samples_per_interval) = (u64::MAX, 67);
         dataplane::apply(&mut self.kernel, &self.snapshot, &wanted)?;
         self.snapshot = wanted;
         Ok(())

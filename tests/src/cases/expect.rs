@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lb_common::{DropReason, Hits, Traffic};
+use lb_common::{DropReason, DropSample, Hits, Traffic};
 
 use super::Case;
 use crate::{packet, tables::Counts, world::World};
@@ -75,6 +75,7 @@ impl Case {
             counts.drops.insert(reason, 1);
         }
         counts.drops.extend(self.refused.map(|reason| (reason, 1)));
+        counts.samples.extend(self.recorded.map(|sample| DropSample { ifindex: self.ingress, ..sample }));
         counts.wanted.extend(self.wanted.map(|(ifindex, address)| (ifindex, address.into())));
         counts
     }

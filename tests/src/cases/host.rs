@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use lb_common::DropReason;
-use lb_ebpf::{frame::MemoryFrame, tables::Tables, verdict::Verdict};
+use lb_ebpf::{drops, frame::MemoryFrame, verdict::Verdict};
 use lb_userspace::plan::Snapshot;
 
 use super::{Case, Observation, expect::Action};
@@ -54,12 +54,15 @@ fn run_alone(case: &Case, snapshot: &Snapshot, memories: &Memories) -> Observati
         Verdict::Transmit => Action::Transmit,
         // What the program's device map does.
         Verdict::Redirect(egress) if !snapshot.devices.contains(&egress) => {
-            tables.count_drop(DropReason::EgressUnknown);
+            drops::note(&frame, DropReason::EgressUnknown, &tables);
             Action::Drop
         }
         Verdict::Redirect(egress) => Action::Redirect(Some(egress)),
         Verdict::Drop => Action::Drop,
     };
     let frame = if verdict == Action::Drop { Vec::new() } else { frame.bytes().to_vec() };
-    Observation { verdict, frame, counts: tables.counts() }
+    let mut counts = tables.counts();
+    // A case does not know the time of the other side.
+    counts.samples.iter_mut().for_each(|sample| sample.time_ns = 0);
+    Observation { verdict, frame, counts }
 }

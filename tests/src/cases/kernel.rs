@@ -5,19 +5,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
-use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues, RingBuf};
+use anyhow::{Context, Result, bail, ensure};
+use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues};
 use aya::util::nr_cpus;
 use lb_common::{
-    Address, DropReason, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, MAX_NODE_ADDRESSES, RowState, Session,
-    SessionId, SessionState, Traffic,
+    Address, DropReason, DropSample, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, MAX_NODE_ADDRESSES,
+    RowState, Session, SessionId, SessionState, Traffic,
 };
 use lb_ebpf::{
     frame::MemoryFrame,
     parse::{self, Packet},
 };
 use lb_userspace::{
-    dataplane::{self, Kernel, Plain},
+    dataplane::{self, Kernel, Plain, Records},
     plan::Snapshot,
 };
 use zerocopy::FromBytes;
@@ -32,7 +32,8 @@ use crate::{
 pub struct Runner {
     kernel: Kernel,
     poison: Poison,
-    events: RingBuf<MapData>,
+    events: Records,
+    samples: Records,
     sessions: Array<MapData, Plain<Session>>,
     complaints: PerCpuArray<MapData, u64>,
     fragments: Array<MapData, [u64; FLOW_WAYS]>,
@@ -61,12 +62,13 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
         dataplane::preflight(&pins)?;
         let mut kernel = Kernel::open(&pins)?;
         let events = kernel.take_events().context("the events were already taken")?;
+        let samples = kernel.take_samples().context("the samples were already taken")?;
         let poison = Poison::around(kernel.program()?)?;
         let complaints = map(&pins, "complaints")?.try_into()?;
         let fragments = map(&pins, "fragments")?.try_into()?;
         let sessions = map(&pins, "sessions")?.try_into()?;
         let (held, has_fragments) = (Snapshot::default(), true);
-        run(&mut Runner { kernel, poison, events, complaints, fragments, has_fragments, sessions, held, pins })
+        run(&mut Runner { kernel, poison, events, samples, complaints, fragments, has_fragments, sessions, held, pins })
     })?
 }
 
@@ -84,6 +86,7 @@ impl Runner {
         let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
         counts.wanted = self.wanted()?;
+        counts.samples = self.samples()?;
         let verdict = match action {
             1 => Action::Drop,
             2 => Action::Pass,
@@ -198,6 +201,17 @@ impl Runner {
         }
         Ok(wanted)
     }
+
+    /// The drops that the program has recorded since the last time, without the time, which a case does not know.
+    fn samples(&mut self) -> Result<Vec<DropSample>> {
+        let mut samples = Vec::new();
+        while let Some(record) = self.samples.next() {
+            let sample = DropSample::read_from_bytes(&record).ok().context("a record of another size")?;
+            ensure!(sample.time_ns > 0, "a record without a time");
+            samples.push(DropSample { time_ns: 0, ..sample });
+        }
+        Ok(samples)
+    }
 }
 
 /// A state as it would be if everything had happened so many seconds earlier. The 28 bits from bit 16 on are its last second.
@@ -235,6 +249,7 @@ fn since(before: &Counts, after: &Counts) -> Counts {
         list_entries: growth(&before.list_entries, &after.list_entries, hits),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
+        samples: Vec::new(),
     }
 }
 

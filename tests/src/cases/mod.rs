@@ -39,6 +39,7 @@ mod prefixes;
 mod quic;
 mod rare;
 mod receivers;
+pub mod samples;
 mod service;
 mod sources;
 mod too_big;
@@ -52,7 +53,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::{DropReason, ListKind};
+use lb_common::{DropReason, DropSample, ListKind};
 use lb_userspace::plan::Snapshot;
 
 pub use self::expect::{Action, Observation, Outcome};
@@ -98,6 +99,7 @@ pub struct Case {
     wanted: Option<(u32, IpAddr)>,
     /// It is counted as dropped for this reason although an answer leaves.
     refused: Option<DropReason>,
+    recorded: Option<DropSample>,
 }
 
 /// A packet before the one that a case is about.
@@ -149,6 +151,7 @@ impl Case {
             listed: None,
             wanted: None,
             refused: None,
+            recorded: None,
         }
     }
 
@@ -298,6 +301,17 @@ impl Case {
         self
     }
 
+    /// The drop is recorded like this, by the interface of ingress.
+    const fn records(mut self, sample: DropSample) -> Self {
+        self.recorded = Some(sample);
+        self
+    }
+
+    /// Whether the packet is dropped, even if an answer to it leaves.
+    pub const fn is_dropped(&self) -> bool {
+        matches!(self.outcome, Outcome::Drop(_)) || self.refused.is_some()
+    }
+
     /// The tables that the packet meets.
     pub fn world(&self) -> World {
         self.planned(self.changed.as_ref().or(self.setup.as_ref()))
@@ -356,6 +370,7 @@ pub fn table() -> Vec<Case> {
         too_big::cases(),
         nonsense::cases(),
         receivers::cases(),
+        samples::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -75,6 +75,11 @@ impl Sluice {
             .with_context(|| format!("`sluice --json {}` printed something else: {printed}", arguments.join(" ")))
     }
 
+    /// Starts a command that does not end by itself; its output is in a file called `name`.
+    pub fn spawn(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
+        Process::start(name, self.command()?.args(arguments), &self.folder.path().join(name))
+    }
+
     /// A backend's state.
     pub fn backend_state(&self, service: &str, backend: &str) -> anyhow::Result<BackendState> {
         let services: Vec<ServiceStatus> = self.json(&["services"])?;

@@ -42,6 +42,17 @@ impl SessionMemory {
         }
     }
 
+    /// This session alone, where its state says that the directory has it.
+    pub fn of_session(id: SessionId, session: Session, hash: u64) -> Self {
+        let memory = Self::default();
+        let place = SessionState::from_word(session.state).place();
+        let mut set = DirectorySet::default();
+        set.0[place.way() as usize] = DirectoryEntry::new(hash, id).word();
+        memory.sessions.borrow_mut().insert(id, session);
+        memory.directory.borrow_mut().insert(place.set(), set);
+        memory
+    }
+
     /// After so many changes, another CPU is faster by a hair for some of them: they do not happen.
     pub fn lose_races(&self, after: u32, losses: u32) {
         self.losses.set((after, losses));

@@ -1,9 +1,16 @@
 //! What the API says: the JSON shapes that the daemon and the command line share.
 
-use std::{collections::BTreeMap, net::IpAddr};
+mod drops;
+mod explain;
+
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    drops::{DropCount, DropEvent, DropFilter, Drops, TopDrops, TopEntry},
+    explain::{ExplainProtocol, ExplainQuery, ExplainStep, Explanation},
+};
 use crate::model::{AdminState, Moment, Origin, Protocol};
 
 /// `GET /v1/status`.
@@ -172,22 +179,6 @@ pub struct TrafficStatus {
     pub bytes: u64,
     /// Connections opened: TCP, and QUIC where the service has `quic`.
     pub flows: u64,
-}
-
-/// `GET /v1/drops`: drops by the reason's name, with every reason present.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Drops {
-    /// Packets dropped.
-    pub reasons: BTreeMap<String, DropCount>,
-}
-
-/// One reason's drops.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DropCount {
-    /// Packets.
-    pub packets: u64,
-    /// What happened and what to do.
-    pub explanation: String,
 }
 
 /// `GET /v1/lists`: an element; `GET /v1/lists/{name}` with its entries.

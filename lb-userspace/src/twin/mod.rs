@@ -1,4 +1,6 @@
-//! The datapath's tables over a snapshot, for runs on the host.
+//! The datapath's tables over a snapshot: what the loaded program would do with a packet, found out on the host.
+//!
+//! `sluice explain` asks it, and the tests hold it against the loaded program, case by case.
 
 mod flows;
 mod sessions;
@@ -13,8 +15,8 @@ use std::{
 
 use ipnet::IpNet;
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, Hits, ListMatch, MAX_BACKENDS, Mac,
-    ReplyValue, Row, ServiceValue, Settings, Traffic, Trail,
+    Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, ListMatch, MAX_BACKENDS,
+    Mac, ReplyValue, Row, Sampler, ServiceValue, Settings, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::{self, Places},
@@ -24,25 +26,26 @@ use lb_ebpf::{
         fragments::{recall, remember},
         quic::{self, Named},
     },
+    drops::record,
     frame::Frame,
     parse::Packet,
     receiver,
     service::lookup::{self, Endpoint, ServiceTable},
     sessions::{carry, carry_error, error_road, follow, open, road},
     tables::{Route, Tables},
-    too_big::{self, Misfit},
+    too_big,
     verdict::Way,
 };
-use lb_userspace::{
+
+use self::flows::Flows;
+pub use self::{flows::FlowMemory, sessions::SessionMemory};
+use crate::{
     lists::{Heap, ListTables, Memory, Reader, Region, Sizes, Slots},
     plan::Snapshot,
 };
 
 /// The time, for entries of lists that expire.
 const NOW_S: u32 = 1_000_000;
-
-use self::flows::Flows;
-pub use self::{flows::FlowMemory, sessions::SessionMemory};
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub struct Counts {
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
     pub wanted: Vec<(u32, Address)>,
+    /// Drops that were recorded.
+    pub samples: Vec<DropSample>,
 }
 
 /// [`Tables`] over a [`Snapshot`], with counters in memory.
@@ -74,6 +79,7 @@ pub struct SnapshotTables<'a> {
     complaint_due_ns: Cell<u64>,
     sessions: Rc<SessionMemory>,
     lists: OnceCell<ListTables<Heap>>,
+    sampler: RefCell<Sampler>,
     counts: RefCell<Counts>,
 }
 
@@ -96,6 +102,7 @@ impl<'a> SnapshotTables<'a> {
             places: RefCell::default(),
             complaint_due_ns: Cell::default(),
             lists: OnceCell::new(),
+            sampler: RefCell::default(),
             counts: RefCell::default(),
         }
     }
@@ -233,9 +240,8 @@ impl Tables for SnapshotTables<'_> {
         aside::back(frame, self, &self.places.borrow())
     }
 
-    fn refuse(&self, frame: &mut impl Frame, packet: &Packet, max_bytes: u16) -> Way {
-        let Packet { network_offset, ip_bytes, .. } = *packet;
-        too_big::refuse(frame, Misfit { network_offset, ip_bytes, is_v4: packet.is_v4(), max_bytes }, self)
+    fn refuse(&self, frame: &mut impl Frame, max_bytes: u16) -> Way {
+        too_big::refuse(frame, max_bytes, self)
     }
 
     fn sessions(&self, frame: &mut impl Frame) -> Way {
@@ -307,5 +313,17 @@ impl Tables for SnapshotTables<'_> {
 
     fn count_drop(&self, reason: DropReason) {
         *self.counts.borrow_mut().drops.entry(reason).or_default() += 1;
+    }
+
+    fn sample_drop(&self, frame: &impl Frame, reason: DropReason) {
+        let (settings, now_ns) = (&self.snapshot.settings, self.flows.now_s() * 1_000_000_000);
+        if now_ns >= settings.sample_until_ns {
+            return;
+        }
+        // Chance that is always the same.
+        let weight = self.sampler.borrow_mut().choose(now_ns, settings.samples_per_interval as u32, || u32::MAX / 2);
+        if weight > 0 {
+            self.counts.borrow_mut().samples.push(record(frame, reason as u32, now_ns, weight));
+        }
     }
 }

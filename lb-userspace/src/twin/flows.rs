@@ -8,7 +8,8 @@ use std::{
 
 use lb_common::{Entry, FLOW_WAYS, Tick};
 use lb_ebpf::balance::flows::{FlowSet, FlowTable};
-use lb_userspace::{dataplane::Occupied, plan::Snapshot};
+
+use crate::{dataplane::Occupied, plan::Snapshot};
 
 /// The flow table of one node, and its time.
 #[derive(Debug)]
@@ -24,6 +25,12 @@ impl FlowMemory {
     pub fn new(sets: usize, now_s: u64) -> Self {
         assert!(sets.is_power_of_two());
         let words = std::iter::repeat_with(AtomicU64::default).take(sets * FLOW_WAYS).collect();
+        Self { words, now_s: Cell::new(now_s), overflowed_s: RefCell::default() }
+    }
+
+    /// A table of this one set, at a time.
+    pub fn of_set(entries: [Entry; FLOW_WAYS], now_s: u64) -> Self {
+        let words = entries.map(|entry| AtomicU64::new(entry.word())).into();
         Self { words, now_s: Cell::new(now_s), overflowed_s: RefCell::default() }
     }
 

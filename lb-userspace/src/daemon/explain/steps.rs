@@ -1,0 +1,209 @@
+//! What the twin's run says about a packet, stage by stage.
+
+use std::net::SocketAddr;
+
+use lb_common::{Address, BackendFlags, BackendValue, Delivery, DropReason, ReplyValue, RowState, ServiceValue};
+use lb_ebpf::{
+    balance,
+    service::lookup::Endpoint,
+    tables::{Route, Tables as _},
+    verdict::Verdict,
+};
+
+use super::Run;
+use crate::{
+    api::types::ExplainStep,
+    daemon::{lists, state::State},
+    twin::SnapshotTables,
+};
+
+/// A run, and the tables that it met.
+pub(super) struct Findings<'a> {
+    pub(super) state: &'a State,
+    pub(super) run: &'a Run,
+}
+
+impl Findings<'_> {
+    /// Why the packet is dropped, if it is.
+    pub(super) fn reason(&self) -> Option<DropReason> {
+        self.run.counts.drops.keys().next().copied()
+    }
+
+    /// What becomes of it, in a sentence.
+    pub(super) fn outcome(&self) -> String {
+        if let Some(reason) = self.reason() {
+            return format!("dropped, {}: {}", reason.name(), reason.explanation());
+        }
+        if self.run.asked_for_route {
+            return "sent on to the client as the kernel's routes say, with the service as its source".to_owned();
+        }
+        match (self.run.verdict, self.backend()) {
+            (Verdict::Pass, Some((name, _))) => format!("passed up to this node itself, which is the backend {name}"),
+            (Verdict::Pass, None) => "passed on to the node's own network stack".to_owned(),
+            (_, Some((name, value))) => {
+                let egress = self.interface(value.ifindex);
+                format!("forwarded to the backend {name} ({}), out of {egress}", std::net::IpAddr::from(value.address))
+            }
+            (_, None) => "answered here, as the service's address".to_owned(),
+        }
+    }
+
+    /// The stages that it has come to, in their order.
+    pub(super) fn steps(&self) -> Vec<ExplainStep> {
+        let step = |stage: &str, finding: String| ExplainStep { stage: stage.to_owned(), finding };
+        let mut steps = vec![step("firewall", self.firewall())];
+        if self.reason() == Some(DropReason::Denied) {
+            return steps;
+        }
+        let (service, reply) = (self.service(), self.reply());
+        steps.push(match (&service, reply) {
+            (Some(service), _) if service.is_node_address() => step("reply", self.of_answer()),
+            (Some(service), _) => step("service", self.of_service(service)),
+            (None, Some(reply)) => step("reply", self.of_reply(reply)),
+            (None, None) => step("service", "none: it is not for Sluice".to_owned()),
+        });
+        if let Some(service) = service.filter(|service| !service.is_address() && self.is_counted(service)) {
+            steps.extend(self.session().map(|session| step("session", session)));
+            if self.run.session.is_none() {
+                steps.extend(self.row(&service).map(|row| step("row", row)));
+            }
+            steps.extend(self.backend().map(|(_, value)| step("delivery", self.delivery(value))));
+        }
+        steps
+    }
+
+    /// What the lists say of the source.
+    fn firewall(&self) -> String {
+        let source = self.run.packet.source.into();
+        match self.state.found_on_lists(source) {
+            Ok(found) => format!("{source} is {}", lists::outcome(&found)),
+            Err(error) => format!("what the lists say of {source} could not be read: {error}"),
+        }
+    }
+
+    /// The service, or the service's address, at the packet's destination.
+    fn service(&self) -> Option<ServiceValue> {
+        let packet = &self.run.packet;
+        let is_echo = packet.destination_port == 0;
+        let protocol = packet.protocol;
+        let found = self.tables().service_at(Endpoint {
+            address: &packet.destination,
+            port: packet.destination_port,
+            protocol,
+        })?;
+        (found.is_address() == is_echo).then_some(found)
+    }
+
+    fn of_service(&self, service: &ServiceValue) -> String {
+        if service.is_address() {
+            return "the address of a service, which answers echo requests".to_owned();
+        }
+        let name = self.name(service.id);
+        if self.reason() == Some(DropReason::SourceNotAllowed) {
+            return format!("{name}, whose `allow_from` does not have the source");
+        }
+        name
+    }
+
+    /// What the packet's source is, if it is a `nat` backend.
+    fn reply(&self) -> Option<&ReplyValue> {
+        let packet = &self.run.packet;
+        let of = |port| lb_common::EndpointKey::new(packet.source, port, packet.protocol);
+        let replies = &self.state.snapshot.replies;
+        replies.get(&of(packet.source_port)).or_else(|| replies.get(&of(0)))
+    }
+
+    fn of_reply(&self, reply: &ReplyValue) -> String {
+        let name = self.name(reply.service);
+        if self.run.asked_for_route {
+            format!("it comes from a `nat` backend of {name}")
+        } else {
+            format!("it comes from a `nat` backend of {name}, but from a port that is not the service's")
+        }
+    }
+
+    /// The `full-nat` session that a packet to one of the node's addresses answers.
+    fn of_answer(&self) -> String {
+        let Some((_, session)) = &self.run.session else {
+            return "it is for an address of the node that sessions come from, but for none of them".to_owned();
+        };
+        format!("it answers the session of {}", ends(session.client, session.client_port))
+    }
+
+    /// The `full-nat` session that carries the packet.
+    fn session(&self) -> Option<String> {
+        let (id, session) = self.run.session.as_ref()?;
+        let node = self.state.snapshot.node_addresses.get(&id.address())?;
+        Some(format!(
+            "it has one, from {} to {}",
+            ends(node.address, id.port()),
+            ends(session.backend, session.backend_port)
+        ))
+    }
+
+    fn is_counted(&self, service: &ServiceValue) -> bool {
+        self.run.counts.services.contains_key(&service.id.into())
+    }
+
+    /// The row of the packet's flow, and whom it names.
+    fn row(&self, service: &ServiceValue) -> Option<String> {
+        let (tables, settings) = (self.tables(), &self.state.snapshot.settings);
+        let hash = balance::hash(&self.run.packet.flow(), service, settings, &tables);
+        let number = balance::row_index(hash, service.ring_bits.into());
+        let row = tables.row(service.ring.into(), number)?;
+        let (current, default) = (self.slot_name(row.current()), self.slot_name(row.default()));
+        let whom = match row.state() {
+            RowState::Settled => format!("settled on {current}"),
+            RowState::Moving => {
+                format!("moving: new flows go to {current}, older ones that are not remembered to {default}")
+            }
+            RowState::Lookup => format!("all flows go to {current}, but for those that are remembered elsewhere"),
+        };
+        Some(format!("{number} of {}, {whom}", 1u32 << service.ring_bits))
+    }
+
+    fn delivery(&self, backend: &BackendValue) -> String {
+        if backend.flags & BackendFlags::LOCAL != 0 {
+            return "none: the backend is this node".to_owned();
+        }
+        let delivery = Delivery::from_wire(backend.delivery).map_or("unknown", Delivery::name);
+        let mac = backend.mac.bytes().map(|byte| format!("{byte:02x}")).join(":");
+        format!(
+            "{delivery}, to {mac} by {}, packets of up to {} bytes",
+            self.interface(backend.ifindex),
+            backend.max_bytes
+        )
+    }
+
+    /// The backend that the packet was counted for.
+    fn backend(&self) -> Option<(String, &BackendValue)> {
+        let slot = *self.run.counts.backends.keys().next()?;
+        Some((self.slot_name(slot), self.state.snapshot.backends.get(&slot)?))
+    }
+
+    /// The name of the backend in a slot.
+    fn slot_name(&self, slot: u16) -> String {
+        let named = self.state.places.slots.iter().find(|(_, known)| **known == slot);
+        named.map_or_else(|| "nobody".to_owned(), |((_, backend), _)| backend.clone())
+    }
+
+    /// The name of the service with an id.
+    fn name(&self, id: u16) -> String {
+        let named = self.state.places.service_ids.iter().find(|(_, known)| **known == u32::from(id));
+        named.map_or_else(|| format!("number {id}"), |(name, _)| name.clone())
+    }
+
+    fn interface(&self, ifindex: u32) -> String {
+        let named = self.state.interfaces.iter().find(|(_, index)| **index == ifindex);
+        named.map_or_else(|| format!("interface {ifindex}"), |(name, _)| name.clone())
+    }
+
+    fn tables(&self) -> SnapshotTables<'_> {
+        SnapshotTables::new(&self.state.snapshot, |_| Route::Local)
+    }
+}
+
+/// An address and a port as they are written.
+fn ends(address: Address, port: u16) -> SocketAddr {
+    SocketAddr::new(address.into(), port)
+}
