@@ -240,12 +240,12 @@ fn an_explanation_says_what_the_datapath_does() -> anyhow::Result<()> {
     }
     assert!(met.len() > 1, "all went to {met:?}");
 
-    running.sluice.succeed(&["deny", "add", "10.9.0.0/24"])?;
+    running.sluice.succeed(&["deny", "add", "10.9.0.0/31"])?;
     let denied = explain(client, 4000, format!("{service}:53"))?;
     assert_eq!(denied.reason.as_deref(), Some("denied"));
     assert_eq!(denied.steps.len(), 1, "{denied:?}");
-    assert!(denied.steps[0].finding.ends_with("denied by 10.9.0.0/24"), "{denied:?}");
-    running.sluice.succeed(&["deny", "remove", "10.9.0.0/24"])?;
+    assert!(denied.steps[0].finding.ends_with("denied by 10.9.0.0/31"), "{denied:?}");
+    running.sluice.succeed(&["deny", "remove", "10.9.0.0/31"])?;
 
     let elsewhere = explain(client, 4000, format!("{service}:54"))?;
     assert_eq!(elsewhere.outcome, "passed on to the node's own network stack");
