@@ -12,6 +12,7 @@ mod address;
 mod backend;
 mod bench;
 mod counter;
+mod directory;
 mod drop_reason;
 mod entry;
 mod event;
@@ -35,6 +36,7 @@ pub use address::Address;
 pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
 pub use bench::{BENCH_HEAD_BYTES, BENCH_RESTORED_BYTES, BenchPacket};
 pub use counter::{Hits, Traffic};
+pub use directory::{DIRECTORY_WAYS, DirectoryEntry, DirectoryPlace, DirectorySet};
 pub use drop_reason::DropReason;
 pub use entry::{CLOSING_SECONDS, Entry, FLOW_WAYS, FlowSet, KEEP_SECONDS, Tick, UNCONFIRMED_SECONDS};
 pub use event::{Event, EventKind};
@@ -51,9 +53,8 @@ pub use sample::{DropSample, SAMPLE_INTERVAL_BITS, Sampler};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
 pub use session::{
-    DATAGRAMS_SECONDS, DIRECTORY_WAYS, DirectoryEntry, DirectoryPlace, DirectorySet, ESTABLISHED_SECONDS,
-    HALF_CLOSED_SECONDS, Mark, NodeAddress, QUESTION_SECONDS, REST_SECONDS, Second, Session, SessionId, SessionState,
-    TRANSIENT_SECONDS,
+    DATAGRAMS_SECONDS, ESTABLISHED_SECONDS, HALF_CLOSED_SECONDS, Mark, NodeAddress, QUESTION_SECONDS, REST_SECONDS,
+    Second, Session, SessionId, SessionState, TRANSIENT_SECONDS,
 };
 pub use settings::{Features, Settings};
 pub use sources::SourceKey;

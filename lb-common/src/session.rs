@@ -8,7 +8,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, Flow, MAX_NODE_ADDRESSES};
+use crate::{Address, DirectoryPlace, Flow, MAX_NODE_ADDRESSES};
 
 /// A session of TCP whose two ends have talked is kept for this long, in seconds. RFC 5382 (REQ-5) asks for 2 hours and
 /// 4 minutes at least, so that the keep-alive of two hours, which is the usual one, arrives in time.
@@ -161,6 +161,8 @@ pub enum Mark {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionState(u64);
 
+const _: () = assert!(DirectoryPlace::BITS <= 64 - SessionState::PLACE);
+
 impl SessionState {
     /// Nobody has ever been here.
     pub const EMPTY: Self = Self(0);
@@ -196,7 +198,7 @@ impl SessionState {
     #[inline(always)]
     pub const fn opened(place: DirectoryPlace, is_tcp: bool, now: Second) -> Self {
         let last = now.plus(transient_seconds(is_tcp));
-        Self(Self::OPEN | Self::TRANSIENT | (last.0 as u64) << Self::LAST | (place.0 as u64) << Self::PLACE)
+        Self(Self::OPEN | Self::TRANSIENT | (last.0 as u64) << Self::LAST | (place.number() as u64) << Self::PLACE)
     }
 
     /// Whether the session's other words are valid.
@@ -214,7 +216,7 @@ impl SessionState {
     /// Where its entry in the directory is, unless that has been given to another session since.
     #[inline(always)]
     pub const fn place(self) -> DirectoryPlace {
-        DirectoryPlace((self.0 >> Self::PLACE) as u32)
+        DirectoryPlace::from_number((self.0 >> Self::PLACE) as u32)
     }
 
     /// Whether one of the ends has finished or broken off.
@@ -342,88 +344,6 @@ impl Session {
     }
 }
 
-/// Entries of a set of the directory.
-pub const DIRECTORY_WAYS: u32 = 8;
-
-/// An element of the `directory` array: eight entries, one cache line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(transparent)]
-pub struct DirectorySet(pub [u64; DIRECTORY_WAYS as usize]);
-
-/// The place of an entry in the directory: the set's number, and the way in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DirectoryPlace(u32);
-
-const _: () = assert!(crate::DIRECTORY_SETS.ilog2() + DIRECTORY_WAYS.ilog2() <= 64 - SessionState::PLACE);
-
-impl DirectoryPlace {
-    /// A way of the set that a flow with this hash belongs to.
-    #[inline(always)]
-    pub const fn of(hash: u64, way: u32) -> Self {
-        Self((hash as u32 & (crate::DIRECTORY_SETS - 1)) * DIRECTORY_WAYS + (way & (DIRECTORY_WAYS - 1)))
-    }
-
-    /// The number of the set.
-    #[inline(always)]
-    pub const fn set(self) -> u32 {
-        self.0 / DIRECTORY_WAYS
-    }
-
-    /// The way in the set.
-    #[inline(always)]
-    pub const fn way(self) -> u32 {
-        self.0 % DIRECTORY_WAYS
-    }
-}
-
-/// An entry of the directory: `{fingerprint: 45 bits, session: 19 bits}`, read and written whole.
-///
-/// The fingerprint is the top of the flow's hash; the set's number is the bottom. No session has the number 0, because
-/// port 0 is given to nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DirectoryEntry(u64);
-
-impl DirectoryEntry {
-    /// No entry.
-    pub const EMPTY: Self = Self(0);
-
-    /// The entry of a flow.
-    #[inline(always)]
-    pub const fn new(hash: u64, id: SessionId) -> Self {
-        Self(hash >> SessionId::BITS << SessionId::BITS | id.number() as u64)
-    }
-
-    /// The entry in a word of a set.
-    #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        Self(word)
-    }
-
-    /// The word.
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
-    }
-
-    /// Whether there is none.
-    #[inline(always)]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Whether it is probably the entry of a flow with this hash, given that it is in that flow's set.
-    #[inline(always)]
-    pub const fn is_of(self, hash: u64) -> bool {
-        self.0 >> SessionId::BITS == hash >> SessionId::BITS && self.0 != 0
-    }
-
-    /// The session.
-    #[inline(always)]
-    pub const fn session(self) -> SessionId {
-        SessionId::from_number(self.0 as u32)
-    }
-}
-
 /// An element of the `node_addresses` array: an address that sessions come from, and its ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -466,17 +386,13 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_entries_keep_their_parts() {
+    fn a_number_keeps_its_parts() {
         for (address, is_tcp, port) in [(0, true, 1), (3, false, 65535), (2, true, 1024), (1, false, 1)] {
             let id = SessionId::new(address, is_tcp, port);
             assert!(id.number() < crate::MAX_SESSIONS);
             assert_eq!((id.address(), id.is_tcp(), id.port()), (address, is_tcp, port));
-            let entry = DirectoryEntry::from_word(DirectoryEntry::new(HASH, id).word());
-            assert_eq!(entry.session(), id);
-            assert!(entry.is_of(HASH) && !entry.is_of(HASH ^ 1 << 19) && !entry.is_empty());
         }
-        let place = after(true, &[Mark::Reset]).place();
-        assert_eq!((place.set(), place.way()), (HASH as u32 & (crate::DIRECTORY_SETS - 1), 5));
+        assert_eq!(after(true, &[Mark::Reset]).place(), DirectoryPlace::of(HASH, 5));
     }
 
     #[test]

@@ -133,11 +133,12 @@ impl<'a> SnapshotTables<'a> {
     /// The lists, written when they are first asked.
     fn lists(&self) -> &ListTables<Heap> {
         self.lists.get_or_init(|| {
-            let memory = Heap::new(&Sizes::LEAST);
+            let sizes = Sizes::of(&self.snapshot.lists);
+            let memory = Heap::new(&sizes);
             let slots = Slots::read(memory.words(Region::Labels));
-            let mut tables = ListTables::new(memory, Sizes::LEAST, [1, 2], slots, Arc::default());
+            let mut tables = ListTables::new(memory, sizes, [1, 2], slots, Arc::default());
             tables.set_scopes(&self.snapshot.scopes);
-            tables.bring_to(&self.snapshot.lists).expect("lists of a few entries");
+            tables.bring_to(&self.snapshot.lists).expect("tables that are made for these lists");
             tables
         })
     }
