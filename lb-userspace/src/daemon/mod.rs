@@ -11,6 +11,7 @@ mod clock;
 mod drains;
 mod error;
 mod events;
+mod fed;
 mod guard;
 mod handle;
 mod history;
