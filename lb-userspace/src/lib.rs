@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod dataplane;
+pub mod feeds;
 pub mod health;
 pub mod lists;
 pub mod model;

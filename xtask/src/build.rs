@@ -58,7 +58,7 @@ pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<ExitCode> {
             let sluice = build_sluice()?;
             become_command(bin("bench", arguments)?.env("SLUICE_BIN", sluice))
         }
-        Some("datapath") => run_as_root("bench", arguments),
+        Some("datapath" | "firewall") => run_as_root("bench", arguments),
         _ => run_bin("bench", arguments),
     }
 }

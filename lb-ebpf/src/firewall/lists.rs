@@ -64,14 +64,21 @@ pub fn find(source: &Address, lists: u64, table: &impl ListTable) -> Option<List
     if source.is_v4() { find_v4(source.low(), lists, table) } else { find_v6(source, lists, table) }
 }
 
+/// Whether anything covers any of an address's /24.
+#[inline(always)]
+pub fn may_be_listed(address: u32, table: &impl ListTable) -> bool {
+    let slash24 = address >> 8;
+    table.bits(slash24 >> 6).is_some_and(|bits| bits >> (slash24 & 63) & 1 != 0)
+}
+
 /// Most packets end at the bit of their /24. An entry for one address is looked for before its /24's slot is read: neither has
 /// to wait for the other.
 #[inline(always)]
 fn find_v4(address: u32, lists: u64, table: &impl ListTable) -> Option<ListMatch> {
-    let slash24 = address >> 8;
-    if table.bits(slash24 >> 6)? >> (slash24 & 63) & 1 == 0 {
+    if !may_be_listed(address, table) {
         return None;
     }
+    let slash24 = address >> 8;
     let single = table.long(address, 32);
     let slot = slot(slash24, table)?;
     let mut found = ListMatch::NONE;

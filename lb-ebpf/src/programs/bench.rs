@@ -14,6 +14,7 @@
 
 mod road;
 mod runtime;
+mod sources;
 mod xdp_frame;
 
 use core::hint::black_box;
@@ -42,13 +43,13 @@ use crate::xdp_frame::XdpFrame;
 
 /// The packet to restore.
 #[map(name = "packet")]
-static PACKET: Array<BenchPacket> = Array::with_max_entries(1, 0);
+pub(crate) static PACKET: Array<BenchPacket> = Array::with_max_entries(1, 0);
 /// How many packets have been made: the flow's number.
 #[map(name = "counter")]
-static COUNTER: Array<u64> = Array::with_max_entries(1, 0);
+pub(crate) static COUNTER: Array<u64> = Array::with_max_entries(1, 0);
 /// The program under test.
 #[map(name = "target")]
-static TARGET: ProgramArray = ProgramArray::with_max_entries(1, 0);
+pub(crate) static TARGET: ProgramArray = ProgramArray::with_max_entries(1, 0);
 /// The program under test, if it does not take frames in several buffers.
 #[map(name = "linear_target")]
 static LINEAR_TARGET: ProgramArray = ProgramArray::with_max_entries(1, 0);

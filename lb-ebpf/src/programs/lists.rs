@@ -51,6 +51,10 @@ static NAMES: Array<[u8; LIST_NAME_BYTES]> = Array::pinned(MAX_LISTS, BPF_F_MMAP
 /// What the lists say of a source.
 #[inline(always)]
 pub(crate) fn listed(source: &Address, lists: u64) -> ListMatch {
+    // Most packets need not even a call.
+    if source.is_v4() && !lists::may_be_listed(source.low(), &KernelLists) {
+        return ListMatch::NONE;
+    }
     let [upper, lower] = source.halves();
     ListMatch::from_word(sluice_listed(upper, lower, lists))
 }

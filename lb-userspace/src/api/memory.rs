@@ -285,7 +285,14 @@ pub(crate) fn list(kind: ListKind) -> List {
             let until = Some(Moment::from_seconds(1_800_000_000));
             let six =
                 ListEntry { origin: Origin::Command, until, seconds_left: Some(90), ..entry("2001:db8::/32", None, 5) };
-            let source = ListSource { name: "/var/lib/pests".to_owned(), prefixes: 100, duplicates: 3, covered: 7 };
+            let source = ListSource {
+                name: "/var/lib/pests".to_owned(),
+                prefixes: 100,
+                duplicates: 3,
+                covered: 7,
+                fetched: None,
+                problem: None,
+            };
             List {
                 prefixes: 102,
                 sources: vec![source],
@@ -362,7 +369,14 @@ impl Control for Memory {
 
     async fn list_import(&self, name: String, text: Vec<u8>, force: bool) -> Result<Imported, ApiError> {
         self.note(Asked::Import(name, text.len(), force));
-        let source = ListSource { name: "import".to_owned(), prefixes: 2, duplicates: 1, covered: 0 };
+        let source = ListSource {
+            name: "import".to_owned(),
+            prefixes: 2,
+            duplicates: 1,
+            covered: 0,
+            fetched: None,
+            problem: None,
+        };
         Ok(Imported { source, microseconds: 1_500 })
     }
 

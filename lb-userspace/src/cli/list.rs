@@ -198,9 +198,16 @@ fn cells(entry: &ListEntry) -> Vec<Cell> {
 }
 
 fn source_text(source: &ListSource) -> String {
-    let ListSource { name, prefixes, duplicates, covered } = source;
+    let ListSource { name, prefixes, duplicates, covered, fetched, problem } = source;
     let number = count(*prefixes, "prefix", "prefixes");
-    format!("{name}: {number}, of which {covered} lie in others; {duplicates} stood there twice")
+    let mut text = format!("{name}: {number}, of which {covered} lie in others; {duplicates} stood there twice");
+    if let Some(fetched) = fetched {
+        text += &format!("; fetched {fetched}");
+    }
+    if let Some(problem) = problem {
+        text += &format!("\n  what there is now was not taken: {problem}");
+    }
+    text
 }
 
 fn scope(services: &[String]) -> String {

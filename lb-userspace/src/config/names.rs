@@ -18,6 +18,31 @@ pub(super) fn name(text: &str) -> Result<String, Fault> {
     ))
 }
 
+/// A name of a list: of a file in the state directory, too.
+pub(super) fn list(text: &str) -> Result<String, Fault> {
+    if text.starts_with('.') {
+        return Err(Fault::new(
+            format!("{} begins with a dot", quote(text)),
+            "begin the name of a list with something else",
+        ));
+    }
+    name(text)
+}
+
+/// The address of a server's file.
+pub(super) fn url(text: &str) -> Result<String, Fault> {
+    let has_host = |url: ureq::http::Uri| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
+    };
+    match text.parse().is_ok_and(has_host) {
+        true => Ok(text.to_owned()),
+        false => Err(Fault::new(
+            format!("{} is not an address on the web", quote(text)),
+            "write it in full, like `https://example.net/list.txt`",
+        )),
+    }
+}
+
 /// A name that the kernel accepts for an interface.
 pub(super) fn interface(text: &str) -> Result<String, Fault> {
     let fits = (1..=LONGEST_INTERFACE).contains(&text.len());

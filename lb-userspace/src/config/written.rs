@@ -13,8 +13,8 @@ use std::{
 use ipnet::IpNet;
 
 use crate::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, ListKind, Model, Moment, NamedList,
-    Node, Ports, Protocol, Remark, RingSettings, ServerId, Service, Track,
+    AdminState, Affinity, Backend, ConnectionIds, Delivery, Feed, Firewall, HealthCheck, ListKind, Model, Moment,
+    NamedList, Node, Ports, Protocol, Remark, RingSettings, ServerId, Service, Track,
 };
 
 use super::report::{At, Span};
@@ -94,6 +94,7 @@ pub(super) struct WrittenList {
     pub(super) services: Vec<At<String>>,
     pub(super) entries: Vec<WrittenEntry>,
     pub(super) file: Option<PathBuf>,
+    pub(super) feed: Option<Feed>,
     pub(super) force: bool,
 }
 
@@ -114,6 +115,7 @@ impl WrittenList {
             services: Vec::new(),
             entries,
             file: None,
+            feed: None,
             force: false,
         }
     }
@@ -131,6 +133,7 @@ impl WrittenList {
             action: self.action?,
             services: self.services.into_iter().map(|service| service.value).collect(),
             file: self.file,
+            feed: self.feed,
             force: self.force,
         })
     }

@@ -92,6 +92,7 @@ impl State {
         self.interfaces = wanted;
         let listed_before = self.listed.clone();
         self.listed.set_files(files);
+        self.listed.keep_feeds(&self.model.firewall);
         let effective = match self.adopt_model(saved).await {
             Ok(effective) => effective,
             Err(error) => {
@@ -107,6 +108,7 @@ impl State {
         self.drains.retain(&self.model);
         interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
         self.set_targets();
+        self.follow_feeds();
         Ok(effective)
     }
 

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::clock;
 use crate::{
     api::types::ListSource,
+    feeds::Version,
     lists::{Extras, Prefixes, formats},
     model::{Firewall, Moment, Origin},
 };
@@ -36,6 +37,13 @@ pub(super) struct Source {
     pub(super) prefixes: Arc<Prefixes>,
 }
 
+/// A list from a server: what was last good of it.
+#[derive(Clone, Debug)]
+pub(super) struct Fed {
+    pub(super) source: Source,
+    pub(super) version: Version,
+}
+
 /// An entry that expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expiring {
@@ -52,6 +60,7 @@ pub(super) struct Listed {
     /// By the list's name.
     pub(super) files: BTreeMap<String, Source>,
     pub(super) imports: BTreeMap<String, Source>,
+    pub(super) feeds: BTreeMap<String, Fed>,
     pub(super) expiring: BTreeMap<String, BTreeMap<IpNet, Expiring>>,
     /// The prefixes of files and imports together, by the list's name.
     bulk: BTreeMap<String, Arc<Prefixes>>,
@@ -91,10 +100,19 @@ pub struct FileError {
 impl Source {
     /// Reads what a file holds.
     pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Self, formats::FormatError> {
-        let formats::Parsed { prefixes, duplicates } = formats::parse(bytes)?;
-        let told =
-            ListSource { name: name.to_owned(), prefixes: prefixes.len(), duplicates, covered: prefixes.covered() };
-        Ok(Self { told, prefixes: Arc::new(prefixes) })
+        Ok(Self::new(name, formats::parse(bytes)?))
+    }
+
+    pub(super) fn new(name: &str, formats::Parsed { prefixes, duplicates }: formats::Parsed) -> Self {
+        let told = ListSource {
+            name: name.to_owned(),
+            prefixes: prefixes.len(),
+            duplicates,
+            covered: prefixes.covered(),
+            fetched: None,
+            problem: None,
+        };
+        Self { told, prefixes: Arc::new(prefixes) }
     }
 
     fn read(list: &str, path: &Path) -> Result<Self, FileError> {
@@ -141,9 +159,51 @@ impl Listed {
         self.join();
     }
 
+    /// Takes what a server has in place of what it had.
+    pub(super) fn set_feed(&mut self, list: &str, fed: Fed) {
+        self.feeds.insert(list.to_owned(), fed);
+        self.join();
+    }
+
+    /// Lets go of what was fetched for lists that are no more, or that have another server now.
+    pub(super) fn keep_feeds(&mut self, firewall: &Firewall) {
+        let wanted = |list: &str| firewall.lists.iter().find(|named| named.name == list)?.feed.as_ref();
+        self.feeds.retain(|list, fed| wanted(list).is_some_and(|feed| feed.url == fed.source.told.name));
+        for (list, feed) in firewall.lists.iter().filter_map(|list| Some((&list.name, list.feed.as_ref()?))) {
+            self.feeds.entry(list.clone()).or_insert_with(|| Fed::new(&feed.url));
+        }
+        self.join();
+    }
+
+    /// Notes what became of an attempt to fetch a list.
+    pub(super) fn note_fetch(&mut self, list: &str, result: Result<(), String>) {
+        let Some(fed) = self.feeds.get_mut(list) else { return };
+        let told = &mut fed.source.told;
+        if let Err(problem) = &result
+            && told.problem.as_ref() != Some(problem)
+        {
+            tracing::warn!("the list `{list}` stays as it is: {}: {problem}", told.name);
+        }
+        told.problem = result.err();
+    }
+
+    /// The feeds that could not be taken, and why.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.feeds.iter().filter_map(|(list, fed)| {
+            let ListSource { name, prefixes, fetched, problem, .. } = &fed.source.told;
+            let problem = problem.as_ref()?;
+            let holds = match fetched {
+                Some(fetched) => format!("the list keeps the {prefixes} prefixes of {fetched}"),
+                None => "nothing was fetched yet".to_owned(),
+            };
+            Some(format!("the feed of list {list}, {name}: {problem}; {holds}"))
+        })
+    }
+
     fn join(&mut self) {
         self.bulk = self.files.iter().map(|(list, source)| (list.clone(), Arc::clone(&source.prefixes))).collect();
-        for (list, source) in &self.imports {
+        let feeds = self.feeds.iter().map(|(list, fed)| (list, &fed.source));
+        for (list, source) in self.imports.iter().chain(feeds) {
             let all = match self.bulk.get(list) {
                 Some(file) => Arc::new(file.union(&source.prefixes)),
                 None => Arc::clone(&source.prefixes),
@@ -162,7 +222,8 @@ impl Listed {
 
     /// Where prefixes of a list come from.
     pub(super) fn sources(&self, list: &str) -> impl Iterator<Item = &Source> {
-        self.files.get(list).into_iter().chain(self.imports.get(list))
+        let fed = self.feeds.get(list).map(|fed| &fed.source);
+        self.files.get(list).into_iter().chain(self.imports.get(list)).chain(fed)
     }
 
     /// Removes entries whose time has come; whether there were any.
@@ -207,7 +268,7 @@ pub(super) fn keep_import(state: &Path, list: &str, bytes: &[u8]) -> io::Result<
     write(&folder, list, bytes)
 }
 
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".lists-").tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -229,16 +290,20 @@ fn read(state: &Path) -> Keep {
 }
 
 fn read_imports(state: &Path) -> BTreeMap<String, Source> {
-    let Ok(folder) = fs::read_dir(state.join(IMPORTS)) else { return BTreeMap::new() };
-    let names =
-        folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| !name.starts_with('.'));
     let read = |name: String| {
         let source = Source::read(&name, &state.join(IMPORTS).join(&name));
         let source = source.inspect_err(|error| tracing::warn!("an import is not on its list: {error}")).ok()?;
         let told = ListSource { name: IMPORT.to_owned(), ..source.told };
         Some((name, Source { told, ..source }))
     };
-    names.filter_map(read).collect()
+    names(&state.join(IMPORTS)).into_iter().filter_map(read).collect()
+}
+
+/// The names of the lists for which a folder has a file.
+pub(super) fn names(folder: &Path) -> Vec<String> {
+    let Ok(folder) = fs::read_dir(folder) else { return Vec::new() };
+    let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter(|name| !name.starts_with('.')).collect()
 }
 
 /// The time until which an entry lasts.
@@ -310,8 +375,9 @@ mod tests {
         let mut listed = Listed::open(directory.path(), Moment::from_seconds(0), 0);
         listed.set_files(BTreeMap::from([("pests".to_owned(), Source::parse("/file", b"10.0.0.0/8\n").unwrap())]));
         let told: Vec<_> = listed.sources("pests").map(|source| source.told.clone()).collect();
-        let file = ListSource { name: "/file".to_owned(), prefixes: 1, duplicates: 0, covered: 0 };
-        assert_eq!(told, [file, ListSource { name: IMPORT.to_owned(), prefixes: 2, duplicates: 1, covered: 1 }]);
+        let told: Vec<_> =
+            told.iter().map(|told| (told.name.as_str(), told.prefixes, told.duplicates, told.covered)).collect();
+        assert_eq!(told, [("/file", 1, 0, 0), (IMPORT, 2, 1, 1)]);
         assert_eq!(listed.extras().bulk["pests"].len(), 3);
     }
 }

@@ -40,7 +40,9 @@ impl State {
         let guard = Guard::of(model, &own_addresses());
         guard.check_entries(model)?;
         for list in model.firewall.lists.iter().filter(|list| list.action == ListKind::Deny && !list.force) {
-            if let Some(source) = files.get(&list.name) {
+            let others = self.listed.imports.get(&list.name).into_iter();
+            let others = others.chain(self.listed.feeds.get(&list.name).map(|fed| &fed.source));
+            for source in files.get(&list.name).into_iter().chain(others) {
                 guard.check(&list.name, |net| source.prefixes.has(net))?;
             }
         }
@@ -132,7 +134,7 @@ impl State {
     }
 
     /// Brings the kernel to other entries, and then keeps them: all of it, or nothing.
-    fn adopt_listed(
+    pub(super) fn adopt_listed(
         &mut self,
         wanted: Listed,
         keep: impl FnOnce(&Self) -> std::io::Result<()>,

@@ -13,6 +13,7 @@ mod drops;
 mod error;
 mod events;
 mod explain;
+mod fed;
 mod guard;
 mod handle;
 mod history;

@@ -218,6 +218,7 @@ impl State {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         warnings.extend(forwarding_warnings(&self.model, read));
         warnings.extend(ports_warning(&self.model, read));
+        warnings.extend(self.listed.warnings());
         warnings
     }
 

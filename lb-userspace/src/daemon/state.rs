@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::Document,
     dataplane::{self, Kernel},
+    feeds::{Feeds, Fetched},
     health::{Checker, Report},
     lists::Lists,
     model::{Backend, Model, Moment, Service},
@@ -76,6 +77,8 @@ pub(super) struct State {
     pub(super) state_directory: PathBuf,
     generated_secret: [u64; 2],
     pub(super) planner: Planner,
+    pub(super) feeds: Feeds,
+    fetched: mpsc::UnboundedReceiver<Fetched>,
     reports: mpsc::UnboundedReceiver<Report>,
     hops_changed: watch::Receiver<Arc<NextHops>>,
     /// All of the network's interfaces.
@@ -112,6 +115,7 @@ impl State {
             tokio::spawn(drops::follow(ring, record));
         }
         let (report, reports) = mpsc::unbounded_channel();
+        let (fetch, fetched) = mpsc::unbounded_channel();
         let mut state = Self {
             started: Instant::now(),
             config: options.config,
@@ -136,6 +140,8 @@ impl State {
             generated_secret,
             planner: Planner::after(history::read(&options.paths.state)),
             state_directory: options.paths.state,
+            feeds: Feeds::new(fetch),
+            fetched,
             reports,
             hops_changed: published.next_hops,
             links: published.interfaces,
@@ -154,6 +160,7 @@ impl State {
         self.rediscover().await;
         self.interfaces = wanted;
         self.open_list_files();
+        self.open_feeds();
         self.compose_lists()?;
         // Slots that the former daemon was waiting to reuse look free: no entry may name them when they are given away.
         census::take(&self.kernel, &self.snapshot, &self.places.keeps, clock::now_s())?;
@@ -163,6 +170,7 @@ impl State {
         interfaces::detach_others(&mut self.kernel, &self.interfaces).await?;
         self.kernel.remove_foreign_pins()?;
         self.set_targets();
+        self.follow_feeds();
         Ok(())
     }
 
@@ -225,6 +233,7 @@ impl State {
                 },
                 Some(report) = self.reports.recv() => self.note(report),
                 Some(samples) = self.samples.recv() => self.note_samples(&samples),
+                Some(fetched) = self.fetched.recv() => self.take_feed(fetched),
                 Ok(()) = self.hops_changed.changed() => {
                     self.next_hops = Arc::clone(&self.hops_changed.borrow_and_update());
                     self.follow_world();

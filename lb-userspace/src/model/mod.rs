@@ -339,8 +339,26 @@ pub struct NamedList {
     pub entries: Vec<IpNet>,
     /// A file with more of them.
     pub file: Option<PathBuf>,
+    /// A server with more of them.
+    pub feed: Option<Feed>,
     /// Whether it may cover services, backends, this node, or everything.
     pub force: bool,
+}
+
+/// A list on a server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Feed {
+    /// Where.
+    pub url: String,
+    /// How often it is asked for, more or less.
+    pub interval: Duration,
+    /// Whether it may lose more than half of its prefixes from one time to the next.
+    pub may_shrink: bool,
+}
+
+impl Feed {
+    /// How often a feed is asked for that says nothing of it.
+    pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(3600);
 }
 
 /// Where an entry of a list comes from.

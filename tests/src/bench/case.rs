@@ -270,6 +270,11 @@ impl Case {
     }
 }
 
+/// A packet to nobody's address, which passes, and a service beside it.
+pub fn nobody(is_v4: bool) -> Case {
+    Case::new("nobody", Endpoint::new(is_v4, Delivery::Ipip)).elsewhere()
+}
+
 /// Every case.
 pub fn all() -> Vec<Case> {
     let v4 = |delivery| Endpoint::new(true, delivery);

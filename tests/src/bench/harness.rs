@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use aya::{
-    Ebpf,
-    maps::{Array, MapData, ProgramArray},
+    Ebpf, EbpfLoader,
+    maps::{Array, Map, MapData, ProgramArray},
     programs::{ProgramFd, TestRun as _, TestRunOptions, Xdp},
 };
 use lb_common::BenchPacket;
@@ -60,8 +60,61 @@ impl Harness {
         Ok(harness)
     }
 
+    /// Loads the wrapper that gives packets these sources, as many as a power of two, and the floor; and room for `prefixes` in
+    /// a trie of the kernel's.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses them.
+    pub fn from_sources(count: u32, prefixes: u32) -> Result<Self> {
+        let mut loader = EbpfLoader::new();
+        loader.map_max_entries("sources", count).map_max_entries("trie", prefixes);
+        let ebpf = loader.load(BENCH_OBJECT).context("could not load the bench's object")?;
+        Self::of(ebpf, "sluice_sources", "sluice_floor", "target")
+    }
+
+    /// Gives packets these sources, as many as there is room for.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses them.
+    pub fn set_sources(&mut self, sources: &[[u32; 4]]) -> Result<()> {
+        let map = self.ebpf.map_mut("sources").context("the object has no map sources")?;
+        let mut map = Array::<_, [u32; 4]>::try_from(map)?;
+        ensure!(sources.len() == map.len() as usize, "{} sources in a map of {}", sources.len(), map.len());
+        for (number, source) in (0..).zip(sources) {
+            map.set(number, source, 0)?;
+        }
+        let mask = self.ebpf.map_mut("source_mask").context("the object has no map source_mask")?;
+        Ok(Array::<_, u64>::try_from(mask)?.set(0, &(sources.len() as u64 - 1), 0)?)
+    }
+
+    /// Another program of the object, loaded.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses it.
+    pub fn other(&mut self, name: &str) -> Result<ProgramFd> {
+        let program = program(&mut self.ebpf, name)?;
+        program.load().with_context(|| format!("could not load {name}"))?;
+        Ok(program.fd()?.try_clone()?)
+    }
+
+    /// Another map of the object, which can be taken once.
+    ///
+    /// # Errors
+    ///
+    /// There is no such map, or it has been taken.
+    pub fn map(&mut self, name: &str) -> Result<Map> {
+        self.ebpf.take_map(name).with_context(|| format!("the object has no map {name}"))
+    }
+
     fn with(wrapper: &'static str, floor: &str, target: &str) -> Result<Self> {
-        let mut ebpf = Ebpf::load(BENCH_OBJECT).context("could not load the bench's object")?;
+        let ebpf = Ebpf::load(BENCH_OBJECT).context("could not load the bench's object")?;
+        Self::of(ebpf, wrapper, floor, target)
+    }
+
+    fn of(mut ebpf: Ebpf, wrapper: &'static str, floor: &str, target: &str) -> Result<Self> {
         for name in [wrapper, floor] {
             program(&mut ebpf, name)?.load().with_context(|| format!("could not load {name}"))?;
         }

@@ -26,6 +26,11 @@ impl Heap {
         (result, self.peak_bytes.load(Relaxed).saturating_sub(before))
     }
 
+    /// How many bytes are in use.
+    pub fn used(&self) -> usize {
+        self.used_bytes.load(Relaxed)
+    }
+
     fn take(&self, bytes: usize) {
         let used = self.used_bytes.fetch_add(bytes, Relaxed) + bytes;
         self.peak_bytes.fetch_max(used, Relaxed);

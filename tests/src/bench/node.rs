@@ -82,9 +82,37 @@ impl Node {
         let mut wanted = self.snapshot.clone();
         wanted.settings.features |= Features::SAMPLE;
         (wanted.settings.sample_until_ns, wanted.settings.samples_per_interval) = (u64::MAX, 67);
+        self.hold(wanted)
+    }
+
+    /// Brings the tables to what they should hold, whatever it takes.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses it.
+    pub fn hold(&mut self, wanted: Snapshot) -> Result<()> {
         dataplane::apply(&mut self.kernel, &self.snapshot, &wanted)?;
         self.snapshot = wanted;
         Ok(())
+    }
+
+    /// Attaches the program to the uplink: from then on changes are made as they are while packets come in.
+    ///
+    /// # Errors
+    ///
+    /// The interface refuses it.
+    pub fn attach(&mut self, uplink: Uplink) -> Result<()> {
+        self.kernel.attach(uplink.ifindex, "uplink")?;
+        Ok(())
+    }
+
+    /// What a list has matched, by its number.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn list_packets(&self, number: u32) -> Result<u64> {
+        Ok(self.kernel.counters().list(number)?.packets)
     }
 
     /// Whether the kernel's flow table knows a flow.

@@ -15,7 +15,7 @@ use tests::bench::sandbox;
 /// slowly, and one more feature doubles it. Measured with rustc 1.99.1 on Linux 6.18: 133,870 (half of
 /// them in `full-nat`'s functions, which are walked once, by themselves),
 /// 3,902, 381, 381, 2, 2, 41, 380, 35 and 18.
-const BUDGETS: [(&str, u32); 10] = [
+const BUDGETS: [(&str, u32); 13] = [
     ("sluice_lb", 200_000),
     ("sluice_agent", 10_000),
     ("sluice_wrapper", 2_000),
@@ -26,6 +26,9 @@ const BUDGETS: [(&str, u32); 10] = [
     ("sluice_generator", 2_000),
     ("sluice_bare", 100),
     ("sluice_sink", 100),
+    ("sluice_sources", 500),
+    ("sluice_trie", 200),
+    ("sluice_trie_floor", 200),
 ];
 
 /// What the kernel says of a loaded program.

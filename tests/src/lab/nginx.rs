@@ -19,13 +19,15 @@ use crate::traffic::Stream;
 pub struct NginxOptions {
     /// The ports that it listens on, on all addresses of both families.
     pub ports: Vec<u16>,
+    /// A certificate and its key, in PEM, for HTTPS on port 443.
+    pub certificate: Option<[String; 2]>,
     /// Files below `/files/`, by name and size: the bytes of [`Stream`] with seed 0.
     pub files: Vec<(String, u64)>,
 }
 
 impl Default for NginxOptions {
     fn default() -> Self {
-        Self { ports: vec![80], files: Vec::new() }
+        Self { ports: vec![80], certificate: None, files: Vec::new() }
     }
 }
 
@@ -50,7 +52,10 @@ impl Nginx {
             write_file(&folder.path().join("files").join(file), *size_bytes)
                 .with_context(|| format!("cannot write nginx's file {file} of {size_bytes} bytes"))?;
         }
-        fs::write(folder.path().join("nginx.conf"), configuration(folder.path(), name, &options.ports))
+        for (file, text) in ["certificate", "key"].iter().zip(options.certificate.iter().flatten()) {
+            fs::write(folder.path().join(file), text).context("cannot write nginx's certificate")?;
+        }
+        fs::write(folder.path().join("nginx.conf"), configuration(folder.path(), name, &options))
             .context("cannot write nginx's configuration")?;
         let process = launch(namespace, name, &options, folder.path())?;
         Ok(Self { process, namespace: namespace.clone(), name: name.into(), options, folder })
@@ -64,6 +69,11 @@ impl Nginx {
     /// The folder behind `/files/`.
     pub fn files(&self) -> PathBuf {
         self.folder.path().join("files")
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
     }
 
     /// Ends the server at once.
@@ -104,12 +114,16 @@ fn write_file(path: &Path, size_bytes: u64) -> std::io::Result<()> {
 }
 
 /// One process, no workers to outlive it, and nothing written outside of its folder.
-fn configuration(folder: &Path, name: &str, ports: &[u16]) -> String {
+fn configuration(folder: &Path, name: &str, options: &NginxOptions) -> String {
     let folder = folder.display();
-    let listen: String = ports
+    let mut listen: String = options
+        .ports
         .iter()
         .map(|port| format!("listen {port} backlog=4096; listen [::]:{port} backlog=4096;\n    "))
         .collect();
+    if options.certificate.is_some() {
+        listen += &format!("listen 443 ssl; ssl_certificate {folder}/certificate; ssl_certificate_key {folder}/key;");
+    }
     format!(
         r#"daemon off;
 master_process off;

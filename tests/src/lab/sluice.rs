@@ -17,6 +17,8 @@ use super::{Namespace, Process, bpffs, until};
 
 /// How long the daemon may take to start: it loads its programs and makes its maps.
 const START: Duration = Duration::from_secs(20);
+/// The certificates that it trusts instead of the system's, if there is such a file.
+const AUTHORITIES: &str = "authorities.pem";
 /// How long it may take to end.
 const STOP: Duration = Duration::from_secs(10);
 
@@ -163,6 +165,12 @@ impl Sluice {
         self.await_answer()
     }
 
+    /// Starts the daemon again with other authorities than the system's, in PEM.
+    pub fn trust(&mut self, authorities: &str) -> anyhow::Result<()> {
+        fs::write(self.folder.path().join(AUTHORITIES), authorities)?;
+        self.restart()
+    }
+
     fn await_answer(&mut self) -> anyhow::Result<()> {
         let mut asking = command(&self.namespace, self.folder.path())?;
         asking.args(["--json", "status"]);
@@ -204,6 +212,10 @@ fn launch(namespace: &Namespace, folder: &Path, pins: &Path) -> anyhow::Result<P
     let mut daemon = command(namespace, folder)?;
     daemon.arg("run").arg("--config").arg(folder.join("sluice.toml"));
     daemon.arg("--pins").arg(pins).arg("--state").arg(folder.join("state"));
+    let authorities = folder.join(AUTHORITIES);
+    if authorities.exists() {
+        daemon.env("SSL_CERT_FILE", authorities);
+    }
     Process::start("sluice", &mut daemon, &folder.join("log"))
 }
 

@@ -1,6 +1,7 @@
 //! The firewall's lists with real traffic: while they change, when entries expire, and after the daemon's death.
 
 mod edge;
+mod feeds;
 mod watch;
 
 use std::{

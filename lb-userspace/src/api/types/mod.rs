@@ -213,6 +213,12 @@ pub struct ListSource {
     pub duplicates: usize,
     /// How many of them another one covers.
     pub covered: usize,
+    /// When they were fetched, if they are from a server.
+    #[serde(default)]
+    pub fetched: Option<Moment>,
+    /// Why they are not what the server has now.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// An entry of a list.

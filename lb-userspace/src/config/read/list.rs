@@ -1,6 +1,6 @@
 //! `[[list]]`: lists with names.
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use lb_common::ListKind;
@@ -13,10 +13,10 @@ use crate::{
         report::{At, Report},
         written::{WrittenEntry, WrittenList},
     },
-    model::Remark,
+    model::{Feed, Remark},
 };
 
-const KEYS: &[&str] = &["name", "action", "services", "entries", "file", "force"];
+const KEYS: &[&str] = &["name", "action", "services", "entries", "file", "url", "interval", "may_shrink", "force"];
 const ENTRY_KEYS: &[&str] = &["prefix", "reason", "force"];
 const ACTIONS: [(&str, ListKind); 2] = [("allow", ListKind::Allow), ("deny", ListKind::Deny)];
 
@@ -40,12 +40,33 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenList> {
     let entries = section.get("entries");
     Some(WrittenList {
         span: section.span.clone(),
-        name: name.and_then(|value| Some(value.at(value.parsed(names::name, report)?))),
+        name: name.and_then(|value| Some(value.at(value.parsed(names::list, report)?))),
         action,
         services,
         entries: entries.map(|value| read_entries(&value, action, force, report)).unwrap_or_default(),
         file: section.get("file").and_then(|value| value.parsed(path, report)),
+        feed: read_feed(&section, report),
         force,
+    })
+}
+
+/// Often enough for a server of one's own, and rare enough to be of use.
+const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
+
+fn read_feed(section: &Section<'_>, report: &mut Report<'_>) -> Option<Feed> {
+    let interval = section.get("interval").map(|value| (value.span.clone(), value.duration(INTERVALS, report)));
+    let may_shrink = section.get("may_shrink").map(|value| (value.span.clone(), value.boolean(report)));
+    let Some(url) = section.get("url") else {
+        let spans = [interval.map(|(span, _)| span), may_shrink.map(|(span, _)| span)];
+        for span in spans.into_iter().flatten() {
+            report.error(&span, "this is for a list with a `url`, and there is none", "add `url`, or remove this");
+        }
+        return None;
+    };
+    Some(Feed {
+        url: url.parsed(names::url, report)?,
+        interval: interval.and_then(|(_, interval)| interval).unwrap_or(Feed::DEFAULT_INTERVAL),
+        may_shrink: may_shrink.and_then(|(_, may)| may).unwrap_or(false),
     })
 }
 

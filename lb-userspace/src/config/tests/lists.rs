@@ -173,3 +173,52 @@ fn commands_write_into_the_list_that_they_name() {
         "{removed}"
     );
 }
+
+#[test]
+fn a_list_comes_from_a_server() {
+    let text = "[[list]]\nname = 'a'\naction = 'deny'\nurl = 'https://one.example/a.txt'\n\
+                [[list]]\nname = 'b'\naction = 'deny'\nurl = 'http://[2001:db8::1]:8080/b'\ninterval = '5m'\nmay_shrink = true\n";
+    let (_, model) = valid(text);
+    let feeds: Vec<_> = model.firewall.lists.iter().filter_map(|list| list.feed.as_ref()).collect();
+    assert_eq!(
+        (feeds[0].url.as_str(), feeds[0].interval.as_secs(), feeds[0].may_shrink),
+        ("https://one.example/a.txt", 3600, false)
+    );
+    assert_eq!((feeds[1].interval.as_secs(), feeds[1].may_shrink), (300, true));
+}
+
+#[test]
+fn what_a_feed_cannot_say() {
+    refuses(
+        r#"
+[[list]]
+name = ".a"
+action = "deny"
+url = "ftp://one.example/a"
+interval = "1ms"
+[[list]]
+name = "b"
+action = "deny"
+interval = "1h"
+"#,
+        r#"
+sluice.toml:2:8: error: `.a` begins with a dot
+   2 | name = ".a"
+     |        ^^^^
+   help: begin the name of a list with something else
+sluice.toml:4:7: error: `ftp://one.example/a` is not an address on the web
+   4 | url = "ftp://one.example/a"
+     |       ^^^^^^^^^^^^^^^^^^^^^
+   help: write it in full, like `https://example.net/list.txt`
+sluice.toml:5:12: error: `interval` cannot be 1ms
+   5 | interval = "1ms"
+     |            ^^^^^
+   help: it goes from 1s to 30days
+sluice.toml:9:12: error: this is for a list with a `url`, and there is none
+   9 | interval = "1h"
+     |            ^^^^
+   help: add `url`, or remove this
+4 errors; nothing was changed
+"#,
+    );
+}
