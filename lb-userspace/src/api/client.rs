@@ -24,8 +24,8 @@ use tokio::{net::UnixStream, time::timeout};
 use super::{
     ClientError, DropStream, MAX_BODY_BYTES,
     types::{
-        ApiError, ApplyRequest, ChangeRequest, Changed, DropFilter, Drops, ExplainQuery, Explanation, Imported, List,
-        ListTest, ServiceStatus, Status, TopDrops,
+        ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
+        Imported, List, ListTest, ServiceStatus, Status, TopDrops,
     },
 };
 use crate::telemetry::By;
@@ -159,6 +159,11 @@ impl Client {
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.json(Method::GET, path, Bytes::new()).await
+    }
+
+    /// Ends the trial of a configuration.
+    pub async fn confirm(&self, request: &ConfirmRequest) -> Result<Changed, ClientError> {
+        self.post("/v1/confirm", serde_json::to_vec(request)).await
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: serde_json::Result<Vec<u8>>) -> Result<T, ClientError> {

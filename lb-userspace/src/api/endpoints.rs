@@ -18,8 +18,8 @@ use super::{
     Control, MAX_BODY_BYTES, MAX_IMPORT_BYTES, drop_stream,
     problem::Problem,
     types::{
-        ApiError, ApplyRequest, ChangeRequest, Changed, DropFilter, Drops, ExplainQuery, Explanation, Imported, List,
-        ListTest, ServiceStatus, Status, TopDrops,
+        ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
+        Imported, List, ListTest, ServiceStatus, Status, TopDrops,
     },
 };
 use crate::telemetry::By;
@@ -27,7 +27,7 @@ use crate::telemetry::By;
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every endpoint, with its method and path for people who ask for one that there is not.
-fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 14] {
+fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 15] {
     [
         ("GET", "/v1/status", get(status::<C>)),
         ("GET", "/v1/services", get(services::<C>)),
@@ -43,6 +43,7 @@ fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 14
         ("POST", "/v1/lists/{name}/import", post(list_import::<C>).layer(DefaultBodyLimit::max(MAX_IMPORT_BYTES))),
         ("POST", "/v1/change", post(change::<C>)),
         ("POST", "/v1/apply", post(apply::<C>)),
+        ("POST", "/v1/confirm", post(confirm::<C>)),
     ]
 }
 
@@ -187,6 +188,10 @@ async fn list_import<C: Control>(
 async fn change<C: Control>(State(control): State<C>, Body(request): Body<ChangeRequest>) -> Answer<Changed> {
     let request = request.ok_or_else(|| Problem::request(StatusCode::BAD_REQUEST, "the request has no body"))?;
     Ok(Json(control.change(request).await?))
+}
+
+async fn confirm<C: Control>(State(control): State<C>, Body(request): Body<ConfirmRequest>) -> Answer<Changed> {
+    Ok(Json(control.confirm(request.unwrap_or_default()).await?))
 }
 
 async fn apply<C: Control>(State(control): State<C>, Body(document): Body<ApplyRequest>) -> Answer<Changed> {

@@ -14,9 +14,10 @@ use tokio::{runtime::Runtime, sync::mpsc};
 use super::{
     Client, Control, bind, serve,
     types::{
-        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, DropEvent,
-        DropFilter, Drops, Edit, ExplainQuery, ExplainStep, Explanation, Imported, Interface, List, ListEntry,
-        ListFound, ListSource, ListTest, NodeAddressStatus, ServiceStatus, Status, TopDrops, TopEntry, TrafficStatus,
+        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, ConfirmRequest, DrainStatus,
+        DropCount, DropEvent, DropFilter, Drops, Edit, ExplainQuery, ExplainStep, Explanation, Imported, Interface,
+        List, ListEntry, ListFound, ListSource, ListTest, NodeAddressStatus, ServiceStatus, Status, TopDrops, TopEntry,
+        TrafficStatus,
     },
 };
 use crate::{
@@ -31,6 +32,8 @@ pub(crate) enum Asked {
     Change(ChangeRequest),
     /// A new configuration.
     Apply(Option<ApplyRequest>),
+    /// The end of a trial.
+    Confirm(ConfirmRequest),
     /// An import: the list, how many bytes, and whether somebody insists.
     Import(String, usize, bool),
     /// Drops as they come.
@@ -392,6 +395,14 @@ impl Control for Memory {
             edit => vec![format!("{edit:?}")],
         };
         Ok(Changed { changes, microseconds: 3_200, warnings: vec![] })
+    }
+
+    async fn confirm(&self, request: ConfirmRequest) -> Result<Changed, ApiError> {
+        self.note(Asked::Confirm(request));
+        if request.undo {
+            return Err(ApiError::usage("no configuration is on trial"));
+        }
+        Ok(Changed { changes: vec!["confirmed".to_owned()], microseconds: 0, warnings: vec![] })
     }
 
     async fn apply(&self, document: Option<ApplyRequest>) -> Result<Changed, ApiError> {

@@ -30,8 +30,8 @@ use tokio::sync::mpsc;
 
 use crate::telemetry::By;
 use types::{
-    ApiError, ApplyRequest, ChangeRequest, Changed, DropEvent, DropFilter, Drops, ExplainQuery, Explanation, Imported,
-    List, ListTest, ServiceStatus, Status, TopDrops,
+    ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
+    Explanation, Imported, List, ListTest, ServiceStatus, Status, TopDrops,
 };
 
 /// The largest body of a request: a configuration with half a million list prefixes.
@@ -87,6 +87,9 @@ pub trait Control: Clone + Send + Sync + 'static {
 
     /// Puts a whole configuration into effect, or does nothing at all; without one, the daemon's own file is read again.
     fn apply(&self, document: Option<ApplyRequest>) -> impl Future<Output = Result<Changed, ApiError>> + Send;
+
+    /// Ends the trial of a configuration: keeps it, or brings back what was before.
+    fn confirm(&self, request: ConfirmRequest) -> impl Future<Output = Result<Changed, ApiError>> + Send;
 }
 
 impl ApiError {

@@ -99,7 +99,7 @@ fn every_edit_arrives_as_it_was_asked_for() {
         daemon.runtime.block_on(daemon.client().change(&request)).unwrap();
         expected.push(Asked::Change(request));
     }
-    let document = ApplyRequest { origin: "a.toml".to_owned(), text: "[node]\n# ä".to_owned() };
+    let document = ApplyRequest { origin: "a.toml".to_owned(), text: "[node]\n# ä".to_owned(), confirm_seconds: None };
     for document in [None, Some(document)] {
         daemon.runtime.block_on(daemon.client().apply(document.as_ref())).unwrap();
         expected.push(Asked::Apply(document));
@@ -158,7 +158,7 @@ fn malformed_requests_are_told_where_they_are_wrong() {
 fn a_body_beyond_the_limit_is_refused() {
     let daemon = Daemon::start();
     let apply = |bytes| {
-        let document = ApplyRequest { origin: "big.toml".to_owned(), text: "#".repeat(bytes) };
+        let document = ApplyRequest { origin: "big.toml".to_owned(), text: "#".repeat(bytes), confirm_seconds: None };
         daemon.runtime.block_on(daemon.client().apply(Some(&document)))
     };
     assert!(apply(15 << 20).is_ok());

@@ -1,6 +1,6 @@
 //! `sluice apply`.
 
-use std::{fs, io, io::Read, path::PathBuf};
+use std::{fs, io, io::Read, path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -11,7 +11,9 @@ const EXAMPLES: &str = "\
 Examples:
   sluice apply                 reload the daemon's own file
   sluice apply new.toml        the daemon's configuration becomes what new.toml says
-  generate | sluice apply -    the same with standard input";
+  generate | sluice apply -    the same with standard input
+  sluice apply new.toml --confirm 60s
+                               the same for a minute, unless `sluice confirm` comes before that";
 
 /// Put a configuration into effect: all of it, or nothing if anything is wrong with it.
 ///
@@ -22,17 +24,22 @@ pub(super) struct Apply {
     /// The file whose contents become the daemon's configuration, `-` for standard input. Without it the daemon reads
     /// its own file again.
     file: Option<PathBuf>,
+
+    /// Put it on trial: after this time (`60s`, `5m`) what was before comes back, unless `sluice confirm` has kept it. It
+    /// comes back even if the daemon has died.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "file")]
+    confirm: Option<Duration>,
 }
 
 impl Apply {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        let document = self.file.map(read).transpose()?;
+        let document = self.file.map(|file| read(file, self.confirm)).transpose()?;
         let changed = session.client.apply(document.as_ref()).await?;
         session.show(&changed, |changed, _| change::text(changed, false))
     }
 }
 
-fn read(file: PathBuf) -> Result<ApplyRequest, Failure> {
+fn read(file: PathBuf, confirm: Option<Duration>) -> Result<ApplyRequest, Failure> {
     let (origin, text) = if file.as_os_str() == "-" {
         let mut text = String::new();
         ("standard input".to_owned(), io::stdin().read_to_string(&mut text).map(|_| text))
@@ -40,5 +47,5 @@ fn read(file: PathBuf) -> Result<ApplyRequest, Failure> {
         (file.display().to_string(), fs::read_to_string(&file))
     };
     let text = text.map_err(|error| Failure::usage(format_args!("cannot read {origin}: {error}")))?;
-    Ok(ApplyRequest { origin, text })
+    Ok(ApplyRequest { origin, text, confirm_seconds: confirm.map(|confirm| confirm.as_secs()) })
 }

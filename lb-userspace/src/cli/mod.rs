@@ -14,6 +14,7 @@ mod backend;
 mod backends;
 mod change;
 mod check;
+mod confirm;
 mod detach;
 mod drain;
 mod drops;
@@ -85,6 +86,7 @@ enum Verb {
     Run(run::Run),
     Check(check::Check),
     Apply(apply::Apply),
+    Confirm(confirm::Confirm),
     Status(status::StatusVerb),
     Services(services::Services),
     Backends(backends::Backends),
@@ -163,6 +165,7 @@ async fn dispatch(cli: Cli, style: Style, out: &mut dyn Write) -> Result<(), Fai
         Verb::Run(verb) => verb.run(&session).await,
         Verb::Check(verb) => verb.run(&mut session),
         Verb::Apply(verb) => verb.run(&mut session).await,
+        Verb::Confirm(verb) => verb.run(&mut session).await,
         Verb::Status(verb) => verb.run(&mut session).await,
         Verb::Services(verb) => verb.run(&mut session).await,
         Verb::Backends(verb) => verb.run(&mut session).await,

@@ -344,7 +344,7 @@ fn apply_sends_the_file() {
     std::fs::write(&file, "[node]\n").unwrap();
     let origin = file.display().to_string();
     output(&daemon, &format!("apply {origin}"));
-    let sent = ApplyRequest { origin: origin.clone(), text: "[node]\n".to_owned() };
+    let sent = ApplyRequest { origin: origin.clone(), text: "[node]\n".to_owned(), confirm_seconds: None };
     assert_eq!(daemon.memory.asked(), [Asked::Apply(Some(sent))]);
 
     std::fs::write(&file, "").unwrap();

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DaemonError, clock, interfaces, state::State};
+use super::{DaemonError, clock, interfaces, state::State, trial::Trial};
 use crate::{
     api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Edit},
     config::{self, Document, Edited},
@@ -31,6 +31,7 @@ impl State {
         if let Some(changed) = self.change_expiring(&request.edit)? {
             return Ok(changed);
         }
+        self.refuse_on_trial()?;
         let edited = self.document.edit(&request.edit).map_err(ApiError::usage)?;
         let saved = if request.ephemeral { None } else { Some(self.edit_saved(&request.edit, &edited)?) };
         let done = edited.done.or_else(|| saved.as_ref()?.done.clone());
@@ -67,7 +68,7 @@ impl State {
 
     /// Takes a whole configuration, or its own file again.
     pub(super) async fn apply(&mut self, request: Option<ApplyRequest>) -> Result<Changed, ApiError> {
-        let started = Instant::now();
+        self.refuse_on_trial()?;
         let (document, model) = match &request {
             Some(request) => Document::parse(&request.origin, &request.text).map_err(ApiError::usage)?,
             None => config::read(&self.config).map_err(ApiError::usage)?,
@@ -77,8 +78,37 @@ impl State {
         }
         let is_new = model != self.model;
         let sentences = if is_new { super::report::differences(&self.model, &model) } else { Vec::new() };
-        let saved = request.is_some().then(|| document.clone());
-        let effective = self.adopt(Next { document, model, saved }).await.map_err(to_api)?;
+        let Some(request) = request else {
+            let next = Next { document, model, saved: None };
+            return self.adopt_noted(next, sentences).await;
+        };
+        let trial = request.confirm_seconds.filter(|_| is_new);
+        let trial = trial.map(|seconds| Trial::begin(&self.state_directory, &self.saved, seconds)).transpose()?;
+        let is_on_trial = trial.is_some();
+        self.trial = trial;
+        let taken = self.take(document, model, sentences).await;
+        if taken.is_err() && is_on_trial {
+            self.trial = None;
+            Trial::forget(&self.state_directory);
+        }
+        taken
+    }
+
+    /// Makes a configuration the running one and the file's.
+    pub(super) async fn take(
+        &mut self,
+        document: Document,
+        model: Model,
+        sentences: Vec<String>,
+    ) -> Result<Changed, ApiError> {
+        let saved = Some(document.clone());
+        self.adopt_noted(Next { document, model, saved }, sentences).await
+    }
+
+    /// Makes a configuration the running one; the answer has these sentences.
+    async fn adopt_noted(&mut self, next: Next, sentences: Vec<String>) -> Result<Changed, ApiError> {
+        let (started, is_new) = (Instant::now(), next.model != self.model);
+        let effective = self.adopt(next).await.map_err(to_api)?;
         Ok(if is_new { self.changed(sentences, effective - started) } else { nothing() })
     }
 

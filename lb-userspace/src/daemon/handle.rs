@@ -9,8 +9,8 @@ use crate::{
     api::{
         Control,
         types::{
-            ApiError, ApplyRequest, ChangeRequest, Changed, DropEvent, DropFilter, Drops, ExplainQuery, Explanation,
-            Imported, List, ListTest, ServiceStatus, Status, TopDrops,
+            ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
+            Explanation, Imported, List, ListTest, ServiceStatus, Status, TopDrops,
         },
     },
     telemetry::By,
@@ -82,6 +82,10 @@ impl Control for Handle {
 
     async fn change(&self, request: ChangeRequest) -> Result<Changed, ApiError> {
         self.ask(|reply| Request::Change(request, reply)).await
+    }
+
+    async fn confirm(&self, request: ConfirmRequest) -> Result<Changed, ApiError> {
+        self.ask(|reply| Request::Confirm(request, reply)).await
     }
 
     async fn apply(&self, document: Option<ApplyRequest>) -> Result<Changed, ApiError> {

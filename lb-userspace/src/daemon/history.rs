@@ -1,11 +1,8 @@
 //! The rings' past, in the state directory: pins do not outlive a reboot, and connections may.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
+use super::keep;
 use crate::plan::History;
 
 const FILE: &str = "history.json";
@@ -33,11 +30,7 @@ pub(super) fn read(state: &Path) -> History {
 
 /// Writes the history, whole or not at all.
 pub(super) fn write(state: &Path, history: &History) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".history-").tempfile_in(state)?;
-    file.write_all(&serde_json::to_vec(history)?)?;
-    file.as_file().sync_all()?;
-    file.persist(state.join(FILE))?;
-    fs::File::open(state)?.sync_all()
+    keep::write(state, FILE, &serde_json::to_vec(history)?)
 }
 
 #[cfg(test)]

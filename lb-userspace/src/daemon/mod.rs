@@ -18,6 +18,7 @@ mod guard;
 mod handle;
 mod history;
 mod interfaces;
+mod keep;
 mod listed;
 mod lists;
 mod liveness;
@@ -28,6 +29,7 @@ mod secret;
 mod sessions;
 mod state;
 mod tick;
+mod trial;
 
 use std::{
     fs,
@@ -69,6 +71,7 @@ const REQUEST_QUEUE: usize = 64;
 pub async fn run(mut options: Options) -> Result<(), DaemonError> {
     // What people are told must not depend on where the daemon was started.
     options.config = std::path::absolute(&options.config).unwrap_or(options.config);
+    let trial = trial::recover(&options.paths.state, &options.config)?;
     // The configuration first: it is what people get wrong, and reading it changes nothing.
     let (document, model) = crate::config::read(&options.config)?;
     dataplane::preflight(&options.paths.pins)?;
@@ -80,7 +83,7 @@ pub async fn run(mut options: Options) -> Result<(), DaemonError> {
     // Caught from now on: a reload asked for too early must not end the daemon.
     let hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signal)?;
     let pins = options.paths.pins.clone();
-    let mut state = State::start(options, document, model).await.inspect_err(|_| leave_nothing(&pins))?;
+    let mut state = State::start(options, document, model, trial).await.inspect_err(|_| leave_nothing(&pins))?;
     let server = tokio::spawn(api::serve(listener, Handle::new(requests), async {
         // A dropped sender ends the server as well.
         let _ = stopped.await;

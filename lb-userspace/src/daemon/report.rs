@@ -10,7 +10,7 @@ use std::{
 use humantime::format_duration;
 use lb_common::{BackendFlags, NodeAddress, Row, Traffic};
 
-use super::{clock, sessions::Tally, state::State};
+use super::{clock, sessions::Tally, state::State, trial::Trial};
 use crate::{
     api::types::{
         ApiError, BackendState, BackendStatus, DrainStatus, Interface, NodeAddressStatus, ServiceStatus, Status,
@@ -208,7 +208,7 @@ impl State {
 
     /// Things the operator should know.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = self.trial.iter().map(Trial::warning).collect();
         if self.interfaces.is_empty() {
             warnings.push("the program is attached to no interface: `sluice attach IFACE`".to_owned());
         }

@@ -6,8 +6,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     api::types::{
-        ApiError, ApplyRequest, ChangeRequest, Changed, DropEvent, DropFilter, Drops, ExplainQuery, Explanation,
-        Imported, List, ListTest, ServiceStatus, Status, TopDrops,
+        ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
+        Explanation, Imported, List, ListTest, ServiceStatus, Status, TopDrops,
     },
     telemetry::By,
 };
@@ -30,4 +30,5 @@ pub(super) enum Request {
     ListImport(String, Vec<u8>, bool, Reply<Imported>),
     Change(ChangeRequest, Reply<Changed>),
     Apply(Option<ApplyRequest>, Reply<Changed>),
+    Confirm(ConfirmRequest, Reply<Changed>),
 }

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     DaemonError, Keeps, Options, census, clock, drains::Drains, drops, events, history, interfaces, listed::Listed,
-    liveness::Liveness, request::Request, secret,
+    liveness::Liveness, request::Request, secret, trial::Trial,
 };
 use crate::{
     config::Document,
@@ -78,6 +78,8 @@ pub(super) struct State {
     generated_secret: [u64; 2],
     pub(super) planner: Planner,
     pub(super) feeds: Feeds,
+    /// If the configuration is on trial: what was before, and until when.
+    pub(super) trial: Option<Trial>,
     fetched: mpsc::UnboundedReceiver<Fetched>,
     reports: mpsc::UnboundedReceiver<Report>,
     hops_changed: watch::Receiver<Arc<NextHops>>,
@@ -99,7 +101,12 @@ pub(super) struct Places {
 
 impl State {
     /// Loads the program, takes over what a former daemon has left, and brings it to the model.
-    pub(super) async fn start(options: Options, document: Document, model: Model) -> Result<Self, DaemonError> {
+    pub(super) async fn start(
+        options: Options,
+        document: Document,
+        model: Model,
+        trial: Option<Trial>,
+    ) -> Result<Self, DaemonError> {
         let generated_secret = secret::keep(&options.paths.state)
             .map_err(|source| DaemonError::State { path: options.paths.state.clone(), source })?;
         let wanted = interfaces::wanted(&model).await?;
@@ -141,6 +148,7 @@ impl State {
             planner: Planner::after(history::read(&options.paths.state)),
             state_directory: options.paths.state,
             feeds: Feeds::new(fetch),
+            trial,
             fetched,
             reports,
             hops_changed: published.next_hops,
@@ -241,6 +249,7 @@ impl State {
                 Ok(()) = self.links.changed() => self.follow_world(),
                 Some(()) = hangup.recv() => self.reload().await,
                 _ = ticks.tick() => {
+                    self.end_trial().await;
                     if let Err(error) = self.tick() {
                         tracing::error!("the flow table could not be scanned: {:#}", anyhow::Error::from(error));
                     }
@@ -265,6 +274,7 @@ impl State {
             Request::ListImport(name, text, force, reply) => drop(reply.send(self.list_import(&name, &text, force))),
             Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
             Request::Apply(request, reply) => drop(reply.send(self.apply(request).await)),
+            Request::Confirm(request, reply) => drop(reply.send(self.confirm(request.undo).await)),
         }
     }
 

@@ -392,6 +392,18 @@ pub struct ApplyRequest {
     pub origin: String,
     /// The configuration, as TOML.
     pub text: String,
+    /// It is on trial for so many seconds: then what was before comes back, unless it has been confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_seconds: Option<u64>,
+}
+
+/// The end of a trial: the body of `POST /v1/confirm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmRequest {
+    /// Bring back what was before instead of keeping the configuration.
+    #[serde(default)]
+    pub undo: bool,
 }
 
 /// The answer to a change.
