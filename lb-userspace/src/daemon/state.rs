@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     config::Document,
+    crowdsec::{Bouncer, Told},
     dataplane::{self, Kernel},
     feeds::{Feeds, Fetched},
     health::{Checker, Report},
@@ -74,6 +75,8 @@ pub(super) struct State {
     pub(super) planner: Planner,
     pub(super) feeds: Feeds,
     fetched: mpsc::UnboundedReceiver<Fetched>,
+    pub(super) bouncer: Bouncer,
+    decided: mpsc::UnboundedReceiver<Told>,
     reports: mpsc::UnboundedReceiver<Report>,
     hops_changed: watch::Receiver<Arc<NextHops>>,
     /// All of the network's interfaces.
@@ -106,6 +109,7 @@ impl State {
         }
         let (report, reports) = mpsc::unbounded_channel();
         let (fetch, fetched) = mpsc::unbounded_channel();
+        let (tell, decided) = mpsc::unbounded_channel();
         let mut state = Self {
             started: Instant::now(),
             config: options.config,
@@ -131,6 +135,8 @@ impl State {
             state_directory: options.paths.state,
             feeds: Feeds::new(fetch),
             fetched,
+            bouncer: Bouncer::new(tell),
+            decided,
             reports,
             hops_changed: published.next_hops,
             links: published.interfaces,
@@ -221,6 +227,7 @@ impl State {
                 },
                 Some(report) = self.reports.recv() => self.note(report),
                 Some(fetched) = self.fetched.recv() => self.take_feed(fetched),
+                Some(told) = self.decided.recv() => self.take_decisions(told),
                 Ok(()) = self.hops_changed.changed() => {
                     self.next_hops = Arc::clone(&self.hops_changed.borrow_and_update());
                     self.follow_world();
