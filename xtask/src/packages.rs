@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 
 use crate::{
     cargo::{output, run},
+    pins,
     setup::Step,
 };
 
@@ -28,6 +29,9 @@ const OTHERS: [Wanted; 3] = [
     ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream"),
 ];
 
+/// A package whose programs tests run and which is unpacked, not installed: it would register this machine with its makers.
+const UNPACKED: (&str, [&str; 2]) = ("crowdsec", ["crowdsec", "cscli"]);
+
 /// Asked by package scripts before they start a service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
@@ -39,6 +43,38 @@ pub(crate) fn step() -> Step {
 /// What `bench traffic` alone needs.
 pub(crate) fn others() -> Step {
     Step::new(names(&OTHERS), || Ok(missing(&OTHERS).is_empty()), || install(&missing(&OTHERS)))
+}
+
+/// See [`UNPACKED`].
+pub(crate) fn unpacked() -> Step {
+    let present = || Ok(UNPACKED.1.iter().all(|program| unpacked_program(program).is_ok_and(|path| path.is_file())));
+    Step::new(format!("{} (apt, unpacked beside the other tools)", UNPACKED.0), present, unpack)
+}
+
+fn unpacked_program(program: &str) -> anyhow::Result<PathBuf> {
+    Ok(pins::tools()?.join("bin").join(program))
+}
+
+fn unpack() -> anyhow::Result<()> {
+    let (package, programs) = UNPACKED;
+    let folder = pins::tools()?.join(package);
+    fs::create_dir_all(&folder)?;
+    let download = || run(Command::new("apt-get").args(["download", "--quiet", package]).current_dir(&folder));
+    if download().is_err() {
+        println!("            its package lists may be old: updating them, then trying again");
+        run(Command::new("apt-get").args(["update", "--quiet"])).context("apt can't reach its archive")?;
+        download()?;
+    }
+    let archive = fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let archive = archive.filter(|path| path.extension().is_some_and(|extension| extension == "deb")).max();
+    let archive = archive.context("apt has downloaded nothing")?;
+    run(Command::new("dpkg").arg("--extract").arg(&archive).arg(&folder))?;
+    for program in programs {
+        let link = unpacked_program(program)?;
+        let _ = fs::remove_file(&link);
+        symlink(folder.join("usr/bin").join(program), link)?;
+    }
+    Ok(fs::remove_file(archive)?)
 }
 
 fn names(wanted: &[Wanted]) -> String {

@@ -18,7 +18,7 @@ pub(crate) struct Step {
 
 /// For `setup`.
 pub(crate) fn everything() -> anyhow::Result<()> {
-    perform(&[toolchain(), bpf_linker(), cargo_deny(), packages::step()])
+    perform(&[toolchain(), bpf_linker(), cargo_deny(), packages::step(), packages::unpacked()])
 }
 
 /// To build Sluice.
@@ -34,6 +34,11 @@ pub(crate) fn to_check() -> anyhow::Result<()> {
 /// To build Sluice and run it between network namespaces.
 pub(crate) fn to_run() -> anyhow::Result<()> {
     perform(&[toolchain(), bpf_linker(), packages::step()])
+}
+
+/// To test Sluice.
+pub(crate) fn to_test() -> anyhow::Result<()> {
+    perform(&[toolchain(), bpf_linker(), packages::step(), packages::unpacked()])
 }
 
 /// To compare Sluice with other balancers.

@@ -10,7 +10,7 @@ const HOST: [&str; 4] = ["lb-common", "lb-ebpf", "lb-userspace", "xtask"];
 /// Runs everything even if something fails.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
     build::require_root("test")?;
-    setup::to_run()?;
+    setup::to_test()?;
     let sluice = build::build_sluice()?;
 
     let mut tally = Tally::default();

@@ -13,8 +13,8 @@ use std::{
 use ipnet::IpNet;
 
 use crate::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Feed, Firewall, HealthCheck, ListKind, Model, Moment,
-    NamedList, Node, Ports, Protocol, Remark, RingSettings, ServerId, Service, Track,
+    AdminState, Affinity, Backend, ConnectionIds, CrowdSec, Delivery, Feed, Firewall, HealthCheck, ListKind, Model,
+    Moment, NamedList, Node, Ports, Protocol, Remark, RingSettings, ServerId, Service, Track,
 };
 
 use super::report::{At, Span};
@@ -27,6 +27,7 @@ pub(super) struct Written {
     /// The lists that are called like their kinds.
     pub(super) built_in: [WrittenList; 2],
     pub(super) lists: Vec<WrittenList>,
+    pub(super) crowdsec: Option<CrowdSec>,
 }
 
 /// Backends that several services share.
@@ -81,7 +82,7 @@ impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
         let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
-        Some(Model { node: self.node, services, firewall: firewall(self.built_in, self.lists)? })
+        Some(Model { node: self.node, services, firewall: firewall(self.built_in, self.lists, self.crowdsec)? })
     }
 }
 
@@ -139,7 +140,7 @@ impl WrittenList {
     }
 }
 
-fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>) -> Option<Firewall> {
+fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>, crowdsec: Option<CrowdSec>) -> Option<Firewall> {
     let mut remarks = BTreeMap::new();
     for list in built_in.iter().chain(&lists) {
         let name = &list.name.as_ref()?.value;
@@ -147,7 +148,13 @@ fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>) -> Option<Firew
         remarks.extend(remarked.map(|entry| ((name.clone(), entry.net.value), entry.remark.clone())));
     }
     let [allow, deny] = built_in.map(|list| list.nets());
-    Some(Firewall { allow, deny, lists: lists.into_iter().map(WrittenList::mean).collect::<Option<_>>()?, remarks })
+    Some(Firewall {
+        allow,
+        deny,
+        lists: lists.into_iter().map(WrittenList::mean).collect::<Option<_>>()?,
+        remarks,
+        crowdsec,
+    })
 }
 
 impl WrittenPool {

@@ -45,10 +45,12 @@ impl State {
                 }
             }
         }
+        self.listed.keep_feeds(&self.model.firewall);
     }
 
-    /// Follows the feeds of the model, and no others.
+    /// Follows the feeds of the model, and no others, and asks its CrowdSec.
     pub(super) fn follow_feeds(&mut self) {
+        self.bouncer.follow(self.model.firewall.crowdsec.as_ref());
         let wanted = self.wanted_feeds();
         let gone = listed::names(&self.state_directory.join(FOLDER)).into_iter();
         for list in gone.filter(|list| !self.listed.feeds.contains_key(list)) {

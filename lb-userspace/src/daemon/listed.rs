@@ -62,6 +62,8 @@ pub(super) struct Listed {
     pub(super) imports: BTreeMap<String, Source>,
     pub(super) feeds: BTreeMap<String, Fed>,
     pub(super) expiring: BTreeMap<String, BTreeMap<IpNet, Expiring>>,
+    /// Why nobody knows what CrowdSec decides now.
+    pub(super) crowdsec_problem: Option<String>,
     /// The prefixes of files and imports together, by the list's name.
     bulk: BTreeMap<String, Arc<Prefixes>>,
 }
@@ -165,8 +167,12 @@ impl Listed {
         self.join();
     }
 
-    /// Lets go of what was fetched for lists that are no more, or that have another server now.
+    /// Lets go of what was fetched for lists that are no more, or that have another server now; and of CrowdSec's decisions, if
+    /// it is not asked.
     pub(super) fn keep_feeds(&mut self, firewall: &Firewall) {
+        if firewall.crowdsec.is_none() {
+            self.forget_decisions();
+        }
         let wanted = |list: &str| firewall.lists.iter().find(|named| named.name == list)?.feed.as_ref();
         self.feeds.retain(|list, fed| wanted(list).is_some_and(|feed| feed.url == fed.source.told.name));
         for (list, feed) in firewall.lists.iter().filter_map(|list| Some((&list.name, list.feed.as_ref()?))) {
@@ -187,9 +193,9 @@ impl Listed {
         told.problem = result.err();
     }
 
-    /// The feeds that could not be taken, and why.
+    /// What could not be taken, and why.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.feeds.iter().filter_map(|(list, fed)| {
+        let feeds = self.feeds.iter().filter_map(|(list, fed)| {
             let ListSource { name, prefixes, fetched, problem, .. } = &fed.source.told;
             let problem = problem.as_ref()?;
             let holds = match fetched {
@@ -197,7 +203,8 @@ impl Listed {
                 None => "nothing was fetched yet".to_owned(),
             };
             Some(format!("the feed of list {list}, {name}: {problem}; {holds}"))
-        })
+        });
+        feeds.chain(self.crowdsec_problem.clone())
     }
 
     fn join(&mut self) {

@@ -8,6 +8,7 @@
 mod adopt;
 mod census;
 mod clock;
+mod decided;
 mod drains;
 mod drops;
 mod error;

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     config::Document,
+    crowdsec::{Bouncer, Told},
     dataplane::{self, Kernel},
     feeds::{Feeds, Fetched},
     health::{Checker, Report},
@@ -81,6 +82,8 @@ pub(super) struct State {
     /// If the configuration is on trial: what was before, and until when.
     pub(super) trial: Option<Trial>,
     fetched: mpsc::UnboundedReceiver<Fetched>,
+    pub(super) bouncer: Bouncer,
+    decided: mpsc::UnboundedReceiver<Told>,
     reports: mpsc::UnboundedReceiver<Report>,
     hops_changed: watch::Receiver<Arc<NextHops>>,
     /// All of the network's interfaces.
@@ -123,6 +126,7 @@ impl State {
         }
         let (report, reports) = mpsc::unbounded_channel();
         let (fetch, fetched) = mpsc::unbounded_channel();
+        let (tell, decided) = mpsc::unbounded_channel();
         let mut state = Self {
             started: Instant::now(),
             config: options.config,
@@ -150,6 +154,8 @@ impl State {
             feeds: Feeds::new(fetch),
             trial,
             fetched,
+            bouncer: Bouncer::new(tell),
+            decided,
             reports,
             hops_changed: published.next_hops,
             links: published.interfaces,
@@ -242,6 +248,7 @@ impl State {
                 Some(report) = self.reports.recv() => self.note(report),
                 Some(samples) = self.samples.recv() => self.note_samples(&samples),
                 Some(fetched) = self.fetched.recv() => self.take_feed(fetched),
+                Some(told) = self.decided.recv() => self.take_decisions(told),
                 Ok(()) = self.hops_changed.changed() => {
                     self.next_hops = Arc::clone(&self.hops_changed.borrow_and_update());
                     self.follow_world();

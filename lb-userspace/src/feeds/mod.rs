@@ -22,6 +22,7 @@ use tokio::{
 };
 
 pub use self::client::FetchError;
+pub(crate) use self::client::{Client, body};
 use crate::{lists::formats::Parsed, model::Feed};
 
 /// After a failure the next attempt is not later than this.

@@ -298,6 +298,42 @@ pub struct Firewall {
     pub lists: Vec<NamedList>,
     /// What is written with an entry of a list, by the list's name and the entry's prefix.
     pub remarks: BTreeMap<(String, IpNet), Remark>,
+    /// Whose decisions are entries of the deny list.
+    pub crowdsec: Option<CrowdSec>,
+}
+
+/// A local API of CrowdSec's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrowdSec {
+    /// Where it is, without a path.
+    pub url: String,
+    /// What it knows this node by.
+    pub key: CrowdSecKey,
+    /// How often it is asked.
+    pub interval: Duration,
+}
+
+impl CrowdSec {
+    /// How often it is asked if nothing is said of it.
+    pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+}
+
+/// A key of CrowdSec's.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CrowdSecKey {
+    /// The key.
+    Text(String),
+    /// A file that holds it.
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for CrowdSecKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("Text(…)"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
 }
 
 impl Firewall {
@@ -374,6 +410,8 @@ pub enum Origin {
     Feed,
     /// Somebody who bans by program.
     Ban,
+    /// CrowdSec.
+    CrowdSec,
 }
 
 impl Origin {
@@ -384,6 +422,7 @@ impl Origin {
             Self::Command => "command",
             Self::Feed => "feed",
             Self::Ban => "ban",
+            Self::CrowdSec => "crowdsec",
         }
     }
 }

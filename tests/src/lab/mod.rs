@@ -9,6 +9,7 @@
 
 mod agent;
 mod bpffs;
+mod crowdsec;
 mod curl;
 mod document;
 mod namespace;
@@ -23,6 +24,7 @@ mod switch;
 mod wait;
 
 pub use agent::Agent;
+pub use crowdsec::CrowdSec;
 pub use curl::curl;
 pub use document::{node_section, service_section, service_with_port};
 pub use namespace::Namespace;

@@ -1,5 +1,6 @@
 //! The firewall's lists with real traffic: while they change, when entries expire, and after the daemon's death.
 
+mod crowdsec;
 mod edge;
 mod feeds;
 mod watch;

@@ -8,7 +8,7 @@ use lb_common::ListKind;
 use super::{section::Section, value::Value};
 use crate::{
     config::{
-        fault::Fault,
+        fault::{Fault, quote},
         names, prefix,
         report::{At, Report},
         written::{WrittenEntry, WrittenList},
@@ -82,9 +82,13 @@ fn services(value: &Value<'_>, report: &mut Report<'_>) -> Vec<At<String>> {
     elements.iter().filter_map(|element| Some(element.at(element.parsed(names::name, report)?))).collect()
 }
 
-fn path(text: &str) -> Result<PathBuf, Fault> {
+pub(super) fn path(text: &str) -> Result<PathBuf, Fault> {
     let path = PathBuf::from(text);
-    if path.is_absolute() { Ok(path) } else { Err(Fault::new("`file` is not an absolute path", "begin it with `/`")) }
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(Fault::new(format!("{} is not an absolute path", quote(text)), "begin it with `/`"))
+    }
 }
 
 /// The entries of a list, in the order of the document. `action` is `None` if it could not be read.

@@ -2,6 +2,7 @@
 
 mod affinity;
 mod backend;
+mod crowdsec;
 mod firewall;
 mod health;
 mod list;
@@ -24,12 +25,13 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "list"], report);
+    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "list", "crowdsec"], report);
     Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
         services: service::read_all(root.get("service"), report),
         built_in: firewall::read(root.get("firewall"), report),
         lists: list::read_all(root.get("list"), report),
+        crowdsec: crowdsec::read(root.get("crowdsec"), report),
     }
 }

@@ -3,7 +3,7 @@
 use super::{refuses, valid};
 use crate::{
     api::types::{Edit, ListTerms},
-    model::{ListKind, Remark},
+    model::{CrowdSecKey, ListKind, Remark},
 };
 
 const TEXT: &str = r#"[[service]]
@@ -75,7 +75,7 @@ sluice.toml:7:13: error: there is no service `wbe`
    7 | services = ["wbe"]
      |             ^^^^^
    help: name a service by the `name` in its section
-sluice.toml:8:8: error: `file` is not an absolute path
+sluice.toml:8:8: error: `pests` is not an absolute path
    8 | file = "pests"
      |        ^^^^^^^
    help: begin it with `/`
@@ -185,6 +185,42 @@ fn a_list_comes_from_a_server() {
         ("https://one.example/a.txt", 3600, false)
     );
     assert_eq!((feeds[1].interval.as_secs(), feeds[1].may_shrink), (300, true));
+}
+
+#[test]
+fn crowdsec_is_asked_with_a_key() {
+    let key = |text: &str| valid(text).1.firewall.crowdsec.unwrap();
+    let first = key("[crowdsec]\nurl = 'http://127.0.0.1:8080'\napi_key = 'k3y'\n");
+    assert_eq!((first.key, first.interval.as_secs()), (CrowdSecKey::Text("k3y".to_owned()), 10));
+    let second = key("[crowdsec]\nurl = 'http://127.0.0.1:8080'\napi_key_file = '/etc/key'\ninterval = '1m'\n");
+    assert_eq!((second.key, second.interval.as_secs()), (CrowdSecKey::File("/etc/key".into()), 60));
+    refuses(
+        r#"
+[crowdsec]
+url = "127.0.0.1"
+api_key = "two words"
+api_key_file = "key"
+"#,
+        r#"
+sluice.toml:1:1: error: CrowdSec wants one API key
+   1 | [crowdsec]
+     | ^^^^^^^^^^
+   help: make a key with `cscli bouncers add sluice`, and write `api_key`, or `api_key_file` with its file
+sluice.toml:2:7: error: `127.0.0.1` is not an address on the web
+   2 | url = "127.0.0.1"
+     |       ^^^^^^^^^^^
+   help: write it in full, like `https://example.net/list.txt`
+sluice.toml:3:11: error: `api_key` is not a key
+   3 | api_key = "two words"
+     |           ^^^^^^^^^^^
+   help: it is what `cscli bouncers add sluice` prints
+sluice.toml:4:16: error: `key` is not an absolute path
+   4 | api_key_file = "key"
+     |                ^^^^^
+   help: begin it with `/`
+4 errors; nothing was changed
+"#,
+    );
 }
 
 #[test]
