@@ -10,6 +10,7 @@ mod pool;
 mod ports;
 mod quic;
 mod ring;
+mod rule;
 mod section;
 mod service;
 mod syntax;
@@ -24,12 +25,13 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "list"], report);
+    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "list", "rule"], report);
     Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
         services: service::read_all(root.get("service"), report),
         built_in: firewall::read(root.get("firewall"), report),
         lists: list::read_all(root.get("list"), report),
+        rules: rule::read_all(root.get("rule"), report),
     }
 }
