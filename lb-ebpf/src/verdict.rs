@@ -69,13 +69,13 @@ impl Way {
         Self(Self::DROP_FOR | reason as u32)
     }
 
-    /// The same, by what has this number among its kind: see [`Self::number`].
+    /// The same, by the rule with this number, counted from 1 and below 4,096.
     #[inline(always)]
     pub const fn drop_by(reason: DropReason, number: u32) -> Self {
         Self(Self::drop_for(reason).0 | number << Self::NUMBER_SHIFT)
     }
 
-    /// The number of the rule by which a drop was decided, below 4,096; 0 if there is none.
+    /// What [`Self::drop_by`] was given; 0 for other drops.
     #[inline(always)]
     pub(crate) const fn number(self) -> u32 {
         if self.max_bytes().is_some() { 0 } else { self.0 >> Self::NUMBER_SHIFT & 0xfff }

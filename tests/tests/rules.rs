@@ -69,8 +69,7 @@ impl Running {
                 format!("address = \"{}\"\nport = {PORT}\nprotocol = \"udp\"\ndelivery = \"l2\"", family.service());
             bare += &service_section(name, &settings, &site.backends(family));
         }
-        let echo =
-            |family: Family| UdpEcho::start(&site.servers[0], "web1", SocketAddr::new(family.service(), PORT));
+        let echo = |family: Family| UdpEcho::start(&site.servers[0], "web1", SocketAddr::new(family.service(), PORT));
         let echo = [echo(Family::V4)?, echo(Family::V6)?];
         let sluice = Sluice::start(&site.node, &(bare.clone() + &rules(way)))?;
         sluice.await_ready()?;
@@ -146,9 +145,7 @@ fn while_rules_change_no_packet_meets_none_and_each_is_counted_once() -> anyhow:
     let before = (running.counted("all")?, running.dropped()?);
     let is_over = Arc::new(AtomicBool::new(false));
     let mut threads = Vec::new();
-    for (family, port) in
-        [(Family::V4, DROPPED), (Family::V4, SERVED), (Family::V6, DROPPED), (Family::V6, SERVED)]
-    {
+    for (family, port) in [(Family::V4, DROPPED), (Family::V4, SERVED), (Family::V6, DROPPED), (Family::V6, SERVED)] {
         let (socket, is_over) = (running.socket(family, port)?, Arc::clone(&is_over));
         threads.push((port, thread::spawn(move || send(&socket, port == DROPPED, &is_over))));
     }

@@ -12,7 +12,7 @@ use crate::{
         report::{At, Report, Span},
         written::{Written, WrittenRule, WrittenService},
     },
-    model::{Fragments, Ports, protocol_name},
+    model::{Fragments, Ports, RuleAction, protocol_name},
 };
 
 const TCP: u8 = 6;
@@ -214,7 +214,7 @@ fn lines(rule: &WrittenRule) -> usize {
 /// A rule that asks for no more than an earlier one that decides is never reached.
 fn all_can_be_reached(rules: &[WrittenRule], report: &mut Report<'_>) {
     for (index, rule) in rules.iter().enumerate() {
-        let decides = |earlier: &&WrittenRule| earlier.action.as_ref().is_some_and(|action| action.is_final());
+        let decides = |earlier: &&WrittenRule| earlier.action.as_ref().is_some_and(RuleAction::is_final);
         let Some(earlier) = rules[..index].iter().filter(decides).find(|earlier| covers(earlier, rule)) else {
             continue;
         };
