@@ -132,7 +132,7 @@ impl State {
     }
 
     /// Brings the kernel to other entries, and then keeps them: all of it, or nothing.
-    fn adopt_listed(
+    pub(super) fn adopt_listed(
         &mut self,
         wanted: Listed,
         keep: impl FnOnce(&Self) -> std::io::Result<()>,

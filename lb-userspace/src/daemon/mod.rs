@@ -6,6 +6,7 @@
 //! it and only send messages.
 
 mod adopt;
+mod bans;
 mod census;
 mod clock;
 mod drains;
@@ -17,6 +18,7 @@ mod guard;
 mod handle;
 mod history;
 mod interfaces;
+mod limits;
 mod listed;
 mod lists;
 mod liveness;

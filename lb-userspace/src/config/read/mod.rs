@@ -4,6 +4,7 @@ mod affinity;
 mod backend;
 mod firewall;
 mod health;
+mod limit;
 mod list;
 mod node;
 mod pool;
@@ -25,13 +26,15 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "list", "rule"], report);
+    let keys = ["node", "pool", "service", "firewall", "list", "rule", "limit"];
+    let root = Section::root(root.get_ref(), &keys, report);
     Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
         services: service::read_all(root.get("service"), report),
         built_in: firewall::read(root.get("firewall"), report),
         lists: list::read_all(root.get("list"), report),
+        limits: limit::read_all(root.get("limit"), report),
         rules: rule::read_all(root.get("rule"), report),
     }
 }
