@@ -107,6 +107,9 @@ drop_reasons! {
     /// A rule of the firewall drops such packets.
     /// `sluice rules` shows which rule counts them; `sluice explain` and `sluice drops` name the one that drops a packet.
     Rule = "rule",
+    /// The packet is over a rate limit.
+    /// `sluice limits` shows which limit that is, `sluice drops --top` who sends; raise the limit if these are honest clients.
+    RateLimited = "rate_limited",
     /// A map held what it never should. This is a fault of Sluice.
     /// Please report it, with the output of `sluice --json services` and `bpftool map`.
     Inconsistent = "inconsistent",

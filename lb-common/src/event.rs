@@ -11,6 +11,8 @@ pub enum EventKind {
     /// A reply could not leave because the kernel does not know the MAC address of `address` on `ifindex`: the daemon
     /// asks the kernel to find it.
     NeighbourWanted = 1,
+    /// A packet from `address` was over a limit whose sources are banned. In place of the interface stands the limit's number.
+    LimitExceeded = 2,
 }
 
 /// One record.

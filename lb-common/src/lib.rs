@@ -19,6 +19,7 @@ mod event;
 mod filter;
 mod flow;
 mod fragment;
+mod limit;
 mod limits;
 mod list;
 mod lists;
@@ -44,13 +45,19 @@ pub use event::{Event, EventKind};
 pub use filter::AddressFilter;
 pub use flow::{Flow, HashKey};
 pub use fragment::{FRAGMENT_SECONDS, FragmentEntry, Trail};
+pub use limit::{
+    Bucket, BucketSet, LIMIT_SETS, LIMIT_TOTALS, LIMIT_WAYS, LimitBy, LimitFlags, LimitHits, LimitLine, LimitMeasure,
+    MAX_LIMITS, MAX_WINDOW_NS, NOTICE_TOTAL,
+};
 pub use limits::*;
 pub use list::{COUNTED_ENTRIES, LIST_NAME_BYTES, LISTS_OF_A_KIND, ListKind, ListLabel, MAX_LISTS};
 pub use lists::*;
 pub use ports::{LINES_PER_BLOCK, PortBlock, PortLine, PortSpan, RANGES_PER_BLOCK, RANGES_PER_LINE};
 pub use quic::ConnectionIds;
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
-pub use rule::{MAX_RULE_LINES, MAX_RULES, RULE_BANKS, RuleAction, RuleBlock, RuleLine, Subject, Traits};
+pub use rule::{
+    MAX_RULE_LINES, MAX_RULES, RULE_BANKS, RuleAction, RuleBlock, RuleLine, SERVICE_INDICES, Subject, Traits,
+};
 pub use sample::{DropSample, SAMPLE_INTERVAL_BITS, Sampler};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
@@ -63,4 +70,4 @@ pub use sources::SourceKey;
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 6;
+pub const LAYOUT_VERSION: u32 = 7;

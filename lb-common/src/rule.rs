@@ -7,7 +7,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, PortSpan};
+use crate::{Address, LimitLine, MAX_LIMITS, MAX_SERVICES, PortSpan};
 
 /// Lines of all rules together.
 pub const MAX_RULE_LINES: usize = 64;
@@ -59,16 +59,27 @@ impl Traits {
         (ifindex as u64) << 32
     }
 
+    /// What the word of traits says of the service: 0 is none, and the verifier sees that there are no more than
+    /// [`SERVICE_INDICES`].
+    #[inline(always)]
+    pub const fn service_index(traits: u64) -> usize {
+        (traits >> 20) as usize & (SERVICE_INDICES - 1)
+    }
+
     /// All bits of the service.
     pub const SERVICE: u64 = 0xfff << 20;
     /// All bits of the interface.
     pub const INTERFACE: u64 = 0xffff_ffff << 32;
 }
 
-const _: () = assert!(crate::MAX_SERVICES < 0xfff, "a service's id has 12 bits, and one value is nobody");
+const _: () = assert!(MAX_SERVICES < 0xfff, "a service's id has 12 bits, and one value is nobody");
+
+/// What [`Traits::service_index`] can be.
+pub const SERVICE_INDICES: usize = 1 << 12;
 
 /// What of a packet rules are compared with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct Subject {
     /// See [`Traits`].
     pub traits: u64,
@@ -82,6 +93,8 @@ pub struct Subject {
     pub destination_port: u16,
     /// The length of the IP packet, in bytes; 65,535 if it is more.
     pub bytes: u16,
+    /// Always 0.
+    pub zero: u16,
 }
 
 /// What a rule does with a packet that matches.
@@ -156,10 +169,16 @@ pub struct RuleLine {
 const _: () = assert!(size_of::<RuleLine>() == 64, "a line is one cache line");
 
 impl RuleLine {
+    /// Whether a packet has the traits that the line asks for, which most packets have not.
+    #[inline(always)]
+    pub const fn suits(&self, subject: &Subject) -> bool {
+        (subject.traits ^ self.traits) & self.mask == 0
+    }
+
     /// Whether a packet matches.
     #[inline(always)]
     pub const fn matches(&self, subject: &Subject) -> bool {
-        (subject.traits ^ self.traits) & self.mask == 0
+        self.suits(subject)
             && self.destination_ports.contains(subject.destination_port)
             && self.source_ports.contains(subject.source_port)
             && self.bytes.contains(subject.bytes)
@@ -180,9 +199,10 @@ const fn covers(prefix: [u64; 2], bits: u8, address: [u64; 2]) -> bool {
     }
 }
 
-/// An element of the `rules` array: all lines of all rules, in their order.
+/// An element of the `rules` array: all lines of all rules, in their order, and all limits.
 ///
-/// A block that packets meet is never patched: the next rules are written into the other one, and then the settings switch.
+/// A block that packets meet is never patched: the next rules and limits are written into the other one, and then the settings
+/// switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct RuleBlock {
@@ -190,11 +210,20 @@ pub struct RuleBlock {
     pub lines: [RuleLine; MAX_RULE_LINES],
     /// For the next daemon: what the rule with a number is called, as the upper half of its name's identity; 0 is none.
     pub names: [u32; MAX_RULE_LINES],
+    /// The limits.
+    pub limits: [LimitLine; MAX_LIMITS],
+    /// By what [`Traits::service_index`] says: the limits that packets of the service are held to, a bit for each.
+    pub scopes: [u16; SERVICE_INDICES],
 }
 
 impl Default for RuleBlock {
     fn default() -> Self {
-        Self { lines: [RuleLine::default(); MAX_RULE_LINES], names: [0; MAX_RULE_LINES] }
+        Self {
+            lines: [RuleLine::default(); MAX_RULE_LINES],
+            names: [0; MAX_RULE_LINES],
+            limits: [LimitLine::default(); MAX_LIMITS],
+            scopes: [0; SERVICE_INDICES],
+        }
     }
 }
 
@@ -209,7 +238,14 @@ impl Subject {
             source_port: ports.0,
             destination_port: ports.1,
             bytes: if bytes > 0xffff { 0xffff } else { bytes as u16 },
+            zero: 0,
         }
+    }
+
+    /// The id of the packet's service.
+    #[inline(always)]
+    pub fn service(&self) -> Option<u32> {
+        Traits::service_index(self.traits).checked_sub(1).map(|id| id as u32)
     }
 }
 

@@ -20,11 +20,13 @@ impl Features {
     pub const FULL_NAT: u64 = 16;
     /// The firewall has rules.
     pub const RULES: u64 = 32;
+    /// The firewall has limits.
+    pub const LIMITS: u64 = 64;
     /// Somebody looks at drops: some are recorded until [`Settings::sample_until_ns`].
     pub const SAMPLE: u64 = 256;
 }
 
-/// Which rules packets meet: one word, so that all rules are replaced at once.
+/// Which rules and limits packets meet: one word, so that all of them are replaced at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct RuleSettings {
@@ -32,8 +34,10 @@ pub struct RuleSettings {
     pub bank: u16,
     /// How many of its lines there are.
     pub lines: u16,
-    /// 1 if a rule asks for a service, so that the packet's must be looked up.
-    pub is_scoped: u32,
+    /// The limits that all packets are held to, a bit for each.
+    pub limits: u16,
+    /// 1 if a rule or a limit asks for a service, so that the packet's must be looked up.
+    pub is_scoped: u16,
 }
 
 /// The one element of the `settings` array.

@@ -2,7 +2,7 @@
 
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListMatch, Mac, ReplyValue, Row, RuleBlock,
-    ServiceValue, Settings, Trail,
+    RuleLine, ServiceValue, Settings, Subject, Trail,
 };
 
 use crate::{
@@ -145,8 +145,16 @@ pub trait Tables {
     /// What becomes of a packet that may not go on.
     fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<(), Way>;
 
-    /// A block of rules.
+    /// A block of rules and limits.
     fn rules(&self, bank: u32) -> Option<&RuleBlock>;
+
+    /// Whether a packet matches a line of a rule: what [`RuleLine::matches`] says. It is asked of the tables for the same reason as
+    /// [`Tables::steer`].
+    fn matches(&self, line: &RuleLine, subject: &Subject) -> bool;
+
+    /// Charges a packet of a service, or of none, to the limit with a number: what [`crate::firewall::limits::charge`] says. It is
+    /// asked of the tables for the same reason as [`Tables::steer`].
+    fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool;
 
     /// The kernel's way to the packet's destination.
     fn route(&self, packet: &Packet) -> Route;

@@ -1,17 +1,19 @@
 //! The firewall: may this packet go on? It also protects what is not a service. First match decides.
 //!
 //! Lists are asked here, on the main road. What else is configured is a function of its own ([`screen`]), which no packet meets
-//! where it is not: rules.
+//! where it is not: rules and limits.
 
+pub mod limits;
 pub mod lists;
 pub mod rules;
 
 use lb_common::{DropReason, Features, ListKind, Settings};
 
+use self::rules::Ruling;
 use crate::{frame::Frame, parse::Packet, service, tables::Tables, verdict::Way};
 
 /// What a packet meets after the lists.
-const SCREENED: u64 = Features::RULES;
+const SCREENED: u64 = Features::RULES | Features::LIMITS;
 
 /// Lets a packet go on, or says what becomes of it: allow lists, then deny lists, then the rest.
 #[inline(always)]
@@ -36,7 +38,12 @@ pub fn admit(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &
 /// What the rest of the firewall says of a packet that no list knows.
 #[inline(always)]
 pub fn screen(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), Way> {
-    rules::judge(&rules::subject(frame, packet, settings, tables), packet, settings, tables)
+    let Some(block) = tables.rules(settings.rules.bank.into()) else { return Ok(()) };
+    let subject = rules::subject(frame, packet, settings, tables);
+    if rules::judge(&subject, packet, block, settings, tables)? == Ruling::Pass {
+        return Ok(());
+    }
+    limits::hold(&subject, packet, block, settings, tables)
 }
 
 /// Whether a list covers the packet's source, and which kind it is; counts the packet if so.

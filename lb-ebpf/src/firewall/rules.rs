@@ -1,6 +1,6 @@
 //! The operator's rules, one after the other: the first that drops or passes decides.
 
-use lb_common::{DropReason, MAX_RULE_LINES, RuleAction, Settings, Subject, Traits};
+use lb_common::{DropReason, MAX_RULE_LINES, RuleAction, RuleBlock, Settings, Subject, Traits};
 
 use crate::{
     frame::Frame,
@@ -49,16 +49,30 @@ fn transport(frame: &impl Frame, packet: &Packet) -> u64 {
     frame.header::<Icmp>(packet.transport_offset).map_or(0, |header| Traits::KNOWN | Traits::detail(header.kind()))
 }
 
-/// A rule's number as drops tell it: 0 is none.
+/// The number of a rule or limit as drops tell it: 0 is none.
 #[inline(always)]
-const fn number(rule: u8) -> u32 {
-    rule as u32 + 1
+pub(super) const fn told(number: u8) -> u32 {
+    number as u32 + 1
 }
 
-/// Lets a packet go on, or says what becomes of it. Rules that match count it.
+/// What the rules say of a packet that none drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// It goes through the rest of the firewall.
+    Pass,
+    /// None decides.
+    Undecided,
+}
+
+/// What the rules say, or what becomes of a packet that they drop. Rules that match count it.
 #[inline(always)]
-pub fn judge(subject: &Subject, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), Way> {
-    let Some(block) = tables.rules(settings.rules.bank.into()) else { return Ok(()) };
+pub fn judge(
+    subject: &Subject,
+    packet: &Packet,
+    block: &RuleBlock,
+    settings: &Settings,
+    tables: &impl Tables,
+) -> Result<Ruling, Way> {
     let bytes = packet.frame_bytes as u64;
     let mut counted = NONE;
     for index in 0..MAX_RULE_LINES {
@@ -67,15 +81,21 @@ pub fn judge(subject: &Subject, packet: &Packet, settings: &Settings, tables: &i
         }
         let Some(line) = block.lines.get(index) else { break };
         // A rule of several lines counts a packet once.
-        if !line.matches(subject) || line.rule == counted {
+        if !tables.matches(line, subject) || line.rule == counted {
             continue;
         }
         tables.count_rule(line.rule.into(), bytes);
         match RuleAction::from_byte(line.action) {
-            RuleAction::Drop => return Err(Way::drop_by(DropReason::Rule, number(line.rule))),
-            RuleAction::Pass => return Ok(()),
-            RuleAction::Count | RuleAction::Limit(_) => counted = line.rule,
+            RuleAction::Drop => return Err(Way::drop_by(DropReason::Rule, told(line.rule))),
+            RuleAction::Pass => return Ok(Ruling::Pass),
+            RuleAction::Count => counted = line.rule,
+            RuleAction::Limit(limit) => {
+                if !tables.charge(packet, limit.into(), subject.service()) {
+                    return Err(Way::drop_by(DropReason::RateLimited, told(limit)));
+                }
+                counted = line.rule;
+            }
         }
     }
-    Ok(())
+    Ok(Ruling::Undecided)
 }

@@ -9,6 +9,7 @@
 )]
 #![allow(linker_messages, reason = "bpf-linker warns of an LLVM library that it does not need")]
 
+mod buckets;
 mod clients;
 mod flows;
 mod lists;

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Event, EventKind, Flow, ListMatch, Mac, ReplyValue,
-    RingElement, Row, RuleBlock, ServiceValue, Settings, Traffic, Trail,
+    RingElement, Row, RuleBlock, RuleLine, ServiceValue, Settings, Subject, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::Places,
@@ -23,6 +23,7 @@ use lb_ebpf::{
 };
 
 use crate::{
+    buckets,
     clients::sluice_client_hash,
     flows::{nanoseconds, sluice_look, sluice_recall, sluice_remember, sluice_steer},
     lists,
@@ -56,7 +57,7 @@ static DROPS: PerCpuArray<u64> = PerCpuArray::pinned(DropReason::ALL.len() as u3
 #[map(name = "complaints")]
 static COMPLAINTS: PerCpuArray<u64> = PerCpuArray::pinned(1, 0);
 #[map(name = "events")]
-static EVENTS: RingBuf = RingBuf::pinned(lb_common::EVENT_BYTES, 0);
+pub(crate) static EVENTS: RingBuf = RingBuf::pinned(lb_common::EVENT_BYTES, 0);
 
 /// AF_INET, as the kernel's FIB look-up wants it.
 const FAMILY_V4: u8 = 2;
@@ -267,6 +268,16 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn rules(&self, bank: u32) -> Option<&RuleBlock> {
         screen::rules(bank)
+    }
+
+    #[inline(always)]
+    fn matches(&self, line: &RuleLine, subject: &Subject) -> bool {
+        screen::matches(line, subject)
+    }
+
+    #[inline(always)]
+    fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool {
+        buckets::charge(packet, limit, service)
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, PerCpuArray},
 };
-use lb_common::{Hits, RuleBlock};
+use lb_common::{Hits, RuleBlock, RuleLine, Subject};
 use lb_ebpf::{firewall, parse::Packet, verdict::Way};
 
 use crate::{
@@ -20,7 +20,7 @@ static RULES: Array<RuleBlock> = Array::pinned(lb_common::RULE_BANKS, 0);
 static RULE_HITS: PerCpuArray<Hits> = PerCpuArray::pinned(lb_common::MAX_RULES, 0);
 
 /// A packet as the verifier sees it in the arguments of a function: so many bytes.
-type PacketWords = [u64; size_of::<Packet>() / 8];
+pub(crate) type PacketWords = [u64; size_of::<Packet>() / 8];
 
 /// The answer that means that the packet goes on: no drop has this word.
 const GOES_ON: u32 = 0;
@@ -49,7 +49,27 @@ pub(crate) fn screen(context: *mut xdp_md, packet: &Packet) -> Result<(), Way> {
     }
 }
 
-/// A block of rules.
+/// A line and a subject as the verifier sees them in the arguments of a function.
+type LineWords = [u64; size_of::<RuleLine>() / 8];
+type SubjectWords = [u64; size_of::<Subject>() / 8];
+
+/// [`RuleLine::matches`] as a global function: the verifier would follow each of its ways out through all lines behind it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sluice_matches(line: *const LineWords, subject: *const SubjectWords) -> u32 {
+    // SAFETY: the only caller made the words from both, which live as long as the call. The verifier asks for the test.
+    let (line, subject) = unsafe { (line.cast::<RuleLine>().as_ref(), subject.cast::<Subject>().as_ref()) };
+    let (Some(line), Some(subject)) = (line, subject) else { return 0 };
+    line.matches(subject).into()
+}
+
+/// Asks [`sluice_matches`], unless one comparison tells already.
+#[inline(always)]
+pub(crate) fn matches(line: &RuleLine, subject: &Subject) -> bool {
+    line.suits(subject) && sluice_matches(core::ptr::from_ref(line).cast(), core::ptr::from_ref(subject).cast()) != 0
+}
+
+/// A block of rules and limits.
 #[inline(always)]
 pub(crate) fn rules(bank: u32) -> Option<&'static RuleBlock> {
     RULES.get(bank)

@@ -25,7 +25,7 @@ use super::{
     ClientError, DropStream, MAX_BODY_BYTES,
     types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
-        Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+        Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
     },
 };
 use crate::telemetry::By;
@@ -123,6 +123,11 @@ impl Client {
     /// The rules, in the order in which packets meet them.
     pub async fn rules(&self) -> Result<Vec<RuleStatus>, ClientError> {
         self.get("/v1/rules").await
+    }
+
+    /// The rate limits, in the order of the configuration.
+    pub async fn limits(&self) -> Result<Vec<LimitStatus>, ClientError> {
+        self.get("/v1/limits").await
     }
 
     /// The lists and their counters.

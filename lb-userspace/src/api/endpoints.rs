@@ -19,7 +19,7 @@ use super::{
     problem::Problem,
     types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
-        Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+        Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
     },
 };
 use crate::telemetry::By;
@@ -27,7 +27,7 @@ use crate::telemetry::By;
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every endpoint, with its method and path for people who ask for one that there is not.
-fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 16] {
+fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 17] {
     [
         ("GET", "/v1/status", get(status::<C>)),
         ("GET", "/v1/services", get(services::<C>)),
@@ -37,6 +37,7 @@ fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 16
         ("GET", "/v1/drops/top", get(top_drops::<C>)),
         ("GET", "/v1/explain", get(explain::<C>)),
         ("GET", "/v1/rules", get(rules::<C>)),
+        ("GET", "/v1/limits", get(limits::<C>)),
         ("GET", "/v1/lists", get(lists::<C>)),
         ("GET", "/v1/lists/{name}", get(list::<C>)),
         ("GET", "/v1/lists/{name}/test", get(list_test::<C>)),
@@ -128,6 +129,10 @@ async fn explain<C: Control>(
 
 async fn rules<C: Control>(State(control): State<C>) -> Answer<Vec<RuleStatus>> {
     Ok(Json(control.rules().await?))
+}
+
+async fn limits<C: Control>(State(control): State<C>) -> Answer<Vec<LimitStatus>> {
+    Ok(Json(control.limits().await?))
 }
 
 async fn lists<C: Control>(State(control): State<C>) -> Answer<Vec<List>> {

@@ -14,10 +14,10 @@ use tokio::{runtime::Runtime, sync::mpsc};
 use super::{
     Client, Control, bind, serve,
     types::{
-        ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, ConfirmRequest, DrainStatus,
-        DropCount, DropEvent, DropFilter, Drops, Edit, ExplainQuery, ExplainStep, Explanation, Imported, Interface,
-        List, ListEntry, ListFound, ListSource, ListTest, NodeAddressStatus, RuleStatus, ServiceStatus, Status,
-        TopDrops, TopEntry, TrafficStatus,
+        ApiError, ApplyRequest, BackendState, BackendStatus, BanStatus, ChangeRequest, Changed, ConfirmRequest,
+        DrainStatus, DropCount, DropEvent, DropFilter, Drops, Edit, ExplainQuery, ExplainStep, Explanation, Imported,
+        Interface, LimitStatus, List, ListEntry, ListFound, ListSource, ListTest, NodeAddressStatus, RuleStatus,
+        ServiceStatus, Status, TopDrops, TopEntry, TrafficStatus,
     },
 };
 use crate::{
@@ -319,6 +319,36 @@ pub(crate) fn rules() -> Vec<RuleStatus> {
     vec![rule("ssh", "pass", "tcp port 22 from 192.0.2.0/24", 100), rule("rest", "drop", "tcp port 22", 0)]
 }
 
+pub(crate) fn limits() -> Vec<LimitStatus> {
+    let limit = |name: &str, by: &str, measure: &str, rate| LimitStatus {
+        name: name.to_owned(),
+        by: by.to_owned(),
+        measure: measure.to_owned(),
+        rate,
+        burst: 2 * rate,
+        services: Vec::new(),
+        action: "drop".to_owned(),
+        passed: 1000,
+        limited: 7,
+        limited_bytes: 420,
+        bans: Vec::new(),
+    };
+    let ban = |source: &str, seconds_left| BanStatus {
+        source: source.to_owned(),
+        until: Moment::from_seconds(1_800_000_000),
+        seconds_left,
+    };
+    vec![
+        LimitStatus {
+            services: vec!["web".to_owned()],
+            action: "ban 10m".to_owned(),
+            bans: vec![ban("203.0.113.9/32", 540), ban("2001:db8:1::/64", 8)],
+            ..limit("per-client", "source /32 /64", "packets", 100)
+        },
+        limit("total", "all", "bytes", 1_000_000),
+    ]
+}
+
 impl Control for Memory {
     async fn status(&self) -> Result<Status, ApiError> {
         Ok(status())
@@ -334,6 +364,10 @@ impl Control for Memory {
 
     async fn rules(&self) -> Result<Vec<RuleStatus>, ApiError> {
         Ok(rules())
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitStatus>, ApiError> {
+        Ok(limits())
     }
 
     /// Has the events at once, and then no more.

@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 use crate::telemetry::By;
 use types::{
     ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
-    Explanation, Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+    Explanation, Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
 };
 
 /// The largest body of a request: a configuration with half a million list prefixes.
@@ -63,6 +63,8 @@ pub trait Control: Clone + Send + Sync + 'static {
 
     /// Who is behind most of the drops.
     fn top_drops(&self, by: By, count: usize) -> impl Future<Output = Result<TopDrops, ApiError>> + Send;
+    /// The rate limits, in the order of the configuration.
+    fn limits(&self) -> impl Future<Output = Result<Vec<LimitStatus>, ApiError>> + Send;
 
     /// What would become of a packet, and why. Nothing is sent or counted.
     fn explain(&self, query: ExplainQuery) -> impl Future<Output = Result<Explanation, ApiError>> + Send;

@@ -20,6 +20,7 @@ mod drain;
 mod drops;
 mod explain;
 mod failure;
+mod limits;
 mod list;
 mod log;
 mod rules;
@@ -94,6 +95,7 @@ enum Verb {
     Drops(drops::DropsVerb),
     Explain(explain::Explain),
     Rules(rules::Rules),
+    Limits(limits::Limits),
     Backend(backend::BackendVerb),
     /// Change or show the deny list: sources whose packets are dropped.
     ///
@@ -174,6 +176,7 @@ async fn dispatch(cli: Cli, style: Style, out: &mut dyn Write) -> Result<(), Fai
         Verb::Drops(verb) => verb.run(&mut session).await,
         Verb::Explain(verb) => verb.run(&mut session).await,
         Verb::Rules(verb) => verb.run(&mut session).await,
+        Verb::Limits(verb) => verb.run(&mut session).await,
         Verb::Backend(verb) => verb.run(&mut session).await,
         Verb::Deny(verb) => verb.run(ListKind::Deny, &mut session).await,
         Verb::Allow(verb) => verb.run(ListKind::Allow, &mut session).await,

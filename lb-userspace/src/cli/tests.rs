@@ -190,9 +190,31 @@ fn rules_come_in_their_order_with_what_they_matched() {
     let ssh = "ssh   pass        100  6.00 kB  tcp port 22 from 192.0.2.0/24\n";
     assert_eq!(output(&daemon, "rules"), format!("{heading}{ssh}rest  drop          0      0 B  tcp port 22\n"));
     assert_eq!(output(&daemon, "rules ssh"), format!("{heading}{ssh}"));
-    let socket = daemon.socket().display().to_string();
-    let unknown = sluice_in(Style { terminal: false, colour: false }, &["--socket", &socket, "rules", "shh"]);
+    let unknown = ask(&daemon, "rules shh");
     assert_eq!((unknown.code, unknown.errors.as_str()), (2, "error: no rule `shh`: there are ssh, rest\n"));
+}
+
+#[test]
+fn limits_come_with_what_they_let_pass() {
+    let daemon = Daemon::start();
+    assert_eq!(
+        output(&daemon, "limits"),
+        "\
+LIMIT       BY                     A SECOND                PASSED  LIMITED  BANNED  ACTION
+per-client  source /32 /64 of web  100 packets, burst 200    1000        7       2  ban 10m
+total       all                    1.00 MB, burst 2.00 MB    1000        7       0  drop
+"
+    );
+    assert_eq!(
+        output(&daemon, "limits per-client --bans"),
+        "\
+SOURCE           LIMIT       LEFT
+203.0.113.9/32   per-client  9m
+2001:db8:1::/64  per-client  8s
+"
+    );
+    assert_eq!(output(&daemon, "limits total --bans"), "Nobody is banned.\n");
+    assert_eq!(ask(&daemon, "limits x").errors, "error: no limit `x`: there are per-client, total\n");
 }
 
 #[test]
@@ -382,6 +404,7 @@ fn json_is_what_the_api_said() {
     assert_eq!(json::<crate::api::types::ServiceStatus>(&daemon, "services dns"), services[1]);
     assert_eq!(json::<Vec<crate::api::types::BackendStatus>>(&daemon, "backends web"), services[0].backends);
     assert_eq!(json::<crate::api::types::Drops>(&daemon, "drops"), memory::drops());
+    assert_eq!(json::<Vec<crate::api::types::LimitStatus>>(&daemon, "limits"), memory::limits());
     assert_eq!(json::<Vec<crate::api::types::RuleStatus>>(&daemon, "rules"), memory::rules());
     assert_eq!(json::<crate::api::types::List>(&daemon, "deny list"), memory::list(crate::model::ListKind::Deny));
     let test: crate::api::types::ListTest = json(&daemon, "deny test 192.0.2.1");

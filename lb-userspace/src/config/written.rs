@@ -14,8 +14,8 @@ use ipnet::IpNet;
 
 use crate::model::{
     AdminState, Affinity, Backend, ConnectionIds, CrowdSec, Delivery, Feed, Firewall, Fragments, HealthCheck, Lengths,
-    ListKind, Model, Moment, NamedList, Node, Ports, Protocol, Remark, RingSettings, Rule, RuleAction, ServerId,
-    Service, TcpFlags, Track,
+    Limit, LimitAction, LimitBy, LimitMeasure, ListKind, Model, Moment, NamedList, Node, Ports, Protocol, Remark,
+    RingSettings, Rule, RuleAction, ServerId, Service, TcpFlags, Track,
 };
 
 use super::report::{At, Span};
@@ -30,6 +30,7 @@ pub(super) struct Written {
     pub(super) lists: Vec<WrittenList>,
     pub(super) crowdsec: Option<CrowdSec>,
     pub(super) rules: Vec<WrittenRule>,
+    pub(super) limits: Vec<WrittenLimit>,
 }
 
 /// Backends that several services share.
@@ -86,6 +87,8 @@ pub(super) struct WrittenRule {
     pub(super) span: Span,
     pub(super) name: Option<At<String>>,
     pub(super) action: Option<RuleAction>,
+    /// The limit that it names, if the key is there.
+    pub(super) limit: Option<At<String>>,
     /// What could be read of it, if the key is there.
     pub(super) protocol: Option<At<Option<u8>>>,
     pub(super) ports: Option<At<Ports>>,
@@ -126,15 +129,44 @@ impl WrittenRule {
     }
 }
 
+/// A rate limit.
+pub(super) struct WrittenLimit {
+    /// The header.
+    pub(super) span: Span,
+    pub(super) name: Option<At<String>>,
+    pub(super) by: Option<At<LimitBy>>,
+    pub(super) services: Vec<At<String>>,
+    /// What is counted, and how much a second.
+    pub(super) rate: Option<(LimitMeasure, u64)>,
+    /// As written, or what follows from the rate.
+    pub(super) burst: Option<At<u64>>,
+    pub(super) action: Option<At<LimitAction>>,
+}
+
+impl WrittenLimit {
+    fn mean(self) -> Option<Limit> {
+        let (measure, rate) = self.rate?;
+        Some(Limit {
+            name: self.name?.value,
+            by: self.by?.value,
+            services: self.services.into_iter().map(|name| name.value).collect(),
+            measure,
+            rate,
+            burst: self.burst?.value,
+            action: self.action?.value,
+        })
+    }
+}
+
 impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
         let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
-        Some(Model {
-            node: self.node,
-            services,
-            firewall: firewall(self.built_in, self.lists, self.crowdsec, self.rules)?,
-        })
+        let mut firewall = firewall(self.built_in, self.lists)?;
+        firewall.crowdsec = self.crowdsec;
+        firewall.limits = self.limits.into_iter().map(WrittenLimit::mean).collect::<Option<_>>()?;
+        firewall.rules = self.rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
+        Some(Model { node: self.node, services, firewall })
     }
 }
 
@@ -192,12 +224,8 @@ impl WrittenList {
     }
 }
 
-fn firewall(
-    built_in: [WrittenList; 2],
-    lists: Vec<WrittenList>,
-    crowdsec: Option<CrowdSec>,
-    rules: Vec<WrittenRule>,
-) -> Option<Firewall> {
+/// The lists; the rest is of other sections.
+fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>) -> Option<Firewall> {
     let mut remarks = BTreeMap::new();
     for list in built_in.iter().chain(&lists) {
         let name = &list.name.as_ref()?.value;
@@ -206,8 +234,7 @@ fn firewall(
     }
     let [allow, deny] = built_in.map(|list| list.nets());
     let lists = lists.into_iter().map(WrittenList::mean).collect::<Option<_>>()?;
-    let rules = rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
-    Some(Firewall { allow, deny, lists, remarks, crowdsec, rules })
+    Some(Firewall { allow, deny, lists, remarks, ..Firewall::default() })
 }
 
 impl WrittenPool {

@@ -10,7 +10,7 @@ use crate::{
         Control,
         types::{
             ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
-            Explanation, Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+            Explanation, Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
         },
     },
     telemetry::By,
@@ -50,6 +50,10 @@ impl Control for Handle {
 
     async fn rules(&self) -> Result<Vec<RuleStatus>, ApiError> {
         self.ask(Request::Rules).await
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitStatus>, ApiError> {
+        self.ask(Request::Limits).await
     }
 
     async fn follow_drops(&self, filter: DropFilter) -> Result<mpsc::Receiver<DropEvent>, ApiError> {

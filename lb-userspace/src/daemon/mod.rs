@@ -6,6 +6,7 @@
 //! it and only send messages.
 
 mod adopt;
+mod bans;
 mod census;
 mod clock;
 mod decided;
@@ -20,6 +21,7 @@ mod handle;
 mod history;
 mod interfaces;
 mod keep;
+mod limits;
 mod listed;
 mod lists;
 mod liveness;

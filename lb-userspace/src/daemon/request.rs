@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     api::types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
-        Explanation, Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+        Explanation, Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
     },
     telemetry::By,
 };
@@ -24,6 +24,7 @@ pub(super) enum Request {
     TopDrops(By, usize, Reply<TopDrops>),
     Explain(ExplainQuery, Reply<Explanation>),
     Rules(Reply<Vec<RuleStatus>>),
+    Limits(Reply<Vec<LimitStatus>>),
     Lists(Reply<Vec<List>>),
     List(String, Reply<List>),
     ListTest(String, IpAddr, Reply<ListTest>),

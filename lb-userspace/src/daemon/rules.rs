@@ -26,7 +26,7 @@ impl State {
     }
 }
 
-/// What differs between the rules of two configurations, a sentence each.
+/// What differs between the rules and limits of two configurations, a sentence each.
 pub(super) fn differences(from: &Firewall, to: &Firewall) -> Vec<String> {
     let mut sentences = named("rule", &from.rules, &to.rules, |rule| &rule.name);
     let order = |rules: &[Rule], others: &[Rule]| -> Vec<String> {
@@ -36,6 +36,7 @@ pub(super) fn differences(from: &Firewall, to: &Firewall) -> Vec<String> {
     if order(&from.rules, &to.rules) != order(&to.rules, &from.rules) {
         sentences.push("changed the order of the rules".to_owned());
     }
+    sentences.extend(super::limits::differences(from, to));
     sentences
 }
 

@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    DaemonError, Keeps, Options, census, clock, drains::Drains, drops, events, history, interfaces, listed::Listed,
-    liveness::Liveness, request::Request, secret, trial::Trial,
+    DaemonError, Keeps, Options, bans::Crowds, census, clock, drains::Drains, drops, events, history, interfaces,
+    limits::Excess, listed::Listed, liveness::Liveness, request::Request, secret, trial::Trial,
 };
 use crate::{
     config::Document,
@@ -34,6 +34,9 @@ use crate::{
 
 /// How often the flow table is scanned while rows are unsettled.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How many sources over a limit may wait to be looked at: more are a flood, of which the next will do as well.
+const EXCESSES: usize = 1024;
 
 /// How long a take-over waits for ways that the former daemon knew.
 const REDISCOVERY: Duration = Duration::from_secs(1);
@@ -75,6 +78,10 @@ pub(super) struct State {
     /// Whether the next tick has something to do whatever the rows look like: it is the first one, which finds what a
     /// former daemon left, or a backend was under suspicion at the last.
     pub(super) scan_due: bool,
+    /// How many sources each limit has banned lately.
+    pub(super) crowds: Crowds,
+    /// Sources that were over a limit.
+    pub(super) excesses: mpsc::Receiver<Excess>,
     pub(super) state_directory: PathBuf,
     generated_secret: [u64; 2],
     pub(super) planner: Planner,
@@ -117,8 +124,9 @@ impl State {
         let snapshot = kernel.snapshot()?;
         let (routes, published) = Routes::start()?;
         let routes = Arc::new(routes);
+        let (exceeded, excesses) = mpsc::channel(EXCESSES);
         if let Some(ring) = kernel.take_events() {
-            tokio::spawn(events::follow(ring, Arc::clone(&routes)));
+            tokio::spawn(events::follow(ring, Arc::clone(&routes), exceeded));
         }
         let (record, samples) = mpsc::channel(SAMPLE_QUEUE);
         if let Some(ring) = kernel.take_samples() {
@@ -150,6 +158,8 @@ impl State {
             scan_due: true,
             generated_secret,
             planner: Planner::after(history::read(&options.paths.state)),
+            crowds: Crowds::default(),
+            excesses,
             state_directory: options.paths.state,
             feeds: Feeds::new(fetch),
             trial,
@@ -254,6 +264,7 @@ impl State {
                     self.follow_world();
                 }
                 Ok(()) = self.links.changed() => self.follow_world(),
+                Some(excess) = self.excesses.recv() => self.note_excesses(excess),
                 Some(()) = hangup.recv() => self.reload().await,
                 _ = ticks.tick() => {
                     self.end_trial().await;
@@ -275,6 +286,7 @@ impl State {
             Request::Explain(query, reply) => drop(reply.send(self.explain(&query))),
             Request::TopDrops(by, count, reply) => drop(reply.send(self.top_drops(by, count))),
             Request::Rules(reply) => drop(reply.send(self.rules())),
+            Request::Limits(reply) => drop(reply.send(self.limits())),
             Request::Lists(reply) => drop(reply.send(self.lists_told())),
             Request::List(name, reply) => drop(reply.send(self.list_told(&name))),
             Request::ListTest(name, address, reply) => drop(reply.send(self.list_test(&name, address))),
@@ -306,7 +318,7 @@ impl State {
     }
 
     /// Brings the kernel to what health and routes say; a failure is logged and tried again at the next change.
-    fn follow_world(&mut self) {
+    pub(super) fn follow_world(&mut self) {
         if let Err(error) = self.synchronise() {
             tracing::error!("the kernel's tables could not be brought up to date: {:#}", anyhow::Error::from(error));
         }

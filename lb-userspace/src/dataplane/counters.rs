@@ -5,7 +5,7 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray},
 };
 use ipnet::IpNet;
-use lb_common::{DropReason, Hits, Traffic};
+use lb_common::{DropReason, Hits, LimitHits, Traffic};
 
 use super::{
     DataplaneError, Plain,
@@ -67,6 +67,20 @@ impl Counters<'_> {
     /// The map cannot be read.
     pub fn rule(&self, rule: u32) -> Result<Hits, DataplaneError> {
         sum(&self.tables.rule_hits, rule, add_hits).map_err(|source| failed("read", "rule_hits", source))
+    }
+
+    /// What a limit has done, by its number.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn limit(&self, limit: u32) -> Result<LimitHits, DataplaneError> {
+        let add = |total: LimitHits, Plain(cpu): Plain<LimitHits>| LimitHits {
+            passed: total.passed.wrapping_add(cpu.passed),
+            limited: total.limited.wrapping_add(cpu.limited),
+            limited_bytes: total.limited_bytes.wrapping_add(cpu.limited_bytes),
+        };
+        sum(&self.tables.limit_hits, limit, add).map_err(|source| failed("read", "limit_hits", source))
     }
 
     /// How many packets were dropped for a reason.

@@ -9,11 +9,13 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::MapError,
+    maps::{Array, MapData, MapError},
     programs::{ProgramError, Xdp},
     util::nr_cpus,
 };
-use lb_common::{EndpointKey, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue};
+use lb_common::{
+    Bucket, EndpointKey, Features, MAX_SERVICES, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue,
+};
 
 use super::{
     Attached, Counters, Dataplane, DataplaneError, FlowTable, LB_OBJECT, LB_PROGRAM, Plain, SessionArray, links, lists,
@@ -170,8 +172,8 @@ impl Kernel {
             }
         }
         let rules = snapshot.settings.rules;
-        if rules.lines != 0 {
-            let Plain(block) = tables.rules.get(&rules.bank.into(), 0).map_err(read("rules"))?;
+        let Plain(block) = tables.rules.get(&rules.bank.into(), 0).map_err(read("rules"))?;
+        if snapshot.settings.features & (Features::RULES | Features::LIMITS) != 0 {
             snapshot.rules.insert(rules.bank, block);
         }
         snapshot.lists = Arc::clone(tables.lists.held());
@@ -306,6 +308,12 @@ fn refused_by_verifier(error: ProgramError) -> DataplaneError {
     DataplaneError::Load { source: Box::new(error.into()), log }
 }
 
+/// Fills the buckets that sources share of a limit.
+fn fill(totals: &mut Array<MapData, u64>, limit: u32) -> Result<(), MapError> {
+    let first = limit * MAX_SERVICES;
+    (first..first + MAX_SERVICES).try_for_each(|index| totals.set(index, &Bucket::EMPTY.word(), 0))
+}
+
 impl Dataplane for Kernel {
     fn perform(&mut self, change: &Change) -> Result<(), DataplaneError> {
         let tables = &mut self.tables;
@@ -345,6 +353,8 @@ impl Dataplane for Kernel {
                 ("node_addresses", tables.node_addresses.set(*number, &Plain::default(), 0))
             }
             Change::ResetRule(rule) => ("rule_hits", reset(&mut tables.rule_hits, *rule)),
+            Change::ResetLimit(limit) => ("limit_hits", reset(&mut tables.limit_hits, *limit)),
+            Change::FillTotals(limit) => ("totals", fill(&mut tables.totals, *limit)),
             Change::PutRules(bank, block) => ("rules", tables.rules.set((*bank).into(), &Plain(**block), 0)),
             Change::ForgetRules(_) => return Ok(()),
             Change::PutLists(lists) => return self.put_lists(lists),

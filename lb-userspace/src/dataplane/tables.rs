@@ -5,7 +5,8 @@ use aya::{
     util::nr_cpus,
 };
 use lb_common::{
-    BackendValue, EndpointKey, Hits, NodeAddress, PortBlock, ReplyValue, RingElement, RuleBlock, Settings, Traffic,
+    BackendValue, EndpointKey, Hits, LimitHits, NodeAddress, PortBlock, ReplyValue, RingElement, RuleBlock, Settings,
+    Traffic,
 };
 
 use super::{
@@ -32,6 +33,8 @@ pub(super) struct Tables {
     pub(super) lists: ListTables<Maps>,
     pub(super) service_traffic: PerCpuArray<MapData, Plain<Traffic>>,
     pub(super) backend_traffic: PerCpuArray<MapData, Plain<Traffic>>,
+    pub(super) limit_hits: PerCpuArray<MapData, Plain<LimitHits>>,
+    pub(super) totals: Array<MapData, u64>,
     pub(super) drops: PerCpuArray<MapData, u64>,
     pub(super) overflows: Array<MapData, u64>,
     pub(super) flows: FlowTable,
@@ -85,6 +88,8 @@ impl Tables {
             lists: lists::opened(ebpf, &pinned)?,
             service_traffic: take(ebpf, "service_traffic")?,
             backend_traffic: take(ebpf, "backend_traffic")?,
+            limit_hits: take(ebpf, "limit_hits")?,
+            totals: take(ebpf, "totals")?,
             drops: take(ebpf, "drops")?,
             overflows: take(ebpf, "overflows")?,
             flows: FlowTable::map(take_map(ebpf, "flows")?).map_err(|source| failed("map", "flows", source))?,

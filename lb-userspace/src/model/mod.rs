@@ -4,6 +4,7 @@
 //! checks again. It says what the operator wants, and knows neither health nor kernel.
 
 mod affinity;
+mod limit;
 mod moment;
 mod network;
 mod ports;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     affinity::{Affinity, Clients, Track},
+    limit::{Limit, LimitAction, LimitBy, LimitMeasure, measure_name},
     moment::Moment,
     network::{is_prefix, mapped_bits},
     ports::Ports,
@@ -289,7 +291,7 @@ pub enum Probe {
     },
 }
 
-/// The firewall: lists and rules.
+/// The firewall: lists, rules and limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firewall {
     /// Sources that skip the rest of the firewall.
@@ -304,6 +306,8 @@ pub struct Firewall {
     pub crowdsec: Option<CrowdSec>,
     /// The rules, in the order in which packets meet them; names are unique.
     pub rules: Vec<Rule>,
+    /// The limits; names are unique.
+    pub limits: Vec<Limit>,
 }
 
 /// A local API of CrowdSec's.

@@ -46,6 +46,8 @@ pub enum RuleAction {
     Pass,
     /// Count it and go on with the next rule.
     Count,
+    /// Charge it to the limit of this name; drop it if it is over, and go on with the next rule if it is not.
+    Limit(String),
 }
 
 impl RuleAction {
@@ -61,6 +63,7 @@ impl fmt::Display for RuleAction {
             Self::Drop => f.write_str("drop"),
             Self::Pass => f.write_str("pass"),
             Self::Count => f.write_str("count"),
+            Self::Limit(limit) => write!(f, "limit {limit}"),
         }
     }
 }

@@ -7,7 +7,7 @@ use lb_common::{
     BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, RuleBlock, ServiceValue, Settings,
 };
 
-use super::{Snapshot, rules};
+use super::{Snapshot, limits, rules};
 use crate::lists::{Lists, Scopes};
 
 /// One write into the kernel's tables.
@@ -59,7 +59,11 @@ pub enum Change {
     PutScopes(Box<Scopes>),
     /// Start the counters of a rule from zero: its number gets another rule.
     ResetRule(u32),
-    /// Write a block of rules into a bank that the settings do not name.
+    /// Start the counters of a limit from zero: its number gets another limit.
+    ResetLimit(u32),
+    /// Fill the buckets that sources share of the limit with this number: it says something else.
+    FillTotals(u32),
+    /// Write a block of rules and limits into a bank that the settings do not name.
     PutRules(u16, Box<RuleBlock>),
     /// The settings do not name this bank any more. It stays as it is until the next rules take its place.
     ForgetRules(u16),
@@ -86,6 +90,9 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend((from.lists != to.lists).then(|| Change::PutLists(Arc::clone(&to.lists))));
     changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
     changes.extend(rules::renamed(from, to).map(Change::ResetRule));
+    let (others, others_say) = limits::changed(from, to);
+    changes.extend(others.into_iter().map(Change::ResetLimit));
+    changes.extend(others_say.into_iter().map(Change::FillTotals));
     changes.extend(put(&from.rules, &to.rules).map(|(&bank, block)| Change::PutRules(bank, Box::new(*block))));
     if from.settings != to.settings {
         changes.push(Change::PutSettings(Box::new(to.settings)));

@@ -321,6 +321,10 @@ fn settings(inputs: Inputs<'_>, rules: RuleSettings, snapshot: &Snapshot, curren
     if rules.lines != 0 {
         features |= Features::RULES;
     }
+    let block = snapshot.rules.get(&rules.bank);
+    if rules.limits != 0 || block.is_some_and(|block| block.scopes.iter().any(|&limits| limits != 0)) {
+        features |= Features::LIMITS;
+    }
     Settings {
         hash_key: inputs.hash_key,
         features,

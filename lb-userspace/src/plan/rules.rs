@@ -1,13 +1,13 @@
-//! The firewall's rules as lines.
+//! The firewall's rules and limits as lines.
 
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use lb_common::{Address, MAX_RULE_LINES, PortSpan, RULE_BANKS, RuleBlock, RuleLine, RuleSettings, Traits};
 
-use super::{Inputs, Snapshot};
+use super::{Inputs, Snapshot, limits};
 use crate::{
-    model::{Fragments, Rule, RuleAction, mapped_bits},
+    model::{Firewall, Fragments, Rule, RuleAction, mapped_bits},
     ring,
 };
 
@@ -21,14 +21,18 @@ pub(super) fn put(
     current: &Snapshot,
     snapshot: &mut Snapshot,
 ) -> RuleSettings {
-    let rules = &inputs.model.firewall.rules;
-    if rules.is_empty() {
+    let Firewall { rules, limits, .. } = &inputs.model.firewall;
+    if rules.is_empty() && limits.is_empty() {
         return RuleSettings::default();
     }
     let before = current.rules.get(&current.settings.rules.bank);
-    let numbers = numbers(rules, before);
     let mut block = RuleBlock::default();
-    let lines = rules.iter().zip(&numbers).flat_map(|(rule, &number)| lines(rule, number, inputs, ids));
+    let everywhere = limits::put(&inputs.model.firewall, ids, before, &mut block);
+    let known = before.map_or([0; MAX_RULE_LINES], |block| block.names);
+    let numbers = numbers(rules.iter().map(name), &known);
+    let limits_by_name = limits::numbers_by_name(limits, &block);
+    let lines = rules.iter().zip(&numbers);
+    let lines = lines.flat_map(|(rule, &number)| lines_of(rule, number, inputs, ids, &limits_by_name));
     let mut count = 0;
     for (place, line) in block.lines.iter_mut().zip(lines) {
         *place = line;
@@ -42,7 +46,8 @@ pub(super) fn put(
         _ => (current.settings.rules.bank + 1) % RULE_BANKS as u16,
     };
     snapshot.rules.insert(bank, block);
-    RuleSettings { bank, lines: count, is_scoped: rules.iter().any(|rule| !rule.services.is_empty()).into() }
+    let is_scoped = rules.iter().any(|rule| !rule.services.is_empty()) || limits.iter().any(limits::is_scoped);
+    RuleSettings { bank, lines: count, limits: everywhere, is_scoped: is_scoped.into() }
 }
 
 /// The number of a rule, which its counters have.
@@ -62,22 +67,26 @@ pub(super) fn renamed(from: &Snapshot, to: &Snapshot) -> impl Iterator<Item = u3
 
 /// What the block calls a rule.
 fn name(rule: &Rule) -> u32 {
-    // 0 is nobody.
-    ring::short_identity(&rule.name).max(1)
+    short_name(&rule.name)
 }
 
-/// A number for each rule: the one that it has, or a free one.
-fn numbers(rules: &[Rule], before: Option<&RuleBlock>) -> Vec<u8> {
-    let mut taken = [false; MAX_RULE_LINES];
-    let names = before.map_or([0; MAX_RULE_LINES], |block| block.names);
-    let mut numbers: Vec<Option<usize>> = Vec::with_capacity(rules.len());
-    for rule in rules {
-        let kept = names.iter().position(|&known| known == name(rule)).filter(|&number| !taken[number]);
+/// What a block calls something of this name.
+pub(super) fn short_name(name: &str) -> u32 {
+    // 0 is nobody.
+    ring::short_identity(name).max(1)
+}
+
+/// A number for each name: the one that it has among those that are known, or a free one.
+pub(super) fn numbers(wanted: impl Iterator<Item = u32>, names: &[u32]) -> Vec<u8> {
+    let mut taken = vec![false; names.len()];
+    let mut numbers: Vec<Option<usize>> = Vec::new();
+    for name in wanted {
+        let kept = names.iter().position(|&known| known == name).filter(|&number| !taken[number]);
         numbers.push(kept);
         kept.into_iter().for_each(|number| taken[number] = true);
     }
     // Numbers that nobody had come first, so that the counters of a rule that is gone rest for a while.
-    let mut free: Vec<usize> = (0..MAX_RULE_LINES).filter(|&number| !taken[number]).collect();
+    let mut free: Vec<usize> = (0..names.len()).filter(|&number| !taken[number]).collect();
     free.sort_by_key(|&number| names[number] != 0);
     let mut free = free.into_iter();
     let numbers = numbers.into_iter().map(|kept| kept.or_else(|| free.next()).unwrap_or(0));
@@ -85,7 +94,13 @@ fn numbers(rules: &[Rule], before: Option<&RuleBlock>) -> Vec<u8> {
 }
 
 /// The lines of a rule: one for each combination of its prefixes, port ranges, ICMP types and services.
-fn lines(rule: &Rule, number: u8, inputs: Inputs<'_>, ids: &BTreeMap<String, u32>) -> Vec<RuleLine> {
+fn lines_of(
+    rule: &Rule,
+    number: u8,
+    inputs: Inputs<'_>,
+    ids: &BTreeMap<String, u32>,
+    limits: &BTreeMap<&str, u8>,
+) -> Vec<RuleLine> {
     let Some((mask, traits)) = traits(rule, inputs) else { return Vec::new() };
     let first = RuleLine {
         mask,
@@ -94,7 +109,7 @@ fn lines(rule: &Rule, number: u8, inputs: Inputs<'_>, ids: &BTreeMap<String, u32
         source_ports: PortSpan::ANY,
         destination_ports: PortSpan::ANY,
         rule: number,
-        action: action(&rule.action).to_byte(),
+        action: action(&rule.action, limits).to_byte(),
         ..RuleLine::default()
     };
     let mut lines = vec![first];
@@ -183,10 +198,14 @@ fn of_family(line: &mut RuleLine, prefix: IpNet) {
     asking(line, (Traits::V6, if prefix.addr().is_ipv4() { 0 } else { Traits::V6 }));
 }
 
-fn action(action: &RuleAction) -> lb_common::RuleAction {
+fn action(action: &RuleAction, limits: &BTreeMap<&str, u8>) -> lb_common::RuleAction {
     match action {
         RuleAction::Drop => lb_common::RuleAction::Drop,
         RuleAction::Pass => lb_common::RuleAction::Pass,
         RuleAction::Count => lb_common::RuleAction::Count,
+        // The configuration has checked the name.
+        RuleAction::Limit(limit) => limits
+            .get(limit.as_str())
+            .map_or(lb_common::RuleAction::Count, |&number| lb_common::RuleAction::Limit(number)),
     }
 }

@@ -38,7 +38,7 @@ pub struct Snapshot {
     pub lists: Arc<Lists>,
     /// Which of them apply to which packets.
     pub scopes: Scopes,
-    /// The block of rules that the settings name, by its bank.
+    /// The block of rules and limits that the settings name, by its bank.
     pub rules: BTreeMap<u16, RuleBlock>,
     /// The interfaces that packets may be redirected to.
     pub devices: BTreeSet<u32>,
@@ -69,7 +69,7 @@ impl Snapshot {
             Change::RemoveNodeAddress(number) => drop(self.node_addresses.remove(number)),
             Change::PutLists(lists) => self.lists = Arc::clone(lists),
             Change::PutScopes(scopes) => self.scopes = (**scopes).clone(),
-            Change::ResetRule(_) => {}
+            Change::ResetRule(_) | Change::ResetLimit(_) | Change::FillTotals(_) => {}
             Change::PutRules(bank, block) => drop(self.rules.insert(*bank, **block)),
             Change::ForgetRules(bank) => drop(self.rules.remove(bank)),
             Change::PutSettings(settings) => self.settings = **settings,

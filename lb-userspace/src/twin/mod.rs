@@ -2,6 +2,7 @@
 //!
 //! `sluice explain` asks it, and the tests hold it against the loaded program, case by case.
 
+mod buckets;
 mod flows;
 mod sessions;
 
@@ -15,8 +16,8 @@ use std::{
 
 use ipnet::IpNet;
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, ListMatch, MAX_BACKENDS,
-    Mac, ReplyValue, Row, RuleBlock, Sampler, ServiceValue, Settings, Traffic, Trail,
+    Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, LimitHits, ListMatch,
+    MAX_BACKENDS, Mac, ReplyValue, Row, RuleBlock, RuleLine, Sampler, ServiceValue, Settings, Subject, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::{self, Places},
@@ -27,7 +28,10 @@ use lb_ebpf::{
         quic::{self, Named},
     },
     drops::record,
-    firewall,
+    firewall::{
+        self,
+        limits::{self, Buckets, LimitTable},
+    },
     frame::Frame,
     parse::Packet,
     receiver,
@@ -38,7 +42,10 @@ use lb_ebpf::{
     verdict::Way,
 };
 
-use self::flows::Flows;
+use self::{
+    buckets::{SetMemory, TotalMemory},
+    flows::Flows,
+};
 pub use self::{flows::FlowMemory, sessions::SessionMemory};
 use crate::{
     lists::{Heap, ListTables, Memory, Reader, Region, Sizes, Slots},
@@ -47,6 +54,9 @@ use crate::{
 
 /// The time, for entries of lists that expire.
 const NOW_S: u32 = 1_000_000;
+
+/// The same for limits, whose buckets are full then, in nanoseconds.
+const NOW_NS: u64 = NOW_S as u64 * 1_000_000_000;
 
 /// What the datapath has counted and asked for; only what is not zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +71,10 @@ pub struct Counts {
     pub list_entries: BTreeMap<(u32, IpNet), Hits>,
     /// Matches of rules, by number.
     pub rules: BTreeMap<u32, Hits>,
+    /// What limits did, by number.
+    pub limits: BTreeMap<u32, LimitHits>,
+    /// Sources over a limit that the daemon was told of.
+    pub excesses: Vec<(u32, Address)>,
     /// Drops.
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
@@ -83,6 +97,8 @@ pub struct SnapshotTables<'a> {
     sessions: Rc<SessionMemory>,
     lists: OnceCell<ListTables<Heap>>,
     sampler: RefCell<Sampler>,
+    set: SetMemory,
+    totals: TotalMemory,
     counts: RefCell<Counts>,
 }
 
@@ -106,6 +122,8 @@ impl<'a> SnapshotTables<'a> {
             complaint_due_ns: Cell::default(),
             lists: OnceCell::new(),
             sampler: RefCell::default(),
+            set: SetMemory::default(),
+            totals: TotalMemory::default(),
             counts: RefCell::default(),
         }
     }
@@ -170,6 +188,35 @@ impl ServiceTable for SnapshotTables<'_> {
 
     fn service_in_block(&self, block: u16, port: u16) -> Option<ServiceValue> {
         ServiceValue::from_word(self.snapshot.port_blocks.get(&block)?.find(port))
+    }
+}
+
+impl LimitTable for SnapshotTables<'_> {
+    fn buckets(&self, _: u64) -> Option<impl Buckets> {
+        Some(&self.set)
+    }
+
+    fn total(&self, index: u32) -> Option<impl Buckets> {
+        Some(self.totals.at(index))
+    }
+
+    fn nanoseconds(&self, _: bool) -> u64 {
+        NOW_NS
+    }
+
+    fn notice_excess(&self, limit: u32, source: &Address) {
+        self.counts.borrow_mut().excesses.push((limit, *source));
+    }
+
+    fn count_limit(&self, limit: u32, is_within: bool, bytes: u64) {
+        let mut counts = self.counts.borrow_mut();
+        let hits = counts.limits.entry(limit).or_default();
+        if is_within {
+            hits.passed += 1;
+        } else {
+            hits.limited += 1;
+            hits.limited_bytes += bytes;
+        }
     }
 }
 
@@ -301,6 +348,16 @@ impl Tables for SnapshotTables<'_> {
 
     fn rules(&self, bank: u32) -> Option<&RuleBlock> {
         self.snapshot.rules.get(&(bank as u16))
+    }
+
+    fn matches(&self, line: &RuleLine, subject: &Subject) -> bool {
+        line.matches(subject)
+    }
+
+    fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool {
+        let settings = &self.snapshot.settings;
+        let line = self.rules(settings.rules.bank.into()).and_then(|block| block.limits.get(limit as usize));
+        line.is_none_or(|line| limits::charge(packet, line, limit, service, &settings.hash_key, self))
     }
 
     fn route(&self, packet: &Packet) -> Route {

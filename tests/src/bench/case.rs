@@ -248,6 +248,12 @@ impl Case {
         self
     }
 
+    /// So many sources, everywhere in the address space, one after the other.
+    fn spoofed(mut self, source_bits: u32) -> Self {
+        self.walk = Walk { flow_bits: source_bits, port_bits: 0, stride: LIST_STRIDE >> 9 };
+        self
+    }
+
     /// Rules or limits.
     fn screened(mut self, screen: impl Into<String>) -> Self {
         self.screen = screen.into();
@@ -355,6 +361,16 @@ pub fn all() -> Vec<Case> {
     for (name, count) in [("firewall/v4/1-rule", 1), ("firewall/v4/32-rules", 32), ("firewall/v4/64-rules", 64)] {
         cases.push(Case::new(name, ipip).screened(rules(count)));
     }
+    // No source sends as much.
+    let plenty = "[[limit]]\nname = \"limit\"\nby = \"source\"\nbytes = \"100GB\"\n";
+    let little = "[[limit]]\nname = \"limit\"\nby = \"source\"\npackets = 1\n";
+    cases.extend([
+        Case::new("firewall/v4/limit", ipip).screened(plenty),
+        Case::new("firewall/v6/limit", ipip6).screened(plenty),
+        Case::new("firewall/v4/limit/all", ipip).screened(plenty.replace("source", "all")),
+        Case::new("firewall/v4/limit/flood", ipip).screened(plenty).spoofed(24),
+        Case::new("firewall/v4/limit/over", ipip).screened(little),
+    ]);
     cases
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lb_common::{DropReason, DropSample, Hits, Traffic};
+use lb_common::{DropReason, DropSample, Hits, LimitHits, Traffic};
 
 use super::Case;
 use crate::{packet, tables::Counts, world::World};
@@ -72,6 +72,14 @@ impl Case {
             counts.list_entries.extend(entry.map(|entry| ((list, entry), hits)));
         }
         counts.rules.extend(self.matched.iter().map(|name| (world.rules[*name], Hits { packets: 1, bytes })));
+        for &(name, is_within) in &self.limited {
+            let hits = match is_within {
+                true => LimitHits { passed: 1, ..LimitHits::default() },
+                false => LimitHits { limited: 1, limited_bytes: bytes, ..LimitHits::default() },
+            };
+            counts.limits.insert(world.limits[name], hits);
+            counts.excesses.extend(self.excess.map(|source| (world.limits[name], source.into())));
+        }
         if let Outcome::Drop(reason) = self.outcome {
             counts.drops.insert(reason, 1);
         }

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues};
 use aya::util::nr_cpus;
 use lb_common::{
-    Address, DropReason, DropSample, Event, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, MAX_NODE_ADDRESSES,
-    RowState, Session, SessionId, SessionState, Traffic,
+    DropReason, DropSample, Event, EventKind, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, LimitHits,
+    MAX_NODE_ADDRESSES, RowState, Session, SessionId, SessionState, Traffic,
 };
 use lb_ebpf::{
     frame::MemoryFrame,
@@ -85,7 +85,7 @@ impl Runner {
         let before = self.counts(world)?;
         let (action, frame) = self.poison.run(&case.frame, case.first_bytes(), case.ingress)?;
         let mut counts = since(&before, &self.counts(world)?);
-        counts.wanted = self.wanted()?;
+        self.take_events(&mut counts)?;
         counts.samples = self.samples()?;
         let verdict = match action {
             1 => Action::Drop,
@@ -118,7 +118,7 @@ impl Runner {
             self.poison.run(&alone.frame, alone.first_bytes(), before.ingress)?;
             self.change_sessions(|state| earlier(state, before.later_s))?;
         }
-        self.wanted().map(drop)
+        self.take_events(&mut Counts::default())
     }
 
     /// Lets the program forget the flows of former runs: each run begins with an empty table, as on the host.
@@ -189,20 +189,27 @@ impl Runner {
         for &rule in world.rules.values() {
             counts.rules.insert(rule, counters.rule(rule)?);
         }
+        for &limit in world.limits.values() {
+            counts.limits.insert(limit, counters.limit(limit)?);
+        }
         for &reason in DropReason::ALL {
             counts.drops.insert(reason, counters.drops(reason)?);
         }
         Ok(counts)
     }
 
-    /// The neighbours that the program has asked for since the last time.
-    fn wanted(&mut self) -> Result<Vec<(u32, Address)>> {
-        let mut wanted = Vec::new();
+    /// What the program has told since the last time.
+    fn take_events(&mut self, counts: &mut Counts) -> Result<()> {
         while let Some(record) = self.events.next() {
             let event = Event::read_from_bytes(&record).ok().context("a record of another size")?;
-            wanted.push((event.ifindex, event.address));
+            let told = (event.ifindex, event.address);
+            if event.kind == EventKind::LimitExceeded as u32 {
+                counts.excesses.push(told);
+            } else {
+                counts.wanted.push(told);
+            }
         }
-        Ok(wanted)
+        Ok(())
     }
 
     /// The drops that the program has recorded since the last time, without the time, which a case does not know.
@@ -245,12 +252,19 @@ fn since(before: &Counts, after: &Counts) -> Counts {
     };
     let hits =
         |before: Hits, after: Hits| Hits { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
+    let limited = |before: LimitHits, after: LimitHits| LimitHits {
+        passed: after.passed - before.passed,
+        limited: after.limited - before.limited,
+        limited_bytes: after.limited_bytes - before.limited_bytes,
+    };
     Counts {
         services: growth(&before.services, &after.services, traffic),
         backends: growth(&before.backends, &after.backends, traffic),
         lists: growth(&before.lists, &after.lists, hits),
         list_entries: growth(&before.list_entries, &after.list_entries, hits),
         rules: growth(&before.rules, &after.rules, hits),
+        limits: growth(&before.limits, &after.limits, limited),
+        excesses: Vec::new(),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
         samples: Vec::new(),

@@ -25,6 +25,7 @@ mod ipv6;
 mod jumbo;
 pub mod kernel;
 mod l2;
+mod limits;
 mod lines;
 mod link;
 mod lists;
@@ -99,6 +100,8 @@ pub struct Case {
     listed: Option<(u32, Option<IpNet>)>,
     /// The rules that count the packet.
     matched: Vec<&'static str>,
+    limited: Vec<(&'static str, bool)>,
+    excess: Option<IpAddr>,
     wanted: Option<(u32, IpAddr)>,
     /// It is counted as dropped for this reason although an answer leaves.
     refused: Option<DropReason>,
@@ -153,6 +156,8 @@ impl Case {
             counted: None,
             listed: None,
             matched: Vec::new(),
+            limited: Vec::new(),
+            excess: None,
             wanted: None,
             refused: None,
             recorded: None,
@@ -305,6 +310,24 @@ impl Case {
         self
     }
 
+    /// The packet is over a limit.
+    fn limited(mut self, limit: &'static str) -> Self {
+        self.limited.push((limit, false));
+        self
+    }
+
+    /// The packet is within a limit.
+    fn within(mut self, limit: &'static str) -> Self {
+        self.limited.push((limit, true));
+        self
+    }
+
+    /// The daemon is told of a source over a limit.
+    fn tells_excess(mut self, source: &str) -> Self {
+        self.excess = Some(source.parse().expect("an address"));
+        self
+    }
+
     /// The daemon is asked to find a neighbour.
     fn wants(mut self, ifindex: u32, neighbour: &str) -> Self {
         self.wanted = Some((ifindex, neighbour.parse().expect("an address")));
@@ -382,6 +405,7 @@ pub fn table() -> Vec<Case> {
         receivers::cases(),
         samples::cases(),
         rules::cases(),
+        limits::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -17,7 +17,7 @@ use lb_common::{HashKey, Mac};
 use lb_userspace::{
     lists::{Extras, Lists},
     model::{Model, Moment, Service},
-    plan::{Health, Inputs, Patience, Planner, Snapshot, rule_number},
+    plan::{Health, Inputs, Patience, Planner, Snapshot, limit_number, rule_number},
     routes::{NextHop, NextHops},
 };
 
@@ -133,6 +133,8 @@ pub struct World {
     pub slots: BTreeMap<(String, String), u16>,
     /// The number of each rule, by name.
     pub rules: BTreeMap<String, u32>,
+    /// The number of each limit, by name.
+    pub limits: BTreeMap<String, u32>,
 }
 
 impl World {
@@ -157,7 +159,10 @@ impl World {
         let rules = setup.model.firewall.rules.iter();
         let rules =
             rules.map(|rule| (rule.name.clone(), rule_number(rule, &desired.snapshot).expect("a number"))).collect();
-        Self { snapshot: desired.snapshot, service_ids: desired.service_ids, slots: desired.slots, rules }
+        let limits = setup.model.firewall.limits.iter();
+        let number = |limit| limit_number(limit, &desired.snapshot).expect("a number");
+        let limits = limits.map(|limit| (limit.name.clone(), number(limit))).collect();
+        Self { snapshot: desired.snapshot, service_ids: desired.service_ids, slots: desired.slots, rules, limits }
     }
 
     /// The slot of a service's backend.

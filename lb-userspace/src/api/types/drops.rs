@@ -66,7 +66,7 @@ pub struct DropEvent {
     pub frame_bytes: u32,
     /// The service that the packet was for, or is a reply of; `None` if it is not known to be for any.
     pub service: Option<String>,
-    /// The name of the rule that dropped it; `None` if none did, or it is gone.
+    /// The name of the rule or limit that dropped it; `None` if none did, or it is gone.
     pub rule: Option<String>,
     /// How many drops this one stands for, of all reasons and senders: drops that came since the last that was recorded.
     pub drops: u64,

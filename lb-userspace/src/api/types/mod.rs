@@ -288,6 +288,44 @@ pub struct RuleStatus {
     pub bytes: u64,
 }
 
+/// `GET /v1/limits`: an element.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitStatus {
+    /// Its name.
+    pub name: String,
+    /// What has a bucket of its own: `all`, `service`, or `source` with the lengths of its prefixes.
+    pub by: String,
+    /// `packets`, `bytes` or `connections`.
+    pub measure: String,
+    /// How much a second.
+    pub rate: u64,
+    /// How much at once.
+    pub burst: u64,
+    /// The services whose packets are held to it; none: all packets, or those that a rule matches.
+    pub services: Vec<String>,
+    /// `drop`, or `ban` and for how long.
+    pub action: String,
+    /// Packets within it.
+    pub passed: u64,
+    /// Packets over it, which were dropped.
+    pub limited: u64,
+    /// The bytes of the latter.
+    pub limited_bytes: u64,
+    /// The sources that it has banned.
+    pub bans: Vec<BanStatus>,
+}
+
+/// A source that is denied for a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanStatus {
+    /// Its prefix.
+    pub source: String,
+    /// When the ban is over.
+    pub until: Moment,
+    /// Seconds until then.
+    pub seconds_left: u64,
+}
+
 /// A change that a command asks for: the body of `POST /v1/change`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

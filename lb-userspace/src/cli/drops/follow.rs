@@ -90,7 +90,7 @@ fn text(event: &DropEvent) -> String {
         event.service.as_deref().unwrap_or("-"),
     );
     if let Some(rule) = &event.rule {
-        line += &format!("  (rule {rule})");
+        line += &format!("  (by {rule})");
     }
     if event.drops > 1 {
         line += &format!("  (stands for {} drops)", event.drops);

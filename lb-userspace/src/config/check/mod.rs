@@ -8,6 +8,7 @@ mod nat;
 mod pools;
 mod ports;
 mod quic;
+mod rates;
 mod rules;
 mod services;
 
@@ -27,5 +28,6 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     full_nat::check(written, report);
     limits::check(&written.services, report);
     lists::check(written, report);
+    rates::check(written, report);
     rules::check(written, report);
 }

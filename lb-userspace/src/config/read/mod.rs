@@ -5,6 +5,7 @@ mod backend;
 mod crowdsec;
 mod firewall;
 mod health;
+mod limit;
 mod list;
 mod node;
 mod pool;
@@ -26,8 +27,8 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let root =
-        Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "list", "crowdsec", "rule"], report);
+    let keys = ["node", "pool", "service", "firewall", "list", "crowdsec", "rule", "limit"];
+    let root = Section::root(root.get_ref(), &keys, report);
     Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
@@ -35,6 +36,7 @@ pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
         built_in: firewall::read(root.get("firewall"), report),
         lists: list::read_all(root.get("list"), report),
         crowdsec: crowdsec::read(root.get("crowdsec"), report),
+        limits: limit::read_all(root.get("limit"), report),
         rules: rule::read_all(root.get("rule"), report),
     }
 }

@@ -20,6 +20,7 @@ use crate::{
 const KEYS: &[&str] = &[
     "name",
     "action",
+    "limit",
     "protocol",
     "port",
     "source_port",
@@ -32,9 +33,9 @@ const KEYS: &[&str] = &[
     "interface",
     "services",
 ];
-const ACTIONS: [(&str, RuleAction); 3] =
-    [("drop", RuleAction::Drop), ("pass", RuleAction::Pass), ("count", RuleAction::Count)];
-const ACTION_HELP: &str = "write `action = \"drop\"`, `\"pass\"` or `\"count\"`";
+const ACTIONS: [(&str, Action); 4] =
+    [("drop", Action::Drop), ("pass", Action::Pass), ("count", Action::Count), ("limit", Action::Limit)];
+const ACTION_HELP: &str = "write `action = \"drop\"`, `\"pass\"`, `\"count\"` or `\"limit\"`";
 const FRAGMENTS: [(&str, Fragments); 4] =
     [("none", Fragments::None), ("any", Fragments::Any), ("first", Fragments::First), ("later", Fragments::Later)];
 
@@ -58,6 +59,15 @@ const TYPES_V6: [(&str, u8); 7] = [
 ];
 const ICMPV6: u8 = 58;
 
+/// The word of an action.
+#[derive(Clone, Copy, PartialEq)]
+enum Action {
+    Drop,
+    Pass,
+    Count,
+    Limit,
+}
+
 /// Reads all rules.
 pub(super) fn read_all(value: Option<Value<'_>>, report: &mut Report<'_>) -> Vec<WrittenRule> {
     let Some(value) = value else { return Vec::new() };
@@ -71,13 +81,14 @@ pub(super) fn read_all(value: Option<Value<'_>>, report: &mut Report<'_>) -> Vec
 fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenRule> {
     let section = Section::open(value, "a rule", KEYS, report)?;
     let name = section.required("name", "give the rule a name for commands and counters to use", report);
-    let action = section.required("action", ACTION_HELP, report);
+    let (action, limit) = action(&section, report);
     let protocol = section.get("protocol").map(|value| value.at(protocol(&value, report)));
     let is_v6 = protocol.as_ref().is_some_and(|protocol| protocol.value == Some(ICMPV6));
     Some(WrittenRule {
         span: section.span.clone(),
         name: name.and_then(|value| Some(value.at(value.parsed(names::name, report)?))),
-        action: action.and_then(|value| action_of(&value, report)),
+        action,
+        limit,
         protocol,
         ports: read_ports(&section, "port", report),
         source_ports: read_ports(&section, "source_port", report),
@@ -92,9 +103,29 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenRule> {
     })
 }
 
-fn action_of(value: &Value<'_>, report: &mut Report<'_>) -> Option<RuleAction> {
-    let numbers: [(&str, usize); ACTIONS.len()] = std::array::from_fn(|index| (ACTIONS[index].0, index));
-    value.one_of(&numbers, report).map(|index| ACTIONS[index].1.clone())
+/// What the rule does, and the limit that it names.
+fn action(section: &Section<'_>, report: &mut Report<'_>) -> (Option<RuleAction>, Option<At<String>>) {
+    let action = section.required("action", ACTION_HELP, report).and_then(|value| value.one_of(&ACTIONS, report));
+    let limit = section.get("limit");
+    if let (Some(action), Some(limit)) = (action, &limit)
+        && action != Action::Limit
+    {
+        let message = "`limit` has no meaning in a rule whose action is another";
+        report.error(&limit.span, message, "write `action = \"limit\"`, or remove the key");
+    }
+    if action == Some(Action::Limit) && limit.is_none() {
+        let help = "name a `[[limit]]`, like `limit = \"per-client\"`";
+        report.missing(&section.span, "`limit` is missing in a rule whose action is `limit`", help);
+    }
+    let limit = limit.and_then(|value| Some(value.at(value.parsed(names::name, report)?)));
+    let action = match action {
+        Some(Action::Drop) => Some(RuleAction::Drop),
+        Some(Action::Pass) => Some(RuleAction::Pass),
+        Some(Action::Count) => Some(RuleAction::Count),
+        Some(Action::Limit) => limit.as_ref().map(|limit| RuleAction::Limit(limit.value.clone())),
+        None => None,
+    };
+    (action, limit)
 }
 
 /// A protocol by its word or number.

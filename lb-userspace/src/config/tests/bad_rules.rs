@@ -17,7 +17,7 @@ protocol = "tpc"
 sluice.toml:1:1: error: `action` is missing in a rule
    1 | [[rule]]
      | ^^^^^^^^
-   help: write `action = "drop"`, `"pass"` or `"count"`
+   help: write `action = "drop"`, `"pass"`, `"count"` or `"limit"`
 sluice.toml:1:1: error: `name` is missing in a rule
    1 | [[rule]]
      | ^^^^^^^^
@@ -29,7 +29,7 @@ sluice.toml:2:1: error: unknown key `protcol` in a rule
 sluice.toml:5:10: error: `dorp` is not a value of `action`
    5 | action = "dorp"
      |          ^^^^^^
-   help: did you mean `drop`? `action` is one of `drop`, `pass` and `count`
+   help: did you mean `drop`? `action` is one of `drop`, `pass`, `count` and `limit`
 sluice.toml:6:12: error: `tpc` is not a value of `protocol`
    6 | protocol = "tpc"
      |            ^^^^^

@@ -17,6 +17,7 @@ mod limits;
 mod lists;
 mod pools;
 mod quic;
+mod rates;
 mod refused_edits;
 mod robustness;
 mod rules;

@@ -14,8 +14,8 @@ use lb_ebpf::{
 use crate::{
     api::types::DropEvent,
     daemon::{clock, state::Places},
-    model::Rule,
-    plan::{Snapshot, rule_number},
+    model::Firewall,
+    plan::{Snapshot, limit_number, rule_number},
     twin::SnapshotTables,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Describer<'a> {
     snapshot: &'a Snapshot,
     places: &'a Places,
     interfaces: &'a BTreeMap<String, u32>,
-    rules: &'a [Rule],
+    firewall: &'a Firewall,
     now: SystemTime,
     now_ns: u64,
 }
@@ -38,11 +38,11 @@ impl<'a> Describer<'a> {
         snapshot: &'a Snapshot,
         places: &'a Places,
         interfaces: &'a BTreeMap<String, u32>,
-        rules: &'a [Rule],
+        firewall: &'a Firewall,
     ) -> Self {
         // Nobody asks for a route here.
         let tables = SnapshotTables::new(snapshot, |_| Route::Local);
-        Self { tables, snapshot, places, interfaces, rules, now: SystemTime::now(), now_ns: clock::now_ns() }
+        Self { tables, snapshot, places, interfaces, firewall, now: SystemTime::now(), now_ns: clock::now_ns() }
     }
 
     /// The record in words; `None` for one of a reason that there is not.
@@ -61,7 +61,7 @@ impl<'a> Describer<'a> {
             tcp_flags: tcp_flags(sample.tcp_flags),
             frame_bytes: sample.frame_bytes,
             service: self.service(sample),
-            rule: self.rule(sample.rule),
+            rule: self.decided_by(sample),
             drops: sample.weight,
             missed: 0,
         })
@@ -73,10 +73,15 @@ impl<'a> Describer<'a> {
         named.map_or_else(|| ifindex.to_string(), |(name, _)| name.clone())
     }
 
-    /// The name of the rule with a number as drops tell it, counted from 1.
-    fn rule(&self, number: u32) -> Option<String> {
-        let number = number.checked_sub(1)?;
-        let rule = self.rules.iter().find(|rule| rule_number(rule, self.snapshot) == Some(number))?;
+    /// The name of the rule or limit that decided; drops count them from 1.
+    fn decided_by(&self, sample: &DropSample) -> Option<String> {
+        let number = Some(sample.rule.checked_sub(1)?);
+        let Firewall { rules, limits, .. } = self.firewall;
+        if sample.reason == DropReason::RateLimited as u32 {
+            let limit = limits.iter().find(|limit| limit_number(limit, self.snapshot) == number)?;
+            return Some(limit.name.clone());
+        }
+        let rule = rules.iter().find(|rule| rule_number(rule, self.snapshot) == number)?;
         Some(rule.name.clone())
     }
 

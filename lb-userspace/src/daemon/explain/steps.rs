@@ -15,7 +15,7 @@ use crate::{
     api::types::ExplainStep,
     daemon::{lists, state::State},
     model::Rule,
-    plan::rule_number,
+    plan::{limit_number, rule_number},
     twin::SnapshotTables,
 };
 
@@ -61,6 +61,7 @@ impl Findings<'_> {
         if self.reason() == Some(DropReason::Rule) {
             return steps;
         }
+        steps.extend(self.limits().map(|limits| step("limits", limits)));
         let (service, reply) = (self.service(), self.reply());
         steps.push(match (&service, reply) {
             (Some(service), _) if service.is_node_address() => step("reply", self.of_answer()),
@@ -103,6 +104,17 @@ impl Findings<'_> {
             None => "none decides".to_owned(),
         });
         Some(words.join("; "))
+    }
+
+    /// The limits that the packet is charged to; `None` if there are none. How full their buckets are at this moment was not
+    /// asked: the next packet changes it.
+    fn limits(&self) -> Option<String> {
+        let counts = &self.run.counts.limits;
+        let charged = self.state.model.firewall.limits.iter().filter(|limit| {
+            limit_number(limit, &self.state.snapshot).is_some_and(|number| counts.contains_key(&number))
+        });
+        let names: Vec<&str> = charged.map(|limit| limit.name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("charged to {}, and taken to be within", names.join(", ")))
     }
 
     /// The service, or the service's address, at the packet's destination.
