@@ -104,6 +104,9 @@ drop_reasons! {
     /// An ICMP error to a service's address is about a packet that no service sent, or quotes too little of it to tell.
     /// A few late ones are normal. Many mean that somebody forges a service's address elsewhere, or forges the errors.
     IcmpUnknown = "icmp_unknown",
+    /// A rule of the firewall drops such packets.
+    /// `sluice rules` shows which rule counts them; `sluice explain` and `sluice drops` name the one that drops a packet.
+    Rule = "rule",
     /// A map held what it never should. This is a fault of Sluice.
     /// Please report it, with the output of `sluice --json services` and `bpftool map`.
     Inconsistent = "inconsistent",

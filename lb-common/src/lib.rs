@@ -25,6 +25,7 @@ mod lists;
 mod ports;
 mod quic;
 mod ring;
+mod rule;
 mod sample;
 mod service;
 mod service_line;
@@ -49,6 +50,7 @@ pub use lists::*;
 pub use ports::{LINES_PER_BLOCK, PortBlock, PortLine, PortSpan, RANGES_PER_BLOCK, RANGES_PER_LINE};
 pub use quic::ConnectionIds;
 pub use ring::{ROWS_PER_ELEMENT, RingElement, Row, RowState};
+pub use rule::{MAX_RULE_LINES, MAX_RULES, RULE_BANKS, RuleAction, RuleBlock, RuleLine, Subject, Traits};
 pub use sample::{DropSample, SAMPLE_INTERVAL_BITS, Sampler};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
@@ -56,9 +58,9 @@ pub use session::{
     DATAGRAMS_SECONDS, ESTABLISHED_SECONDS, HALF_CLOSED_SECONDS, Mark, NodeAddress, QUESTION_SECONDS, REST_SECONDS,
     Second, Session, SessionId, SessionState, TRANSIENT_SECONDS,
 };
-pub use settings::{Features, Settings};
+pub use settings::{Features, RuleSettings, Settings};
 pub use sources::SourceKey;
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 5;
+pub const LAYOUT_VERSION: u32 = 6;

@@ -28,7 +28,7 @@ pub struct DropSample {
     pub ifindex: u32,
     /// The length of the frame, in bytes.
     pub frame_bytes: u32,
-    /// The number of the list or rule that dropped the packet; 0 if none did, or it has no number.
+    /// The number of the rule that dropped the packet, counted from 1; 0 if none did.
     pub rule: u32,
     /// The source port; 0 where there are no ports.
     pub source_port: u16,

@@ -18,8 +18,22 @@ impl Features {
     pub const PREFIXES: u64 = 8;
     /// A service uses `full-nat`, so ICMP errors may be about sessions.
     pub const FULL_NAT: u64 = 16;
+    /// The firewall has rules.
+    pub const RULES: u64 = 32;
     /// Somebody looks at drops: some are recorded until [`Settings::sample_until_ns`].
     pub const SAMPLE: u64 = 256;
+}
+
+/// Which rules packets meet: one word, so that all rules are replaced at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(8))]
+pub struct RuleSettings {
+    /// The element of the `rules` array, below [`crate::RULE_BANKS`].
+    pub bank: u16,
+    /// How many of its lines there are.
+    pub lines: u16,
+    /// 1 if a rule asks for a service, so that the packet's must be looked up.
+    pub is_scoped: u32,
 }
 
 /// The one element of the `settings` array.
@@ -46,6 +60,8 @@ pub struct Settings {
     pub sample_until_ns: u64,
     /// How many drops each CPU may record in an interval ([`crate::Sampler`]).
     pub samples_per_interval: u64,
+    /// The rules.
+    pub rules: RuleSettings,
 }
 
 impl Settings {

@@ -12,19 +12,19 @@ use crate::{
     tables::Tables,
 };
 
-/// Notes that a frame is dropped.
+/// Notes that a frame is dropped, by the rule with this number or by none ([`DropSample::rule`]).
 #[inline(always)]
-pub fn note(frame: &impl Frame, reason: DropReason, tables: &impl Tables) {
+pub fn note(frame: &impl Frame, reason: DropReason, rule: u32, tables: &impl Tables) {
     tables.count_drop(reason);
     if tables.settings().is_some_and(|settings| settings.features & Features::SAMPLE != 0) {
-        tables.sample_drop(frame, reason);
+        tables.sample_drop(frame, reason, rule);
     }
 }
 
 /// The record of a drop that stands for `weight` of them.
 #[inline(always)]
-pub fn record(frame: &impl Frame, reason: u32, time_ns: u64, weight: u64) -> DropSample {
-    let mut sample = DropSample { time_ns, weight, reason, ifindex: frame.ingress(), ..DropSample::default() };
+pub fn record(frame: &impl Frame, reason: u32, rule: u32, time_ns: u64, weight: u64) -> DropSample {
+    let mut sample = DropSample { time_ns, weight, reason, rule, ifindex: frame.ingress(), ..DropSample::default() };
     sample.frame_bytes = frame.total_length();
     let mut place = None;
     let Some(packet) = parse::packet(frame, &mut place) else { return sample };

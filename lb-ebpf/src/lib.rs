@@ -54,7 +54,7 @@ pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
         way => way,
     };
     if let Some(reason) = way.reason() {
-        drops::note(frame, reason, tables);
+        drops::note(frame, reason, way.number(), tables);
         return way.max_bytes().map_or(Way::DROP, |max_bytes| tables.refuse(frame, max_bytes)).verdict();
     }
     way.verdict()
@@ -72,7 +72,9 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     let mut place = None;
     let Some(packet) = parse::packet(frame, &mut place) else { return Ok(Way::PASS) };
     let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
-    firewall::admit(packet, settings, tables)?;
+    if let Err(way) = firewall::admit(frame, packet, settings, tables) {
+        return Ok(way);
+    }
     if !receiver::is_us(frame, settings, tables) {
         return Ok(Way::PASS);
     }

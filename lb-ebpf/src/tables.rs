@@ -1,8 +1,8 @@
 //! All that the datapath knows and all that it may ask: BPF maps in the kernel, plain collections in tests.
 
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListMatch, Mac, ReplyValue, Row, ServiceValue,
-    Settings, Trail,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListMatch, Mac, ReplyValue, Row, RuleBlock,
+    ServiceValue, Settings, Trail,
 };
 
 use crate::{
@@ -137,6 +137,17 @@ pub trait Tables {
     /// The lists that apply to packets for a service, or for none.
     fn lists_for(&self, service: Option<u16>) -> u64;
 
+    /// What the rest of the firewall says of a packet: what [`crate::firewall::screen`] says. It is asked of the tables for the
+    /// same reason as [`Tables::steer`].
+    ///
+    /// # Errors
+    ///
+    /// What becomes of a packet that may not go on.
+    fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<(), Way>;
+
+    /// A block of rules.
+    fn rules(&self, bank: u32) -> Option<&RuleBlock>;
+
     /// The kernel's way to the packet's destination.
     fn route(&self, packet: &Packet) -> Route;
 
@@ -152,12 +163,15 @@ pub trait Tables {
     /// Counts a packet that a list has matched.
     fn count_list(&self, found: ListMatch, bytes: u64);
 
+    /// Counts a packet that a rule has matched.
+    fn count_rule(&self, rule: u32, bytes: u64);
+
     /// Counts a drop.
     fn count_drop(&self, reason: DropReason);
 
     /// Records a drop if it is its turn: what [`crate::drops::record`] says. It is asked of the tables for the same reason as
     /// [`Tables::steer`].
-    fn sample_drop(&self, frame: &impl Frame, reason: DropReason);
+    fn sample_drop(&self, frame: &impl Frame, reason: DropReason, rule: u32);
 }
 
 /// The kernel's answer to the question where a packet goes.

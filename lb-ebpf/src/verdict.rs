@@ -47,6 +47,8 @@ impl Way {
     const DROP_FOR: u32 = 1 << 30;
     /// In the word of a drop: the packet did not fit; what would have fitted, in bytes, stands in the place of the reason.
     const MISFIT: u32 = Self::DROP_FOR | 1 << 29;
+    /// In the word of any other drop: where the number of what has decided it begins, behind the reason.
+    const NUMBER_SHIFT: u32 = 16;
 
     /// A drop of a packet that is longer than so many bytes of IP: whoever gets this has to tell the sender, too.
     #[inline(always)]
@@ -65,6 +67,18 @@ impl Way {
     #[inline(always)]
     pub const fn drop_for(reason: DropReason) -> Self {
         Self(Self::DROP_FOR | reason as u32)
+    }
+
+    /// The same, by the rule with this number, counted from 1 and below 4,096.
+    #[inline(always)]
+    pub const fn drop_by(reason: DropReason, number: u32) -> Self {
+        Self(Self::drop_for(reason).0 | number << Self::NUMBER_SHIFT)
+    }
+
+    /// What [`Self::drop_by`] was given; 0 for other drops.
+    #[inline(always)]
+    pub(crate) const fn number(self) -> u32 {
+        if self.max_bytes().is_some() { 0 } else { self.0 >> Self::NUMBER_SHIFT & 0xfff }
     }
 
     /// The reason of a drop that is still to be noted.

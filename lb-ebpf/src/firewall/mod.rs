@@ -1,35 +1,62 @@
 //! The firewall: may this packet go on? It also protects what is not a service. First match decides.
+//!
+//! Lists are asked here, on the main road. What else is configured is a function of its own ([`screen`]), which no packet meets
+//! where it is not: rules.
 
 pub mod lists;
+pub mod rules;
 
 use lb_common::{DropReason, Features, ListKind, Settings};
 
-use crate::{parse::Packet, service, tables::Tables};
+use crate::{frame::Frame, parse::Packet, service, tables::Tables, verdict::Way};
 
-/// Lets a packet go on, or names the reason why not: allow lists, then deny lists.
+/// What a packet meets after the lists.
+const SCREENED: u64 = Features::RULES;
+
+/// Lets a packet go on, or says what becomes of it: allow lists, then deny lists, then the rest.
 #[inline(always)]
-pub fn admit(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), DropReason> {
-    if settings.features & Features::LISTS == 0 {
+pub fn admit(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), Way> {
+    if settings.features & (Features::LISTS | SCREENED) == 0 {
         return Ok(());
     }
+    if settings.features & Features::LISTS != 0
+        && let Some(kind) = listed(packet, settings, tables)
+    {
+        return match kind {
+            ListKind::Allow => Ok(()),
+            ListKind::Deny => Err(Way::drop_for(DropReason::Denied)),
+        };
+    }
+    if settings.features & SCREENED == 0 {
+        return Ok(());
+    }
+    tables.screen(frame, packet)
+}
+
+/// What the rest of the firewall says of a packet that no list knows.
+#[inline(always)]
+pub fn screen(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), Way> {
+    rules::judge(&rules::subject(frame, packet, settings, tables), packet, settings, tables)
+}
+
+/// Whether a list covers the packet's source, and which kind it is; counts the packet if so.
+#[inline(always)]
+fn listed(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Option<ListKind> {
     let mut found = tables.listed(&packet.source, u64::MAX);
     if !found.is_none() && settings.features & Features::SCOPED_LISTS != 0 {
         found = tables.listed(&packet.source, tables.lists_for(service_of(packet, settings, tables)));
     }
     if found.is_none() {
-        return Ok(());
+        return None;
     }
     tables.count_list(found, packet.frame_bytes as u64);
-    match ListKind::of(found.list()) {
-        ListKind::Allow => Ok(()),
-        ListKind::Deny => Err(DropReason::Denied),
-    }
+    Some(ListKind::of(found.list()))
 }
 
-/// The service whose lists apply to a packet besides those that apply to all. A packet that will be dropped for a defect has
-/// none, and an address that answers echo requests is none.
+/// The service whose lists and rules apply to a packet besides those that apply to all. A packet that will be dropped for a
+/// defect has none; an address that answers echo requests is none, and neither is one that sessions come from.
 #[inline(always)]
 fn service_of(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Option<u16> {
     let service = service::find(packet, settings, tables).ok()??;
-    if service.is_address() { None } else { Some(service.id) }
+    if service.is_address() || service.is_node_address() { None } else { Some(service.id) }
 }

@@ -18,6 +18,7 @@ mod roads;
 mod runtime;
 mod samples;
 mod scratch;
+mod screen;
 mod services;
 mod sessions;
 mod xdp_frame;

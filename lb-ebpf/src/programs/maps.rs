@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Event, EventKind, Flow, ListMatch, Mac, ReplyValue,
-    RingElement, Row, ServiceValue, Settings, Traffic, Trail,
+    RingElement, Row, RuleBlock, ServiceValue, Settings, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::Places,
@@ -29,7 +29,7 @@ use crate::{
     quic::sluice_quic,
     roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_refuse, sluice_road},
     samples::sluice_sample,
-    scratch, services,
+    scratch, screen, services,
     sessions::{
         sluice_carry, sluice_carry_error, sluice_follow, sluice_open, sluice_session_error, sluice_sessions, unpack,
     },
@@ -81,7 +81,7 @@ impl KernelTables {
     #[inline(always)]
     pub(crate) fn redirect(&self, frame: &XdpFrame, ifindex: u32) -> u32 {
         DEVICES.redirect(ifindex, 0).unwrap_or_else(|_| {
-            drops::note(frame, DropReason::EgressUnknown, self);
+            drops::note(frame, DropReason::EgressUnknown, 0, self);
             aya_ebpf::bindings::xdp_action::XDP_DROP
         })
     }
@@ -260,6 +260,16 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn screen(&self, _: &impl Frame, packet: &Packet) -> Result<(), Way> {
+        screen::screen(self.context, packet)
+    }
+
+    #[inline(always)]
+    fn rules(&self, bank: u32) -> Option<&RuleBlock> {
+        screen::rules(bank)
+    }
+
+    #[inline(always)]
     fn route(&self, packet: &Packet) -> Route {
         // SAFETY: the query is used here only.
         let Some(query) = (unsafe { scratch::query() }) else { return Route::Unreachable };
@@ -295,6 +305,11 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn count_rule(&self, rule: u32, bytes: u64) {
+        screen::count_rule(rule, bytes);
+    }
+
+    #[inline(always)]
     fn count_drop(&self, reason: DropReason) {
         if let Some(count) = DROPS.get_ptr_mut(reason as u32) {
             // SAFETY: as in `add`.
@@ -303,8 +318,8 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn sample_drop(&self, _: &impl Frame, reason: DropReason) {
-        sluice_sample(self.context, reason as u32);
+    fn sample_drop(&self, _: &impl Frame, reason: DropReason, rule: u32) {
+        sluice_sample(self.context, reason as u32, rule);
     }
 }
 

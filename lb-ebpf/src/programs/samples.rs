@@ -21,7 +21,7 @@ static SAMPLES: RingBuf = RingBuf::with_byte_size(lb_common::SAMPLE_BYTES, 0);
 /// The result is 0 and says nothing.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn sluice_sample(context: *mut xdp_md, reason: u32) -> u32 {
+pub(crate) extern "C" fn sluice_sample(context: *mut xdp_md, reason: u32, rule: u32) -> u32 {
     let (Some(settings), Some(sampler)) = (SETTINGS.get(0), SAMPLERS.get_ptr_mut(0)) else { return 0 };
     // SAFETY: the helper has no preconditions.
     let now_ns = unsafe { bpf_ktime_get_coarse_ns() };
@@ -38,7 +38,7 @@ pub(crate) extern "C" fn sluice_sample(context: *mut xdp_md, reason: u32) -> u32
     }
     // SAFETY: the caller passes on what the kernel handed to the running program.
     let frame = unsafe { XdpFrame::new(context) };
-    if SAMPLES.output(&record(&frame, reason, now_ns, weight), 0).is_err() {
+    if SAMPLES.output(&record(&frame, reason, rule, now_ns, weight), 0).is_err() {
         // Nobody has read the buffer for seconds.
         sampler.give_back(weight);
     }

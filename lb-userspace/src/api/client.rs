@@ -25,7 +25,7 @@ use super::{
     ClientError, DropStream, MAX_BODY_BYTES,
     types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
-        Imported, List, ListTest, ServiceStatus, Status, TopDrops,
+        Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
     },
 };
 use crate::telemetry::By;
@@ -118,6 +118,11 @@ impl Client {
         let interface = query.interface.as_ref();
         path.extend(interface.map(|name| format!("&interface={}", utf8_percent_encode(name, NON_ALPHANUMERIC))));
         self.get(&path).await
+    }
+
+    /// The rules, in the order in which packets meet them.
+    pub async fn rules(&self) -> Result<Vec<RuleStatus>, ClientError> {
+        self.get("/v1/rules").await
     }
 
     /// The lists and their counters.

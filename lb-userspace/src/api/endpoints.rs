@@ -19,7 +19,7 @@ use super::{
     problem::Problem,
     types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
-        Imported, List, ListTest, ServiceStatus, Status, TopDrops,
+        Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
     },
 };
 use crate::telemetry::By;
@@ -27,7 +27,7 @@ use crate::telemetry::By;
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every endpoint, with its method and path for people who ask for one that there is not.
-fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 15] {
+fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 16] {
     [
         ("GET", "/v1/status", get(status::<C>)),
         ("GET", "/v1/services", get(services::<C>)),
@@ -36,6 +36,7 @@ fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 15
         ("GET", "/v1/drops/events", get(drop_events::<C>)),
         ("GET", "/v1/drops/top", get(top_drops::<C>)),
         ("GET", "/v1/explain", get(explain::<C>)),
+        ("GET", "/v1/rules", get(rules::<C>)),
         ("GET", "/v1/lists", get(lists::<C>)),
         ("GET", "/v1/lists/{name}", get(list::<C>)),
         ("GET", "/v1/lists/{name}/test", get(list_test::<C>)),
@@ -123,6 +124,10 @@ async fn explain<C: Control>(
     let form = "?from=ADDRESS&from_port=PORT&to=ADDRESS&to_port=PORT&protocol=PROTOCOL&established=BOOL&interface=NAME";
     let Query(query) = query.map_err(|rejection| unasked(&rejection, form))?;
     Ok(Json(control.explain(query).await?))
+}
+
+async fn rules<C: Control>(State(control): State<C>) -> Answer<Vec<RuleStatus>> {
+    Ok(Json(control.rules().await?))
 }
 
 async fn lists<C: Control>(State(control): State<C>) -> Answer<Vec<List>> {

@@ -16,8 +16,8 @@ use super::{
     types::{
         ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, ConfirmRequest, DrainStatus,
         DropCount, DropEvent, DropFilter, Drops, Edit, ExplainQuery, ExplainStep, Explanation, Imported, Interface,
-        List, ListEntry, ListFound, ListSource, ListTest, NodeAddressStatus, ServiceStatus, Status, TopDrops, TopEntry,
-        TrafficStatus,
+        List, ListEntry, ListFound, ListSource, ListTest, NodeAddressStatus, RuleStatus, ServiceStatus, Status,
+        TopDrops, TopEntry, TrafficStatus,
     },
 };
 use crate::{
@@ -218,7 +218,7 @@ pub(crate) fn drop_events() -> Vec<DropEvent> {
         tcp_flags: "syn".to_owned(),
         frame_bytes: 74,
         service: Some("web".to_owned()),
-        rule: 0,
+        rule: None,
         drops: 1,
         missed: 0,
     };
@@ -308,6 +308,17 @@ pub(crate) fn list(kind: ListKind) -> List {
     }
 }
 
+pub(crate) fn rules() -> Vec<RuleStatus> {
+    let rule = |name: &str, action: &str, matches: &str, packets| RuleStatus {
+        name: name.to_owned(),
+        action: action.to_owned(),
+        matches: matches.to_owned(),
+        packets,
+        bytes: 60 * packets,
+    };
+    vec![rule("ssh", "pass", "tcp port 22 from 192.0.2.0/24", 100), rule("rest", "drop", "tcp port 22", 0)]
+}
+
 impl Control for Memory {
     async fn status(&self) -> Result<Status, ApiError> {
         Ok(status())
@@ -319,6 +330,10 @@ impl Control for Memory {
 
     async fn drops(&self) -> Result<Drops, ApiError> {
         Ok(drops())
+    }
+
+    async fn rules(&self) -> Result<Vec<RuleStatus>, ApiError> {
+        Ok(rules())
     }
 
     /// Has the events at once, and then no more.

@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 use crate::telemetry::By;
 use types::{
     ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
-    Explanation, Imported, List, ListTest, ServiceStatus, Status, TopDrops,
+    Explanation, Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
 };
 
 /// The largest body of a request: a configuration with half a million list prefixes.
@@ -51,6 +51,8 @@ pub trait Control: Clone + Send + Sync + 'static {
     /// The packets dropped, with every reason present.
     fn drops(&self) -> impl Future<Output = Result<Drops, ApiError>> + Send;
 
+    /// The rules, in the order in which packets meet them.
+    fn rules(&self) -> impl Future<Output = Result<Vec<RuleStatus>, ApiError>> + Send;
     /// The lists and their counters, in the order in which they are asked.
     fn lists(&self) -> impl Future<Output = Result<Vec<List>, ApiError>> + Send;
     /// Drops as they come, as far as they are recorded, until the receiver is dropped.

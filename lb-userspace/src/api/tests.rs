@@ -114,7 +114,7 @@ fn what_is_not_there_is_answered_with_what_is() {
     let (status, error) = get(&socket, "/v2/nonsense?x");
     assert_eq!((status, error.usage), (404, true));
     assert!(error.error.starts_with("there is no GET /v2/nonsense: there are GET /v1/status, "), "{error}");
-    assert!(error.error.ends_with("POST /v1/change, POST /v1/apply"), "{error}");
+    assert!(error.error.ends_with("POST /v1/apply, POST /v1/confirm"), "{error}");
     assert_eq!(get(&socket, "/v1/services/mail"), (404, ApiError::usage("no service `mail`: there are web, dns")));
     assert_eq!(get(&socket, "/v1/lists/block"), (404, ApiError::usage("no list `block`: there are allow, deny")));
     assert_eq!(get(&socket, "/v1/change"), (405, ApiError::usage("/v1/change takes POST, not GET")));

@@ -22,6 +22,7 @@ mod explain;
 mod failure;
 mod list;
 mod log;
+mod rules;
 mod run;
 mod services;
 mod session;
@@ -92,6 +93,7 @@ enum Verb {
     Backends(backends::Backends),
     Drops(drops::DropsVerb),
     Explain(explain::Explain),
+    Rules(rules::Rules),
     Backend(backend::BackendVerb),
     /// Change or show the deny list: sources whose packets are dropped.
     ///
@@ -171,6 +173,7 @@ async fn dispatch(cli: Cli, style: Style, out: &mut dyn Write) -> Result<(), Fai
         Verb::Backends(verb) => verb.run(&mut session).await,
         Verb::Drops(verb) => verb.run(&mut session).await,
         Verb::Explain(verb) => verb.run(&mut session).await,
+        Verb::Rules(verb) => verb.run(&mut session).await,
         Verb::Backend(verb) => verb.run(&mut session).await,
         Verb::Deny(verb) => verb.run(ListKind::Deny, &mut session).await,
         Verb::Allow(verb) => verb.run(ListKind::Allow, &mut session).await,

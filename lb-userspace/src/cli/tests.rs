@@ -184,6 +184,18 @@ denied           12         2  The source is on the deny list.
 }
 
 #[test]
+fn rules_come_in_their_order_with_what_they_matched() {
+    let daemon = Daemon::start();
+    let heading = "RULE  ACTION  PACKETS    BYTES  MATCHES\n";
+    let ssh = "ssh   pass        100  6.00 kB  tcp port 22 from 192.0.2.0/24\n";
+    assert_eq!(output(&daemon, "rules"), format!("{heading}{ssh}rest  drop          0      0 B  tcp port 22\n"));
+    assert_eq!(output(&daemon, "rules ssh"), format!("{heading}{ssh}"));
+    let socket = daemon.socket().display().to_string();
+    let unknown = sluice_in(Style { terminal: false, colour: false }, &["--socket", &socket, "rules", "shh"]);
+    assert_eq!((unknown.code, unknown.errors.as_str()), (2, "error: no rule `shh`: there are ssh, rest\n"));
+}
+
+#[test]
 fn lists_show_their_prefixes_and_what_they_did() {
     let daemon = Daemon::start();
     assert_eq!(
@@ -370,6 +382,7 @@ fn json_is_what_the_api_said() {
     assert_eq!(json::<crate::api::types::ServiceStatus>(&daemon, "services dns"), services[1]);
     assert_eq!(json::<Vec<crate::api::types::BackendStatus>>(&daemon, "backends web"), services[0].backends);
     assert_eq!(json::<crate::api::types::Drops>(&daemon, "drops"), memory::drops());
+    assert_eq!(json::<Vec<crate::api::types::RuleStatus>>(&daemon, "rules"), memory::rules());
     assert_eq!(json::<crate::api::types::List>(&daemon, "deny list"), memory::list(crate::model::ListKind::Deny));
     let test: crate::api::types::ListTest = json(&daemon, "deny test 192.0.2.1");
     assert_eq!(test.matched.as_deref(), Some("192.0.2.0/24"));

@@ -13,8 +13,9 @@ use std::{
 use ipnet::IpNet;
 
 use crate::model::{
-    AdminState, Affinity, Backend, ConnectionIds, CrowdSec, Delivery, Feed, Firewall, HealthCheck, ListKind, Model,
-    Moment, NamedList, Node, Ports, Protocol, Remark, RingSettings, ServerId, Service, Track,
+    AdminState, Affinity, Backend, ConnectionIds, CrowdSec, Delivery, Feed, Firewall, Fragments, HealthCheck, Lengths,
+    ListKind, Model, Moment, NamedList, Node, Ports, Protocol, Remark, RingSettings, Rule, RuleAction, ServerId,
+    Service, TcpFlags, Track,
 };
 
 use super::report::{At, Span};
@@ -28,6 +29,7 @@ pub(super) struct Written {
     pub(super) built_in: [WrittenList; 2],
     pub(super) lists: Vec<WrittenList>,
     pub(super) crowdsec: Option<CrowdSec>,
+    pub(super) rules: Vec<WrittenRule>,
 }
 
 /// Backends that several services share.
@@ -78,11 +80,61 @@ pub(super) struct WrittenBackend {
     pub(super) server_id: Option<At<ServerId>>,
 }
 
+/// A rule.
+pub(super) struct WrittenRule {
+    /// The header.
+    pub(super) span: Span,
+    pub(super) name: Option<At<String>>,
+    pub(super) action: Option<RuleAction>,
+    /// What could be read of it, if the key is there.
+    pub(super) protocol: Option<At<Option<u8>>>,
+    pub(super) ports: Option<At<Ports>>,
+    pub(super) source_ports: Option<At<Ports>>,
+    pub(super) source: Option<At<Vec<IpNet>>>,
+    pub(super) destination: Option<At<Vec<IpNet>>>,
+    pub(super) icmp: Option<At<Vec<u8>>>,
+    pub(super) flags: Option<At<TcpFlags>>,
+    pub(super) fragments: Option<At<Fragments>>,
+    pub(super) length: Lengths,
+    pub(super) interface: Option<At<String>>,
+    pub(super) services: Vec<At<String>>,
+}
+
+impl WrittenRule {
+    /// The rule as messages call it.
+    pub(super) fn called(&self) -> String {
+        self.name.as_ref().map_or_else(|| "this rule".to_owned(), |name| format!("rule `{}`", name.value))
+    }
+
+    fn mean(self) -> Option<Rule> {
+        let value = |ports: Option<At<Ports>>| ports.map(|ports| ports.value).unwrap_or_default();
+        Some(Rule {
+            name: self.name?.value,
+            protocol: self.protocol.map_or(Some(None), |protocol| protocol.value.map(Some))?,
+            source: self.source.map(|prefixes| prefixes.value).unwrap_or_default(),
+            destination: self.destination.map(|prefixes| prefixes.value).unwrap_or_default(),
+            source_ports: value(self.source_ports),
+            ports: value(self.ports),
+            icmp: self.icmp.map(|icmp| icmp.value).unwrap_or_default(),
+            flags: self.flags.map(|flags| flags.value).unwrap_or_default(),
+            fragments: self.fragments.map(|fragments| fragments.value),
+            length: self.length,
+            interface: self.interface.map(|interface| interface.value),
+            services: self.services.into_iter().map(|name| name.value).collect(),
+            action: self.action?,
+        })
+    }
+}
+
 impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
         let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
-        Some(Model { node: self.node, services, firewall: firewall(self.built_in, self.lists, self.crowdsec)? })
+        Some(Model {
+            node: self.node,
+            services,
+            firewall: firewall(self.built_in, self.lists, self.crowdsec, self.rules)?,
+        })
     }
 }
 
@@ -140,7 +192,12 @@ impl WrittenList {
     }
 }
 
-fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>, crowdsec: Option<CrowdSec>) -> Option<Firewall> {
+fn firewall(
+    built_in: [WrittenList; 2],
+    lists: Vec<WrittenList>,
+    crowdsec: Option<CrowdSec>,
+    rules: Vec<WrittenRule>,
+) -> Option<Firewall> {
     let mut remarks = BTreeMap::new();
     for list in built_in.iter().chain(&lists) {
         let name = &list.name.as_ref()?.value;
@@ -148,13 +205,9 @@ fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>, crowdsec: Optio
         remarks.extend(remarked.map(|entry| ((name.clone(), entry.net.value), entry.remark.clone())));
     }
     let [allow, deny] = built_in.map(|list| list.nets());
-    Some(Firewall {
-        allow,
-        deny,
-        lists: lists.into_iter().map(WrittenList::mean).collect::<Option<_>>()?,
-        remarks,
-        crowdsec,
-    })
+    let lists = lists.into_iter().map(WrittenList::mean).collect::<Option<_>>()?;
+    let rules = rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
+    Some(Firewall { allow, deny, lists, remarks, crowdsec, rules })
 }
 
 impl WrittenPool {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     guard::{Guard, own_addresses},
+    keep,
     listed::{self, Fed, Source},
     state::State,
 };
@@ -118,7 +119,7 @@ fn keep(state: &Path, list: &str, head: &Head, bytes: &[u8]) -> io::Result<()> {
     let mut file = serde_json::to_vec(head)?;
     file.push(b'\n');
     file.extend_from_slice(bytes);
-    listed::write(&folder, list, &file)
+    keep::write(&folder, list, &file)
 }
 
 /// The last good content of a feed, if it is of this URL.

@@ -10,7 +10,7 @@ use crate::{
         Control,
         types::{
             ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
-            Explanation, Imported, List, ListTest, ServiceStatus, Status, TopDrops,
+            Explanation, Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
         },
     },
     telemetry::By,
@@ -46,6 +46,10 @@ impl Control for Handle {
 
     async fn drops(&self) -> Result<Drops, ApiError> {
         self.ask(Request::Drops).await
+    }
+
+    async fn rules(&self) -> Result<Vec<RuleStatus>, ApiError> {
+        self.ask(Request::Rules).await
     }
 
     async fn follow_drops(&self, filter: DropFilter) -> Result<mpsc::Receiver<DropEvent>, ApiError> {

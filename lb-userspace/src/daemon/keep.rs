@@ -6,13 +6,13 @@ use std::{
     path::Path,
 };
 
-/// Writes a file of the state directory, whole or not at all.
-pub(super) fn write(state: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".kept-").tempfile_in(state)?;
+/// Writes a file of a folder there, whole or not at all.
+pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".kept-").tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(state.join(name))?;
-    fs::File::open(state)?.sync_all()
+    file.persist(folder.join(name))?;
+    fs::File::open(folder)?.sync_all()
 }
 
 /// Removes a file, if it is there.

@@ -5,8 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -15,7 +14,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::clock;
+use super::{clock, keep};
 use crate::{
     api::types::ListSource,
     feeds::Version,
@@ -258,7 +257,7 @@ impl Listed {
             origin: entry.origin,
         });
         let keep = Keep { boot: clock::boot(), entries: kept.collect() };
-        write(state, FILE, &serde_json::to_vec(&keep)?)
+        keep::write(state, FILE, &serde_json::to_vec(&keep)?)
     }
 }
 
@@ -272,15 +271,7 @@ pub(super) fn expiry(now_s: u64, seconds: u64) -> u32 {
 pub(super) fn keep_import(state: &Path, list: &str, bytes: &[u8]) -> io::Result<()> {
     let folder = state.join(IMPORTS);
     fs::create_dir_all(&folder)?;
-    write(&folder, list, bytes)
-}
-
-pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".lists-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(folder.join(name))?;
-    fs::File::open(folder)?.sync_all()
+    keep::write(&folder, list, bytes)
 }
 
 /// What cannot be read is said, and left alone until something else is written.

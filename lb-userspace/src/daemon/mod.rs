@@ -26,6 +26,7 @@ mod liveness;
 mod records;
 mod report;
 mod request;
+mod rules;
 mod secret;
 mod sessions;
 mod state;

@@ -329,6 +329,7 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
     let gone = from.services.iter().filter(|old| !to.services.iter().any(|service| service.name == old.name));
     sentences.extend(gone.map(|service| format!("removed service {}", service.name)));
     sentences.extend(list_differences(&from.firewall, &to.firewall));
+    sentences.extend(super::rules::differences(&from.firewall, &to.firewall));
     if from.node != to.node {
         sentences.push("changed the node's settings".to_owned());
     }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     api::types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
-        Explanation, Imported, List, ListTest, ServiceStatus, Status, TopDrops,
+        Explanation, Imported, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
     },
     telemetry::By,
 };
@@ -23,6 +23,7 @@ pub(super) enum Request {
     FollowDrops(DropFilter, Reply<mpsc::Receiver<DropEvent>>),
     TopDrops(By, usize, Reply<TopDrops>),
     Explain(ExplainQuery, Reply<Explanation>),
+    Rules(Reply<Vec<RuleStatus>>),
     Lists(Reply<Vec<List>>),
     List(String, Reply<List>),
     ListTest(String, IpAddr, Reply<ListTest>),

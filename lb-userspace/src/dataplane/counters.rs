@@ -60,6 +60,15 @@ impl Counters<'_> {
         Ok(Some(hits))
     }
 
+    /// What a rule has matched, by its number.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn rule(&self, rule: u32) -> Result<Hits, DataplaneError> {
+        sum(&self.tables.rule_hits, rule, add_hits).map_err(|source| failed("read", "rule_hits", source))
+    }
+
     /// How many packets were dropped for a reason.
     ///
     /// # Errors
@@ -70,16 +79,16 @@ impl Counters<'_> {
     }
 }
 
-fn add_hits(total: Hits, Plain(cpu): Plain<Hits>) -> Hits {
-    Hits { packets: total.packets.wrapping_add(cpu.packets), bytes: total.bytes.wrapping_add(cpu.bytes) }
-}
-
 fn add(total: Traffic, cpu: Traffic) -> Traffic {
     Traffic {
         packets: total.packets.wrapping_add(cpu.packets),
         bytes: total.bytes.wrapping_add(cpu.bytes),
         flows: total.flows.wrapping_add(cpu.flows),
     }
+}
+
+fn add_hits(total: Hits, Plain(cpu): Plain<Hits>) -> Hits {
+    Hits { packets: total.packets.wrapping_add(cpu.packets), bytes: total.bytes.wrapping_add(cpu.bytes) }
 }
 
 fn sum<V: Pod, T: Default>(map: &PerCpuArray<MapData, V>, index: u32, add: impl Fn(T, V) -> T) -> Result<T, MapError> {

@@ -169,6 +169,11 @@ impl Kernel {
                 snapshot.node_addresses.insert(number, value);
             }
         }
+        let rules = snapshot.settings.rules;
+        if rules.lines != 0 {
+            let Plain(block) = tables.rules.get(&rules.bank.into(), 0).map_err(read("rules"))?;
+            snapshot.rules.insert(rules.bank, block);
+        }
         snapshot.lists = Arc::clone(tables.lists.held());
         snapshot.scopes = tables.lists.scopes().clone();
         snapshot.devices = tables.devices.keys().collect::<Result<_, MapError>>().map_err(read("devices"))?;
@@ -339,6 +344,9 @@ impl Dataplane for Kernel {
             Change::RemoveNodeAddress(number) => {
                 ("node_addresses", tables.node_addresses.set(*number, &Plain::default(), 0))
             }
+            Change::ResetRule(rule) => ("rule_hits", reset(&mut tables.rule_hits, *rule)),
+            Change::PutRules(bank, block) => ("rules", tables.rules.set((*bank).into(), &Plain(**block), 0)),
+            Change::ForgetRules(_) => return Ok(()),
             Change::PutLists(lists) => return self.put_lists(lists),
             Change::PutScopes(scopes) => {
                 tables.lists.set_scopes(scopes);

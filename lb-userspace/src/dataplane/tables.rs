@@ -4,7 +4,9 @@ use aya::{
     maps::{Array, DevMapHash, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf},
     util::nr_cpus,
 };
-use lb_common::{BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, RingElement, Settings, Traffic};
+use lb_common::{
+    BackendValue, EndpointKey, Hits, NodeAddress, PortBlock, ReplyValue, RingElement, RuleBlock, Settings, Traffic,
+};
 
 use super::{
     DataplaneError, FlowTable, Plain, SessionArray,
@@ -25,6 +27,8 @@ pub(super) struct Tables {
     pub(super) replies: HashMap<MapData, Plain<EndpointKey>, Plain<ReplyValue>>,
     pub(super) node_addresses: Array<MapData, Plain<NodeAddress>>,
     pub(super) devices: DevMapHash<MapData>,
+    pub(super) rules: Array<MapData, Plain<RuleBlock>>,
+    pub(super) rule_hits: PerCpuArray<MapData, Plain<Hits>>,
     pub(super) lists: ListTables<Maps>,
     pub(super) service_traffic: PerCpuArray<MapData, Plain<Traffic>>,
     pub(super) backend_traffic: PerCpuArray<MapData, Plain<Traffic>>,
@@ -76,6 +80,8 @@ impl Tables {
             replies: take(ebpf, "replies")?,
             node_addresses: take(ebpf, "node_addresses")?,
             devices: take(ebpf, "devices")?,
+            rules: take(ebpf, "rules")?,
+            rule_hits: take(ebpf, "rule_hits")?,
             lists: lists::opened(ebpf, &pinned)?,
             service_traffic: take(ebpf, "service_traffic")?,
             backend_traffic: take(ebpf, "backend_traffic")?,

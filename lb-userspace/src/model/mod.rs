@@ -7,6 +7,7 @@ mod affinity;
 mod moment;
 mod network;
 mod ports;
+mod rule;
 mod server_id;
 
 use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
@@ -20,6 +21,7 @@ pub use self::{
     moment::Moment,
     network::{is_prefix, mapped_bits},
     ports::Ports,
+    rule::{Fragments, Lengths, PROTOCOLS, Rule, RuleAction, TcpFlags, protocol_name},
     server_id::ServerId,
 };
 
@@ -31,7 +33,7 @@ pub struct Model {
     /// The services, in the order of the document; names are unique, and no two have the same address, protocol and port,
     /// except that a single port may be in another's range.
     pub services: Vec<Service>,
-    /// The firewall's lists.
+    /// The firewall.
     pub firewall: Firewall,
 }
 
@@ -287,7 +289,7 @@ pub enum Probe {
     },
 }
 
-/// The firewall's lists.
+/// The firewall: lists and rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firewall {
     /// Sources that skip the rest of the firewall.
@@ -300,6 +302,8 @@ pub struct Firewall {
     pub remarks: BTreeMap<(String, IpNet), Remark>,
     /// Whose decisions are entries of the deny list.
     pub crowdsec: Option<CrowdSec>,
+    /// The rules, in the order in which packets meet them; names are unique.
+    pub rules: Vec<Rule>,
 }
 
 /// A local API of CrowdSec's.

@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{
+    BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, RuleBlock, ServiceValue, Settings,
+};
 
-use super::Snapshot;
+use super::{Snapshot, rules};
 use crate::lists::{Lists, Scopes};
 
 /// One write into the kernel's tables.
@@ -55,6 +57,12 @@ pub enum Change {
     PutLists(Arc<Lists>),
     /// Say which lists apply to which packets.
     PutScopes(Box<Scopes>),
+    /// Start the counters of a rule from zero: its number gets another rule.
+    ResetRule(u32),
+    /// Write a block of rules into a bank that the settings do not name.
+    PutRules(u16, Box<RuleBlock>),
+    /// The settings do not name this bank any more. It stays as it is until the next rules take its place.
+    ForgetRules(u16),
     /// Write the settings.
     PutSettings(Box<Settings>),
 }
@@ -77,6 +85,8 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend((both != from.scopes).then(|| Change::PutScopes(Box::new(both.clone()))));
     changes.extend((from.lists != to.lists).then(|| Change::PutLists(Arc::clone(&to.lists))));
     changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
+    changes.extend(rules::renamed(from, to).map(Change::ResetRule));
+    changes.extend(put(&from.rules, &to.rules).map(|(&bank, block)| Change::PutRules(bank, Box::new(*block))));
     if from.settings != to.settings {
         changes.push(Change::PutSettings(Box::new(to.settings)));
     }
@@ -92,6 +102,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(gone(&from.services, &to.services).map(Change::RemoveService));
     changes.extend(gone(&from.port_blocks, &to.port_blocks).map(Change::ForgetPortBlock));
     changes.extend(gone(&from.rings, &to.rings).map(Change::ForgetRing));
+    changes.extend(gone(&from.rules, &to.rules).map(Change::ForgetRules));
     changes
         .extend(from.sources.difference(&to.sources).map(|&(service, source)| Change::RemoveSource(service, source)));
     changes.extend((both != to.scopes).then(|| Change::PutScopes(Box::new(to.scopes.clone()))));

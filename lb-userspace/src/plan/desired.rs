@@ -7,7 +7,7 @@ use std::{
 
 use lb_common::{
     AddressFilter, BackendFlags, Features, HashKey, MAX_BACKENDS, MAX_MACS, MAX_PORT_BLOCKS, MAX_ROWS, MAX_SERVICES,
-    Mac, ServiceFlags, ServiceValue, Settings,
+    Mac, RuleSettings, ServiceFlags, ServiceValue, Settings,
 };
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     ramps::{self, Ramps, Takes},
     rings::{CachedRing, Crew},
     rows::{Census, Keep, Patience, Times},
-    services,
+    rules, services,
     sources::Sources,
 };
 use crate::{
@@ -45,6 +45,8 @@ pub struct Inputs<'a> {
     pub devices: &'a BTreeSet<u32>,
     /// The MAC addresses that frames for this node are addressed to, the likeliest first.
     pub macs: &'a [Mac],
+    /// The indices of those that rules may name, by name.
+    pub interfaces: &'a BTreeMap<String, u32>,
     /// How long rows move.
     pub patience: Patience,
     /// What the last scan of the flow table found, if there has been one since the last time.
@@ -194,7 +196,8 @@ impl Planner {
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
         desired.snapshot.lists = Arc::clone(inputs.lists);
         desired.snapshot.scopes = scopes(inputs, &desired.service_ids);
-        desired.snapshot.settings = settings(inputs, &desired.snapshot, &current.settings);
+        let rules = rules::put(inputs, &desired.service_ids, current, &mut desired.snapshot);
+        desired.snapshot.settings = settings(inputs, rules, &desired.snapshot, &current.settings);
         Ok(desired)
     }
 
@@ -297,7 +300,7 @@ fn scopes(inputs: Inputs<'_>, service_ids: &BTreeMap<String, u32>) -> Scopes {
 }
 
 /// The settings of a snapshot. Whether somebody looks at drops is no matter of the configuration, and stays as it is.
-fn settings(inputs: Inputs<'_>, snapshot: &Snapshot, current: &Settings) -> Settings {
+fn settings(inputs: Inputs<'_>, rules: RuleSettings, snapshot: &Snapshot, current: &Settings) -> Settings {
     let mut features = current.features & Features::SAMPLE;
     if !snapshot.lists.is_empty() {
         features |= Features::LISTS;
@@ -315,6 +318,9 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot, current: &Settings) -> Sett
     if prefix_bits_v4[0] | prefix_bits_v6[0] != 0 {
         features |= Features::PREFIXES;
     }
+    if rules.lines != 0 {
+        features |= Features::RULES;
+    }
     Settings {
         hash_key: inputs.hash_key,
         features,
@@ -325,6 +331,7 @@ fn settings(inputs: Inputs<'_>, snapshot: &Snapshot, current: &Settings) -> Sett
         replies: AddressFilter::of(snapshot.replies.keys().map(|key| key.address)),
         sample_until_ns: current.sample_until_ns,
         samples_per_interval: current.samples_per_interval,
+        rules,
     }
 }
 

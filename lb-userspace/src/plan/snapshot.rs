@@ -6,7 +6,9 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{
+    BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, RuleBlock, ServiceValue, Settings,
+};
 
 use super::Change;
 use crate::lists::{Lists, Scopes};
@@ -36,6 +38,8 @@ pub struct Snapshot {
     pub lists: Arc<Lists>,
     /// Which of them apply to which packets.
     pub scopes: Scopes,
+    /// The block of rules that the settings name, by its bank.
+    pub rules: BTreeMap<u16, RuleBlock>,
     /// The interfaces that packets may be redirected to.
     pub devices: BTreeSet<u32>,
 }
@@ -65,6 +69,9 @@ impl Snapshot {
             Change::RemoveNodeAddress(number) => drop(self.node_addresses.remove(number)),
             Change::PutLists(lists) => self.lists = Arc::clone(lists),
             Change::PutScopes(scopes) => self.scopes = (**scopes).clone(),
+            Change::ResetRule(_) => {}
+            Change::PutRules(bank, block) => drop(self.rules.insert(*bank, **block)),
+            Change::ForgetRules(bank) => drop(self.rules.remove(bank)),
             Change::PutSettings(settings) => self.settings = **settings,
         }
     }

@@ -180,6 +180,7 @@ mod tests {
             devices: &BTreeSet::new(),
             patience: Patience::default(),
             macs: &[],
+            interfaces: &BTreeMap::new(),
             census: None,
             now_s: 0,
             now: Moment::from_seconds(0),

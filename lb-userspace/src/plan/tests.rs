@@ -41,6 +41,7 @@ fn desired(planner: &mut Planner, text: &str, current: &Snapshot) -> Desired {
         next_hops: &NextHops::default(),
         hash_key: HashKey::default(),
         devices: &BTreeSet::new(),
+        interfaces: &BTreeMap::new(),
         patience: Patience::default(),
         macs: &[],
         census: None,

@@ -16,7 +16,7 @@ use std::{
 use ipnet::IpNet;
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, ListMatch, MAX_BACKENDS,
-    Mac, ReplyValue, Row, Sampler, ServiceValue, Settings, Traffic, Trail,
+    Mac, ReplyValue, Row, RuleBlock, Sampler, ServiceValue, Settings, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::{self, Places},
@@ -27,6 +27,7 @@ use lb_ebpf::{
         quic::{self, Named},
     },
     drops::record,
+    firewall,
     frame::Frame,
     parse::Packet,
     receiver,
@@ -76,6 +77,8 @@ pub struct Counts {
     pub lists: BTreeMap<u32, Hits>,
     /// Matches of entries that count by themselves, by list and prefix.
     pub list_entries: BTreeMap<(u32, IpNet), Hits>,
+    /// Matches of rules, by number.
+    pub rules: BTreeMap<u32, Hits>,
     /// Drops.
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
@@ -170,6 +173,11 @@ fn add(traffic: &mut Traffic, bytes: u64, flows: u64) {
     traffic.packets += 1;
     traffic.bytes += bytes;
     traffic.flows += flows;
+}
+
+fn hit(hits: &mut Hits, bytes: u64) {
+    hits.packets += 1;
+    hits.bytes += bytes;
 }
 
 impl ServiceTable for SnapshotTables<'_> {
@@ -304,6 +312,14 @@ impl Tables for SnapshotTables<'_> {
         Reader::new(self.lists().memory(), NOW_S).lists_for(service)
     }
 
+    fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<(), Way> {
+        firewall::screen(frame, packet, &self.snapshot.settings, self)
+    }
+
+    fn rules(&self, bank: u32) -> Option<&RuleBlock> {
+        self.snapshot.rules.get(&(bank as u16))
+    }
+
     fn route(&self, packet: &Packet) -> Route {
         (self.route)(packet)
     }
@@ -322,18 +338,21 @@ impl Tables for SnapshotTables<'_> {
 
     fn count_list(&self, found: ListMatch, bytes: u64) {
         let mut counts = self.counts.borrow_mut();
-        let add = |hits: &mut Hits| *hits = Hits { packets: hits.packets + 1, bytes: hits.bytes + bytes };
-        add(counts.lists.entry(found.list()).or_default());
+        hit(counts.lists.entry(found.list()).or_default(), bytes);
         if let Some(entry) = self.lists().counted().owner(found.class()) {
-            add(counts.list_entries.entry(entry).or_default());
+            hit(counts.list_entries.entry(entry).or_default(), bytes);
         }
+    }
+
+    fn count_rule(&self, rule: u32, bytes: u64) {
+        hit(self.counts.borrow_mut().rules.entry(rule).or_default(), bytes);
     }
 
     fn count_drop(&self, reason: DropReason) {
         *self.counts.borrow_mut().drops.entry(reason).or_default() += 1;
     }
 
-    fn sample_drop(&self, frame: &impl Frame, reason: DropReason) {
+    fn sample_drop(&self, frame: &impl Frame, reason: DropReason, rule: u32) {
         let (settings, now_ns) = (&self.snapshot.settings, self.flows.now_s() * 1_000_000_000);
         if now_ns >= settings.sample_until_ns {
             return;
@@ -341,7 +360,7 @@ impl Tables for SnapshotTables<'_> {
         // Chance that is always the same.
         let weight = self.sampler.borrow_mut().choose(now_ns, settings.samples_per_interval as u32, || u32::MAX / 2);
         if weight > 0 {
-            self.counts.borrow_mut().samples.push(record(frame, reason as u32, now_ns, weight));
+            self.counts.borrow_mut().samples.push(record(frame, reason as u32, rule, now_ns, weight));
         }
     }
 }

@@ -7,9 +7,12 @@ use std::{
 
 use ipnet::IpNet;
 use lb_common::RowState;
-use lb_userspace::model::{
-    AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, FullNat, Model, Node, PortSpan, Ports, Protocol,
-    RingSettings, ServerId, Service, Track,
+use lb_userspace::{
+    config::Document,
+    model::{
+        AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, FullNat, Model, Node, PortSpan, Ports,
+        Protocol, RingSettings, ServerId, Service, Track,
+    },
 };
 
 use super::{
@@ -32,6 +35,9 @@ pub struct Case {
     pub service: Endpoint,
     /// The entries of the deny list. If there are any, the floor is the same program without the list.
     pub entries: u32,
+    /// Rules and limits of the firewall, as the configuration has them. If there are any, the floor is the same program without
+    /// them.
+    pub screen: String,
     /// The state of the service's rows. If they are unsettled, the flow table knows the flows that the packet walks over, as
     /// many as fit.
     pub rows: RowState,
@@ -175,6 +181,7 @@ impl Case {
             walk: Walk::default(),
             service,
             entries: 0,
+            screen: String::new(),
             rows: RowState::Settled,
             sampled: false,
         }
@@ -241,6 +248,12 @@ impl Case {
         self
     }
 
+    /// Rules or limits.
+    fn screened(mut self, screen: impl Into<String>) -> Self {
+        self.screen = screen.into();
+        self
+    }
+
     fn listable(&self, low: u32) -> IpAddr {
         match self.service.client().ip() {
             IpAddr::V4(_) => Ipv4Addr::from_bits(low).into(),
@@ -260,13 +273,23 @@ impl Case {
         Model {
             node: Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None, full_nat },
             services: vec![self.service.service()],
-            firewall: Firewall { deny: (0..self.entries).map(entry).collect(), ..Firewall::default() },
+            firewall: Firewall { deny: (0..self.entries).map(entry).collect(), ..self.firewall() },
         }
     }
 
-    /// The same without the list.
+    /// The firewall's rules and limits.
+    fn firewall(&self) -> Firewall {
+        Document::parse("bench", &self.screen).unwrap_or_else(|errors| panic!("{errors}")).1.firewall
+    }
+
+    /// Whether the floor is the same program with [`Case::unlisted_model`].
+    pub const fn has_firewall(&self) -> bool {
+        self.entries > 0 || !self.screen.is_empty()
+    }
+
+    /// The same without the list, rules and limits.
     pub fn unlisted_model(&self) -> Model {
-        Self { entries: 0, ..self.clone() }.model()
+        Self { entries: 0, screen: String::new(), ..self.clone() }.model()
     }
 }
 
@@ -329,7 +352,23 @@ pub fn all() -> Vec<Case> {
         cases.push(Case::new("firewall/v6/miss", ipip6).list(entries, false));
         cases.push(Case::new("firewall/v6/hit", ipip6).list(entries, true));
     }
+    for (name, count) in [("firewall/v4/1-rule", 1), ("firewall/v4/32-rules", 32), ("firewall/v4/64-rules", 64)] {
+        cases.push(Case::new(name, ipip).screened(rules(count)));
+    }
     cases
+}
+
+/// So many rules, of which none matches the packet: the first half by its port, the others by its source.
+fn rules(count: u16) -> String {
+    let rule = |number: u16| {
+        let condition = if number < count.div_ceil(2) {
+            format!("protocol = \"tcp\"\nport = {}", 1000 + number)
+        } else {
+            format!("source = \"192.0.{number}.0/24\"")
+        };
+        format!("[[rule]]\nname = \"rule-{number}\"\naction = \"drop\"\n{condition}\n")
+    };
+    (0..count).map(rule).collect()
 }
 
 #[cfg(test)]

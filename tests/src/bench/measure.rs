@@ -84,9 +84,9 @@ pub fn case(harness: &mut Harness, case: &Case, uplink: Uplink, effort: Effort) 
     if case.sampled {
         subject.look_at_drops()?;
     }
-    let mut unlisted = match case.entries {
-        0 => None,
-        _ => Some(Node::new("unlisted", &case.unlisted_model(), uplink)?),
+    let mut unlisted = match case.has_firewall() {
+        false => None,
+        true => Some(Node::new("unlisted", &case.unlisted_model(), uplink)?),
     };
     let floor = match &mut unlisted {
         Some(node) => node.program()?,

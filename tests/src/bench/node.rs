@@ -1,6 +1,11 @@
 //! The load balancer with a case's tables, made the way the daemon makes them: model, plan, changes.
 
-use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::Result;
 use aya::programs::ProgramFd;
@@ -41,6 +46,7 @@ impl Node {
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::from([INGRESS, uplink.ifindex]),
             macs: &[Mac::new([2, 0, 0, 0, 0, 2])],
+            interfaces: &BTreeMap::new(),
             patience: Patience::default(),
             census: None,
             now_s: 0,

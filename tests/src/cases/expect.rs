@@ -71,6 +71,7 @@ impl Case {
             counts.lists.insert(list, hits);
             counts.list_entries.extend(entry.map(|entry| ((list, entry), hits)));
         }
+        counts.rules.extend(self.matched.iter().map(|name| (world.rules[*name], Hits { packets: 1, bytes })));
         if let Outcome::Drop(reason) = self.outcome {
             counts.drops.insert(reason, 1);
         }

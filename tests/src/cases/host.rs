@@ -73,7 +73,7 @@ fn run_alone(case: &Case, snapshot: &Snapshot, memories: &Memories) -> Observati
         Verdict::Transmit => Action::Transmit,
         // What the program's device map does.
         Verdict::Redirect(egress) if !snapshot.devices.contains(&egress) => {
-            drops::note(&frame, DropReason::EgressUnknown, &tables);
+            drops::note(&frame, DropReason::EgressUnknown, 0, &tables);
             Action::Drop
         }
         Verdict::Redirect(egress) => Action::Redirect(Some(egress)),

@@ -186,6 +186,9 @@ impl Runner {
                 counts.list_entries.insert((number, net), hits);
             }
         }
+        for &rule in world.rules.values() {
+            counts.rules.insert(rule, counters.rule(rule)?);
+        }
         for &reason in DropReason::ALL {
             counts.drops.insert(reason, counters.drops(reason)?);
         }
@@ -247,6 +250,7 @@ fn since(before: &Counts, after: &Counts) -> Counts {
         backends: growth(&before.backends, &after.backends, traffic),
         lists: growth(&before.lists, &after.lists, hits),
         list_entries: growth(&before.list_entries, &after.list_entries, hits),
+        rules: growth(&before.rules, &after.rules, hits),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
         samples: Vec::new(),

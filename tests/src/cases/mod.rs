@@ -39,6 +39,7 @@ mod prefixes;
 mod quic;
 mod rare;
 mod receivers;
+mod rules;
 pub mod samples;
 mod service;
 mod sources;
@@ -96,6 +97,8 @@ pub struct Case {
     counted: Option<Counted>,
     /// The list that counts the packet, and its entry if that counts by itself.
     listed: Option<(u32, Option<IpNet>)>,
+    /// The rules that count the packet.
+    matched: Vec<&'static str>,
     wanted: Option<(u32, IpAddr)>,
     /// It is counted as dropped for this reason although an answer leaves.
     refused: Option<DropReason>,
@@ -149,6 +152,7 @@ impl Case {
             edit: |_| {},
             counted: None,
             listed: None,
+            matched: Vec::new(),
             wanted: None,
             refused: None,
             recorded: None,
@@ -295,6 +299,12 @@ impl Case {
         self
     }
 
+    /// Rules count the packet.
+    fn matches(mut self, rules: &[&'static str]) -> Self {
+        self.matched = rules.to_vec();
+        self
+    }
+
     /// The daemon is asked to find a neighbour.
     fn wants(mut self, ifindex: u32, neighbour: &str) -> Self {
         self.wanted = Some((ifindex, neighbour.parse().expect("an address")));
@@ -371,6 +381,7 @@ pub fn table() -> Vec<Case> {
         nonsense::cases(),
         receivers::cases(),
         samples::cases(),
+        rules::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -183,6 +183,7 @@ impl Node {
             hash_key: HashKey::expand([1, 2]),
             devices: &BTreeSet::new(),
             macs: &[],
+            interfaces: &BTreeMap::new(),
             patience: self.patience,
             census: census.as_ref(),
             now_s: self.flows.now_s(),

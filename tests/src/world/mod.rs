@@ -17,7 +17,7 @@ use lb_common::{HashKey, Mac};
 use lb_userspace::{
     lists::{Extras, Lists},
     model::{Model, Moment, Service},
-    plan::{Health, Inputs, Patience, Planner, Snapshot},
+    plan::{Health, Inputs, Patience, Planner, Snapshot, rule_number},
     routes::{NextHop, NextHops},
 };
 
@@ -131,11 +131,14 @@ pub struct World {
     pub service_ids: BTreeMap<String, u32>,
     /// The slot of each backend, by service and name.
     pub slots: BTreeMap<(String, String), u16>,
+    /// The number of each rule, by name.
+    pub rules: BTreeMap<String, u32>,
 }
 
 impl World {
     /// Plans the world.
     pub fn new(setup: &Setup) -> Self {
+        let interfaces = INTERFACES.iter().map(|interface| (interface.name.to_owned(), interface.ifindex)).collect();
         let inputs = Inputs {
             model: &setup.model,
             health: &|_, backend| if setup.down.contains(backend) { Health::Gone } else { Health::Up },
@@ -144,13 +147,17 @@ impl World {
             hash_key: HashKey::expand(SECRET),
             devices: &BTreeSet::from([FRONT, BACK, SIDE]),
             macs: &setup.macs,
+            interfaces: &interfaces,
             patience: Patience::default(),
             census: None,
             now_s: 0,
             now: Moment::from_seconds(1_800_000_000),
         };
         let desired = Planner::default().desired(inputs, &Snapshot::default()).expect("a world that fits the tables");
-        Self { snapshot: desired.snapshot, service_ids: desired.service_ids, slots: desired.slots }
+        let rules = setup.model.firewall.rules.iter();
+        let rules =
+            rules.map(|rule| (rule.name.clone(), rule_number(rule, &desired.snapshot).expect("a number"))).collect();
+        Self { snapshot: desired.snapshot, service_ids: desired.service_ids, slots: desired.slots, rules }
     }
 
     /// The slot of a service's backend.

@@ -72,6 +72,9 @@ const INTERFACE_MTU: u32 = 1500;
 pub const WAYS: &[(&str, Way)] = &[
     ("10.9.0.1/32", Way::Local),
     ("fd09::1/128", Way::Local),
+    // The network's broadcast address, and its routers' anycast address (RFC 4291, section 2.6.1).
+    ("10.9.0.255/32", Way::Local),
+    ("fd09::/128", Way::Local),
     ("10.9.0.7/32", Way::Direct { ifindex: FRONT, known: true }),
     ("fd09::7/128", Way::Direct { ifindex: FRONT, known: true }),
     ("10.9.1.7/32", Way::Direct { ifindex: BACK, known: true }),

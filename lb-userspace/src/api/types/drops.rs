@@ -66,8 +66,8 @@ pub struct DropEvent {
     pub frame_bytes: u32,
     /// The service that the packet was for, or is a reply of; `None` if it is not known to be for any.
     pub service: Option<String>,
-    /// The number of the list or rule that dropped it; 0 if none did.
-    pub rule: u32,
+    /// The name of the rule that dropped it; `None` if none did, or it is gone.
+    pub rule: Option<String>,
     /// How many drops this one stands for, of all reasons and senders: drops that came since the last that was recorded.
     pub drops: u64,
     /// How many events this reader has missed before this one, because it was too slow.

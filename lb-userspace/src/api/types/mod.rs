@@ -273,6 +273,21 @@ pub struct Imported {
     pub microseconds: u64,
 }
 
+/// `GET /v1/rules`: an element.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleStatus {
+    /// Its name.
+    pub name: String,
+    /// `drop`, `pass` or `count`.
+    pub action: String,
+    /// What it asks for, in words.
+    pub matches: String,
+    /// Packets that it has matched.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// A change that a command asks for: the body of `POST /v1/change`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -89,6 +89,9 @@ fn text(event: &DropEvent) -> String {
         event.frame_bytes,
         event.service.as_deref().unwrap_or("-"),
     );
+    if let Some(rule) = &event.rule {
+        line += &format!("  (rule {rule})");
+    }
     if event.drops > 1 {
         line += &format!("  (stands for {} drops)", event.drops);
     }

@@ -8,6 +8,7 @@ mod nat;
 mod pools;
 mod ports;
 mod quic;
+mod rules;
 mod services;
 
 pub(super) use self::pools::share as share_pools;
@@ -26,4 +27,5 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     full_nat::check(written, report);
     limits::check(&written.services, report);
     lists::check(written, report);
+    rules::check(written, report);
 }

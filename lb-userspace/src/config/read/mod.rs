@@ -11,6 +11,7 @@ mod pool;
 mod ports;
 mod quic;
 mod ring;
+mod rule;
 mod section;
 mod service;
 mod syntax;
@@ -25,7 +26,8 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "list", "crowdsec"], report);
+    let root =
+        Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "list", "crowdsec", "rule"], report);
     Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
@@ -33,5 +35,6 @@ pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
         built_in: firewall::read(root.get("firewall"), report),
         lists: list::read_all(root.get("list"), report),
         crowdsec: crowdsec::read(root.get("crowdsec"), report),
+        rules: rule::read_all(root.get("rule"), report),
     }
 }

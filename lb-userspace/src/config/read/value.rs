@@ -19,6 +19,7 @@ use crate::{
 };
 
 /// A value and the key that it belongs to.
+#[derive(Clone)]
 pub(super) struct Value<'a> {
     pub(super) key: &'a str,
     pub(super) span: Span,

@@ -4,6 +4,7 @@ mod bad_checks_and_addresses;
 mod bad_combinations;
 mod bad_full_nat;
 mod bad_pools;
+mod bad_rules;
 mod bad_services;
 mod bad_syntax;
 mod bad_values;
@@ -18,6 +19,7 @@ mod pools;
 mod quic;
 mod refused_edits;
 mod robustness;
+mod rules;
 
 use proptest::test_runner::{Config, RngSeed};
 

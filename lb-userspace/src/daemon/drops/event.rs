@@ -14,7 +14,8 @@ use lb_ebpf::{
 use crate::{
     api::types::DropEvent,
     daemon::{clock, state::Places},
-    plan::Snapshot,
+    model::Rule,
+    plan::{Snapshot, rule_number},
     twin::SnapshotTables,
 };
 
@@ -27,15 +28,21 @@ pub(super) struct Describer<'a> {
     snapshot: &'a Snapshot,
     places: &'a Places,
     interfaces: &'a BTreeMap<String, u32>,
+    rules: &'a [Rule],
     now: SystemTime,
     now_ns: u64,
 }
 
 impl<'a> Describer<'a> {
-    pub(super) fn new(snapshot: &'a Snapshot, places: &'a Places, interfaces: &'a BTreeMap<String, u32>) -> Self {
+    pub(super) fn new(
+        snapshot: &'a Snapshot,
+        places: &'a Places,
+        interfaces: &'a BTreeMap<String, u32>,
+        rules: &'a [Rule],
+    ) -> Self {
         // Nobody asks for a route here.
         let tables = SnapshotTables::new(snapshot, |_| Route::Local);
-        Self { tables, snapshot, places, interfaces, now: SystemTime::now(), now_ns: clock::now_ns() }
+        Self { tables, snapshot, places, interfaces, rules, now: SystemTime::now(), now_ns: clock::now_ns() }
     }
 
     /// The record in words; `None` for one of a reason that there is not.
@@ -54,7 +61,7 @@ impl<'a> Describer<'a> {
             tcp_flags: tcp_flags(sample.tcp_flags),
             frame_bytes: sample.frame_bytes,
             service: self.service(sample),
-            rule: sample.rule,
+            rule: self.rule(sample.rule),
             drops: sample.weight,
             missed: 0,
         })
@@ -64,6 +71,13 @@ impl<'a> Describer<'a> {
     fn interface(&self, ifindex: u32) -> String {
         let named = self.interfaces.iter().find(|(_, index)| **index == ifindex);
         named.map_or_else(|| ifindex.to_string(), |(name, _)| name.clone())
+    }
+
+    /// The name of the rule with a number as drops tell it, counted from 1.
+    fn rule(&self, number: u32) -> Option<String> {
+        let number = number.checked_sub(1)?;
+        let rule = self.rules.iter().find(|rule| rule_number(rule, self.snapshot) == Some(number))?;
+        Some(rule.name.clone())
     }
 
     /// The service that the packet is for, or that it is a reply of.

@@ -121,7 +121,7 @@ impl State {
         if self.watch.followers.is_empty() {
             return;
         }
-        let describer = Describer::new(&self.snapshot, &self.places, &self.interfaces);
+        let describer = Describer::new(&self.snapshot, &self.places, &self.interfaces, &self.model.firewall.rules);
         for sample in samples {
             let Some(event) = describer.describe(sample) else { continue };
             for follower in self.watch.followers.iter_mut().filter(|follower| follower.filter.wants(sample, &event)) {

@@ -104,7 +104,7 @@ impl State {
             SnapshotTables::with_flows(&snapshot, route, self.flows_of(&packet)).with_sessions(Rc::new(sessions));
         let verdict = match lb_ebpf::process(&mut frame, &tables) {
             Verdict::Redirect(egress) if !self.snapshot.devices.contains(&egress) => {
-                drops::note(&frame, DropReason::EgressUnknown, &tables);
+                drops::note(&frame, DropReason::EgressUnknown, 0, &tables);
                 Verdict::Drop
             }
             verdict => verdict,

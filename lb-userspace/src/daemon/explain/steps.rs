@@ -14,6 +14,8 @@ use super::Run;
 use crate::{
     api::types::ExplainStep,
     daemon::{lists, state::State},
+    model::Rule,
+    plan::rule_number,
     twin::SnapshotTables,
 };
 
@@ -55,6 +57,10 @@ impl Findings<'_> {
         if self.reason() == Some(DropReason::Denied) {
             return steps;
         }
+        steps.extend(self.rules().map(|rules| step("rules", rules)));
+        if self.reason() == Some(DropReason::Rule) {
+            return steps;
+        }
         let (service, reply) = (self.service(), self.reply());
         steps.push(match (&service, reply) {
             (Some(service), _) if service.is_node_address() => step("reply", self.of_answer()),
@@ -79,6 +85,24 @@ impl Findings<'_> {
             Ok(found) => format!("{source} is {}", lists::outcome(&found)),
             Err(error) => format!("what the lists say of {source} could not be read: {error}"),
         }
+    }
+
+    /// What the rules say of the packet; `None` if it has met none.
+    fn rules(&self) -> Option<String> {
+        let rules = &self.state.model.firewall.rules;
+        if rules.is_empty() || !self.run.counts.lists.is_empty() {
+            return None;
+        }
+        let number = |rule: &Rule| rule_number(rule, &self.state.snapshot);
+        let counts = &self.run.counts.rules;
+        let matching = rules.iter().filter(|rule| number(rule).is_some_and(|number| counts.contains_key(&number)));
+        let (deciding, counting): (Vec<&Rule>, Vec<&Rule>) = matching.partition(|rule| rule.action.is_final());
+        let mut words: Vec<String> = counting.iter().map(|rule| format!("{} counts it", rule.name)).collect();
+        words.push(match deciding.first() {
+            Some(rule) => format!("{} decides: {}", rule.name, rule.action),
+            None => "none decides".to_owned(),
+        });
+        Some(words.join("; "))
     }
 
     /// The service, or the service's address, at the packet's destination.

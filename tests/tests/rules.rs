@@ -1,0 +1,219 @@
+//! The firewall's rules with real traffic: while they change, what they count, and who is told which rule it was.
+
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr, UdpSocket},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use lb_userspace::api::types::{DropEvent, Drops, Explanation, RuleStatus};
+use tests::{
+    lab::{Family, Process, Site, Sluice, node_section, service_section, until},
+    traffic::UdpEcho,
+};
+
+const PORT: u16 = 53;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The source ports of the client that rules drop, and of the one that they do not.
+const DROPPED: u16 = 4000;
+const SERVED: u16 = 4001;
+
+/// An answer takes some microseconds, but the machine may be busy with something else.
+const LOST: Duration = Duration::from_secs(2);
+
+/// Ways to drop the one and not the other. Each counts all datagrams as `all`, somewhere else in the order.
+const WAYS: [&str; 4] = [
+    "all; deny source_port = 4000",
+    "all; mine pass source_port = 4001; rest drop services = [\"four\", \"six\"]",
+    "few count length = \"0-20\"; all; other drop source_port = [\"3000-4000\", \"5000-6000\"]",
+    "all; deny source_port = 4000; never drop source_port = 1",
+];
+
+/// The rules of a way as the configuration has them.
+fn rules(way: &str) -> String {
+    let rule = |text: &str| {
+        let mut words = text.trim().splitn(3, ' ');
+        let name = words.next().unwrap_or_default();
+        let (action, conditions) = match (name, words.next(), words.next()) {
+            ("all", ..) => ("count", "port = 53".to_owned()),
+            ("deny", Some(first), Some(rest)) => ("drop", format!("{first} {rest}")),
+            (_, action, conditions) => (action.unwrap_or_default(), conditions.unwrap_or_default().to_owned()),
+        };
+        format!("\n[[rule]]\nname = \"{name}\"\naction = \"{action}\"\nprotocol = \"udp\"\n{conditions}\n")
+    };
+    way.split(';').map(rule).collect()
+}
+
+struct Running {
+    sluice: Sluice,
+    /// The configuration without rules.
+    bare: String,
+    _echo: [UdpEcho; 2],
+    site: Site,
+}
+
+impl Running {
+    fn start(way: &str) -> anyhow::Result<Self> {
+        let site = Site::new(1)?;
+        let mut bare = node_section(&["eth0"]);
+        for (family, name) in [(Family::V4, "four"), (Family::V6, "six")] {
+            site.servers[0].own(family.service())?;
+            let settings =
+                format!("address = \"{}\"\nport = {PORT}\nprotocol = \"udp\"\ndelivery = \"l2\"", family.service());
+            bare += &service_section(name, &settings, &site.backends(family));
+        }
+        let echo = |family: Family| UdpEcho::start(&site.servers[0], "web1", SocketAddr::new(family.service(), PORT));
+        let echo = [echo(Family::V4)?, echo(Family::V6)?];
+        let sluice = Sluice::start(&site.node, &(bare.clone() + &rules(way)))?;
+        sluice.await_ready()?;
+        Ok(Self { sluice, bare, _echo: echo, site })
+    }
+
+    fn apply(&self, way: &str) -> anyhow::Result<()> {
+        fs::write(self.sluice.configuration(), self.bare.clone() + &rules(way))?;
+        self.sluice.succeed(&["apply"]).map(drop)
+    }
+
+    fn socket(&self, family: Family, port: u16) -> anyhow::Result<UdpSocket> {
+        let socket = self.site.client.enter(|| {
+            let socket = UdpSocket::bind((family.host(9, 1), port))?;
+            socket.connect((family.service(), PORT))?;
+            std::io::Result::Ok(socket)
+        })??;
+        socket.set_read_timeout(Some(LOST))?;
+        Ok(socket)
+    }
+
+    fn counted(&self, rule: &str) -> anyhow::Result<u64> {
+        let rules: Vec<RuleStatus> = self.sluice.json(&["rules", rule])?;
+        Ok(rules[0].packets)
+    }
+
+    fn dropped(&self) -> anyhow::Result<u64> {
+        Ok(self.sluice.json::<Drops>(&["drops"])?.reasons["rule"].packets)
+    }
+
+    /// Asks until the neighbours know each other: the first datagrams are lost while they get to.
+    fn acquaint(&self) -> anyhow::Result<()> {
+        for family in [Family::V4, Family::V6] {
+            let socket = self.socket(family, SERVED)?;
+            socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+            until("a datagram should be answered", PATIENCE, || {
+                socket.send(&[0; 32]).ok()?;
+                socket.recv(&mut [0; 64]).ok()
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What was sent, and what was wrong with it.
+#[derive(Default)]
+struct Seen {
+    sent: u64,
+    wrong: u64,
+}
+
+/// Sends until it is over; what is answered although it is dropped, or the other way round, is wrong.
+fn send(socket: &UdpSocket, is_dropped: bool, is_over: &AtomicBool) -> Seen {
+    let mut seen = Seen::default();
+    if is_dropped {
+        let _ = socket.set_nonblocking(true);
+    }
+    while !is_over.load(Ordering::Relaxed) {
+        seen.sent += u64::from(socket.send(&[0; 32]).is_ok());
+        seen.wrong += u64::from(socket.recv(&mut [0; 64]).is_ok() == is_dropped);
+        if is_dropped {
+            // The others wait for answers, which need a processor, too.
+            thread::sleep(Duration::from_micros(100));
+        }
+    }
+    seen
+}
+
+#[test]
+fn while_rules_change_no_packet_meets_none_and_each_is_counted_once() -> anyhow::Result<()> {
+    let running = Running::start(WAYS[0])?;
+    running.acquaint()?;
+    let before = (running.counted("all")?, running.dropped()?);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut threads = Vec::new();
+    for (family, port) in [(Family::V4, DROPPED), (Family::V4, SERVED), (Family::V6, DROPPED), (Family::V6, SERVED)] {
+        let (socket, is_over) = (running.socket(family, port)?, Arc::clone(&is_over));
+        threads.push((port, thread::spawn(move || send(&socket, port == DROPPED, &is_over))));
+    }
+    for round in 1..=40 {
+        running.apply(WAYS[round % WAYS.len()])?;
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let (mut sent, mut dropped) = (0, 0);
+    for (port, thread) in threads {
+        let seen = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        ensure!(seen.sent > 500 && seen.wrong == 0, "from port {port}: {} sent, {} wrong", seen.sent, seen.wrong);
+        sent += seen.sent;
+        dropped += if port == DROPPED { seen.sent } else { 0 };
+    }
+    println!("{sent} datagrams, {dropped} of them dropped");
+    let counted = || Some((running.counted("all").ok()? - before.0, running.dropped().ok()? - before.1));
+    until("all should be counted", PATIENCE, || counted().filter(|counted| *counted == (sent, dropped)))
+        .with_context(|| format!("{sent} sent, {dropped} of them dropped, but counted {:?}", counted()))?;
+    Ok(())
+}
+
+#[test]
+fn a_successor_goes_on_with_the_rules_and_their_counters() -> anyhow::Result<()> {
+    let mut running = Running::start(WAYS[0])?;
+    running.acquaint()?;
+    let socket = running.socket(Family::V4, DROPPED)?;
+    socket.set_nonblocking(true)?;
+    let ten = || -> anyhow::Result<()> { (0..10).try_for_each(|_| Ok(socket.send(&[0; 32]).map(drop)?)) };
+    ten()?;
+    until("ten should be dropped", PATIENCE, || running.counted("deny").ok().filter(|count| *count == 10))?;
+    running.sluice.kill9();
+    ten()?;
+    running.sluice.restart()?;
+    until("ten more should be dropped", PATIENCE, || running.counted("deny").ok().filter(|count| *count == 20))?;
+    // What is called otherwise begins at zero, although it is the same rule in all else.
+    running.apply("all; mine pass source_port = 4001; late drop source_port = 4000")?;
+    assert_eq!(running.counted("late")?, 0);
+    ten()?;
+    until("ten should be dropped", PATIENCE, || running.counted("late").ok().filter(|count| *count == 10))?;
+    Ok(())
+}
+
+#[test]
+fn drops_and_explanations_name_the_rule() -> anyhow::Result<()> {
+    let running = Running::start(WAYS[1])?;
+    running.acquaint()?;
+    let client: IpAddr = Family::V4.host(9, 1);
+    let explained: Explanation = running.sluice.json(&[
+        "explain",
+        "--from",
+        &format!("{client}:{DROPPED}"),
+        "--to",
+        &format!("{}:{PORT}", Family::V4.service()),
+        "udp",
+    ])?;
+    assert_eq!(explained.reason.as_deref(), Some("rule"));
+    let step = explained.steps.last().context("no steps")?;
+    assert_eq!((step.stage.as_str(), step.finding.as_str()), ("rules", "all counts it; rest decides: drop"));
+
+    let follower = running.sluice.spawn("follower", &["--json", "drops", "--follow", "--reason", "rule"])?;
+    let socket = running.socket(Family::V4, DROPPED)?;
+    let events = |follower: &Process| -> Vec<DropEvent> {
+        follower.output().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    };
+    let event = until("a drop should be shown", PATIENCE, || {
+        socket.send(&[0; 32]).ok()?;
+        events(&follower).into_iter().next()
+    })?;
+    assert_eq!((event.rule.as_deref(), event.service.as_deref()), (Some("rest"), Some("four")));
+    Ok(())
+}
