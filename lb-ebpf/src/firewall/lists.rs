@@ -71,16 +71,18 @@ pub fn may_be_listed(address: u32, table: &impl ListTable) -> bool {
     table.bits(slash24 >> 6).is_some_and(|bits| bits >> (slash24 & 63) & 1 != 0)
 }
 
-/// Most packets end at the bit of their /24. An entry for one address is looked for before its /24's slot is read: neither has
-/// to wait for the other.
+/// Most packets end at the bit of their /24. What leads to its slot is read before an entry for the one address is looked for:
+/// neither has to wait for the other.
 #[inline(always)]
 fn find_v4(address: u32, lists: u64, table: &impl ListTable) -> Option<ListMatch> {
     if !may_be_listed(address, table) {
         return None;
     }
     let slash24 = address >> 8;
+    let place = SlotPlace::in_dir(slash24 >> 4);
+    let all = Slot::of_word(table.dir(place.word)?, place);
     let single = table.long(address, 32);
-    let slot = slot(slash24, table)?;
+    let slot = slot(all, slash24, table)?;
     let mut found = ListMatch::NONE;
     if single != 0 {
         found = table.meet(single, lists);
@@ -94,12 +96,10 @@ fn find_v4(address: u32, lists: u64, table: &impl ListTable) -> Option<ListMatch
     Some(found)
 }
 
-/// The slot of a /24.
+/// The slot of a /24, where its /20 has this one.
 #[inline(always)]
-fn slot(slash24: u32, table: &impl ListTable) -> Option<Slot> {
-    let place = SlotPlace::in_dir(slash24 >> 4);
-    let slot = Slot::of_word(table.dir(place.word)?, place);
-    let Some(block) = slot.as_block() else { return Some(slot) };
+fn slot(all: Slot, slash24: u32, table: &impl ListTable) -> Option<Slot> {
+    let Some(block) = all.as_block() else { return Some(all) };
     let place = SlotPlace::in_block(block, slash24);
     Some(Slot::of_word(table.block(place.word)?, place))
 }

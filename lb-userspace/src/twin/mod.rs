@@ -52,6 +52,24 @@ use crate::{
     plan::Snapshot,
 };
 
+/// The firewall's lists as the datapath reads them.
+pub type ListMemory = ListTables<Heap>;
+
+/// The lists of a snapshot.
+///
+/// # Panics
+///
+/// Tables that are made for these lists are too small for them, which is a fault.
+pub fn lists(snapshot: &Snapshot) -> ListMemory {
+    let sizes = Sizes::of(&snapshot.lists);
+    let memory = Heap::new(&sizes);
+    let slots = Slots::read(memory.words(Region::Labels));
+    let mut tables = ListTables::new(memory, sizes, [1, 2], slots, Arc::default());
+    tables.set_scopes(&snapshot.scopes);
+    tables.bring_to(&snapshot.lists).expect("tables that are made for these lists");
+    tables
+}
+
 /// The time, for entries of lists that expire.
 const NOW_S: u32 = 1_000_000;
 
@@ -95,7 +113,7 @@ pub struct SnapshotTables<'a> {
     /// When the last complaint was due.
     complaint_due_ns: Cell<u64>,
     sessions: Rc<SessionMemory>,
-    lists: OnceCell<ListTables<Heap>>,
+    lists: OnceCell<Rc<ListMemory>>,
     sampler: RefCell<Sampler>,
     set: SetMemory,
     totals: TotalMemory,
@@ -135,6 +153,13 @@ impl<'a> SnapshotTables<'a> {
         self
     }
 
+    /// The same with these lists, which are the snapshot's: they take megabytes, and many packets meet the same.
+    #[must_use]
+    pub fn with_lists(mut self, lists: Rc<ListMemory>) -> Self {
+        self.lists = OnceCell::from(lists);
+        self
+    }
+
     /// The same with this table of fragmented packets.
     #[must_use]
     pub fn with_fragments(mut self, fragments: Rc<FlowMemory>) -> Self {
@@ -152,16 +177,8 @@ impl<'a> SnapshotTables<'a> {
     }
 
     /// The lists, written when they are first asked.
-    fn lists(&self) -> &ListTables<Heap> {
-        self.lists.get_or_init(|| {
-            let sizes = Sizes::of(&self.snapshot.lists);
-            let memory = Heap::new(&sizes);
-            let slots = Slots::read(memory.words(Region::Labels));
-            let mut tables = ListTables::new(memory, sizes, [1, 2], slots, Arc::default());
-            tables.set_scopes(&self.snapshot.scopes);
-            tables.bring_to(&self.snapshot.lists).expect("tables that are made for these lists");
-            tables
-        })
+    fn lists(&self) -> &ListMemory {
+        self.lists.get_or_init(|| Rc::new(lists(self.snapshot)))
     }
 
     /// What was counted.

@@ -1,10 +1,13 @@
 //! Runs a case through the datapath as a library.
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use lb_common::DropReason;
 use lb_ebpf::{drops, frame::MemoryFrame, verdict::Verdict};
-use lb_userspace::plan::Snapshot;
+use lb_userspace::{
+    plan::Snapshot,
+    twin::{self, ListMemory},
+};
 
 use super::{Case, Observation, expect::Action};
 use crate::{
@@ -39,8 +42,24 @@ struct Memories {
     fragments: Rc<FlowMemory>,
 }
 
+thread_local! {
+    /// The lists that were met last.
+    static LISTS: RefCell<Option<Rc<ListMemory>>> = const { RefCell::new(None) };
+}
+
+/// The lists of a snapshot: written anew only if they are others than those that were met last.
+fn lists_of(snapshot: &Snapshot) -> Rc<ListMemory> {
+    let is_same =
+        |lists: &Rc<ListMemory>| Arc::ptr_eq(lists.held(), &snapshot.lists) && *lists.scopes() == snapshot.scopes;
+    let met = LISTS.with_borrow(|met| met.clone().filter(is_same));
+    let lists = met.unwrap_or_else(|| Rc::new(twin::lists(snapshot)));
+    LISTS.set(Some(Rc::clone(&lists)));
+    lists
+}
+
 fn run_alone(case: &Case, snapshot: &Snapshot, memories: &Memories) -> Observation {
     let tables = SnapshotTables::with_flows(snapshot, |packet| route(packet, case.ingress), Rc::clone(&memories.flows))
+        .with_lists(lists_of(snapshot))
         .with_sessions(Rc::clone(&memories.sessions))
         .with_fragments(Rc::clone(&memories.fragments));
     if case.is_exhausted {

@@ -37,6 +37,13 @@ use super::{
 #[error("the lists do not fit into their tables")]
 pub struct Full;
 
+/// What a step from one state to the next does.
+#[derive(Clone, Copy)]
+struct Step {
+    adds: bool,
+    removes: bool,
+}
+
 /// A set of tables, and what it holds.
 pub struct ListTables<M> {
     memory: M,
@@ -125,22 +132,23 @@ impl<M: Memory> ListTables<M> {
     /// It does not fit: the tables hold something between the two states. Bringing them back fits.
     pub fn bring_to(&mut self, to: &Arc<Lists>) -> Result<(), Full> {
         let both = between(&self.held, to);
-        if !self.is_quiet && both != *self.held && both != **to {
-            self.step(&Arc::new(both))?;
+        let (adds, removes) = (both != *self.held, both != **to);
+        if !self.is_quiet && adds && removes {
+            self.step(&Arc::new(both), Step { adds, removes: false })?;
             self.memory.grace();
+            return self.step(to, Step { adds: false, removes });
         }
-        self.step(to)
+        self.step(to, Step { adds, removes })
     }
 
-    /// Adds, or removes.
-    fn step(&mut self, to: &Arc<Lists>) -> Result<(), Full> {
+    fn step(&mut self, to: &Arc<Lists>, step: Step) -> Result<(), Full> {
         let from = Arc::clone(&self.held);
-        let result = self.write(&from, to);
+        let result = self.write(&from, to, step);
         self.held = if result.is_ok() { Arc::clone(to) } else { Arc::new(between(&from, to)) };
         result
     }
 
-    fn write(&mut self, from: &Lists, to: &Lists) -> Result<(), Full> {
+    fn write(&mut self, from: &Lists, to: &Lists, step: Step) -> Result<(), Full> {
         let long = changed(from, to, content::LONG);
         let short = changed(from, to, content::SHORT);
         let v6 = changed(from, to, content::V6);
@@ -154,11 +162,15 @@ impl<M: Memory> ListTables<M> {
         self.set_lengths(&mids, to)?;
         touched.nets(&long);
         touched.finish();
-        self.set_bits(&touched, to, true);
+        if step.adds {
+            self.set_bits(&touched, to, true);
+        }
 
         let doomed = doomed.iter().map(|net| LongEntry::new(net.address(), net.length(), 1));
         self.long.remove(&self.memory, &self.head, doomed);
-        self.set_bits(&touched, to, false);
+        if step.removes {
+            self.set_bits(&touched, to, false);
+        }
         self.remove_v6(&doomed_v6, to);
         self.slots.collapse(&self.memory);
         self.classes.release(&self.memory, to);

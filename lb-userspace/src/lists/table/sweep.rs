@@ -15,14 +15,15 @@ impl<M: Memory> ListTables<M> {
         let all: usize = to.0.values().map(|list| list.bulk.short.len() + list.own.short.nets.len()).sum();
         let mut members = Members::new(to, content::SHORT);
         if nets.len() > WHOLE + all / SHARE {
-            return self.sweep_one(Net4::new(0, 0), &mut members, touched);
+            return self.sweep_one(Net4::new(0, 0), 0, &mut members, touched);
         }
+        let lengths = lengths(to);
         let mut end = 0;
         for &net in nets {
             let (from, to) = net.slash24s();
             // What is in a prefix that was swept has been swept with it.
             if to > end {
-                self.sweep_one(net, &mut members, touched)?;
+                self.sweep_one(net, lengths, &mut members, touched)?;
                 debug_assert!(from >= end);
                 end = to;
             }
@@ -30,11 +31,18 @@ impl<M: Memory> ListTables<M> {
         Ok(())
     }
 
-    fn sweep_one(&mut self, net: Net4, members: &mut Members<'_, Net4>, touched: &mut Touched) -> Result<(), Full> {
+    /// `lengths` has a bit for each length that may be around the prefix.
+    fn sweep_one(
+        &mut self,
+        net: Net4,
+        lengths: u32,
+        members: &mut Members<'_, Net4>,
+        touched: &mut Touched,
+    ) -> Result<(), Full> {
         let Self { memory, classes, slots, .. } = self;
         let (start, end) = net.slash24s();
         let mut class = 0;
-        for length in 0..net.length() {
+        for length in (0..net.length()).filter(|length| lengths >> length & 1 != 0) {
             let around = Net4::around(net.address(), length);
             class = classes.of(memory, around, members.of(around), class)?;
         }
@@ -86,4 +94,10 @@ impl<M: Memory> ListTables<M> {
         }
         Ok(())
     }
+}
+
+/// A bit for each length up to /24 that there is.
+fn lengths(lists: &Lists) -> u32 {
+    let nets = lists.0.values().flat_map(|list| list.bulk.short.iter().chain(&list.own.short.nets));
+    nets.fold(0, |lengths, net| lengths | 1 << net.length())
 }
