@@ -12,7 +12,7 @@ use crate::{
     deliver::{self, Part},
     frame::Frame,
     parse::{self, Packet, Transport, quoted},
-    policy, reply, service, sessions,
+    policy, reply, service, sessions, syn,
     tables::Tables,
     verdict::Way,
 };
@@ -126,6 +126,9 @@ fn lead<'t>(
         return Err(DropReason::FragmentUnknown);
     }
     service::admit(packet, service, tables)?;
+    if syn::refuses_fragment(packet, &service) {
+        return Err(DropReason::SynUnproved);
+    }
     let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
     tables.note_fragment(fragments::hash(frame, packet, settings)?, choice.slot);
     Ok(Some(choice))

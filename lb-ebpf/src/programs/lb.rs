@@ -19,6 +19,7 @@ mod samples;
 mod scratch;
 mod services;
 mod sessions;
+mod syn;
 mod xdp_frame;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

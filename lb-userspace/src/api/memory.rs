@@ -16,7 +16,7 @@ use super::{
     types::{
         ApiError, ApplyRequest, BackendState, BackendStatus, ChangeRequest, Changed, DrainStatus, DropCount, DropEvent,
         DropFilter, Drops, Edit, ExplainQuery, ExplainStep, Explanation, Interface, List, ListTest, NodeAddressStatus,
-        ServiceStatus, Status, TopDrops, TopEntry, TrafficStatus,
+        ServiceStatus, Status, SynStatus, TopDrops, TopEntry, TrafficStatus,
     },
 };
 use crate::{
@@ -144,6 +144,19 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
             rows: 4096,
             pool: None,
             allow_from: vec!["198.51.100.0/24".to_owned()],
+            syn: Some(SynStatus {
+                mode: "auto".to_owned(),
+                active: true,
+                seconds: Some(75),
+                unfinished: Some(48_000),
+                challenged: 3_600_000,
+                proved: 120,
+                retried: 7,
+                admitted: 310,
+                limited: 2,
+                unanswered: 40,
+                refused: 5,
+            }),
             traffic: TrafficStatus { packets: 1200, bytes: 1_500_000, flows: 24 },
             sessions: None,
             backends: vec![backend("web", "web1", "10.0.0.11", BackendState::Up), down],
@@ -157,6 +170,7 @@ pub(crate) fn services() -> Vec<ServiceStatus> {
             rows: 1024,
             pool: Some("names".to_owned()),
             allow_from: Vec::new(),
+            syn: None,
             traffic: TrafficStatus::default(),
             sessions: Some(7),
             backends: vec![six],

@@ -26,6 +26,7 @@ mod services;
 mod session;
 mod status;
 mod style;
+mod syn;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -90,6 +91,7 @@ enum Verb {
     Backends(backends::Backends),
     Drops(drops::DropsVerb),
     Explain(explain::Explain),
+    Syn(syn::SynVerb),
     Backend(backend::BackendVerb),
     /// Change or show the deny list: sources whose packets are dropped.
     ///
@@ -168,6 +170,7 @@ async fn dispatch(cli: Cli, style: Style, out: &mut dyn Write) -> Result<(), Fai
         Verb::Backends(verb) => verb.run(&mut session).await,
         Verb::Drops(verb) => verb.run(&mut session).await,
         Verb::Explain(verb) => verb.run(&mut session).await,
+        Verb::Syn(verb) => verb.run(&mut session).await,
         Verb::Backend(verb) => verb.run(&mut session).await,
         Verb::Deny(verb) => verb.run(ListKind::Deny, &mut session).await,
         Verb::Allow(verb) => verb.run(ListKind::Allow, &mut session).await,

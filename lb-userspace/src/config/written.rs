@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::model::{
     AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, HealthCheck, Model, Moment, Node, Ports,
-    Protocol, RingSettings, ServerId, Service, Track,
+    Protocol, RingSettings, ServerId, Service, Syn, SynProtection, Track,
 };
 
 use super::report::{At, Span};
@@ -20,6 +20,7 @@ pub(super) struct Written {
     pub(super) pools: Vec<WrittenPool>,
     pub(super) services: Vec<WrittenService>,
     pub(super) firewall: Firewall,
+    pub(super) syn: Syn,
 }
 
 /// Backends that several services share.
@@ -46,6 +47,7 @@ pub(super) struct WrittenService {
     /// What could be read of `quic`, if the key is there.
     pub(super) quic: Option<At<Option<ConnectionIds>>>,
     pub(super) allow_from: Vec<IpNet>,
+    pub(super) syn_protection: Option<At<SynProtection>>,
     /// Its own, or else its pool's.
     pub(super) health: Option<At<HealthCheck>>,
     pub(super) pool: Option<At<String>>,
@@ -74,7 +76,7 @@ impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
         let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
-        Some(Model { node: self.node, services, firewall: self.firewall })
+        Some(Model { node: self.node, services, firewall: self.firewall, syn: self.syn })
     }
 }
 
@@ -116,10 +118,19 @@ impl WrittenService {
             slow_start: self.slow_start,
             quic: self.quic.map_or(Some(None), |quic| quic.value.map(Some))?,
             allow_from: self.allow_from,
+            syn_protection: self.syn_protection.map_or(usual_protection(self.protocol?), |protection| protection.value),
             health: self.health.map(|health| health.value),
             pool: self.pool.map(|pool| pool.value),
             backends: self.backends.into_iter().map(WrittenBackend::mean).collect::<Option<_>>()?,
         })
+    }
+}
+
+/// The protection of a service that names none: TCP is protected when it must be.
+const fn usual_protection(protocol: Protocol) -> SynProtection {
+    match protocol {
+        Protocol::Tcp => SynProtection::Auto,
+        Protocol::Udp => SynProtection::Off,
     }
 }
 

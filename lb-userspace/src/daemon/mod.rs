@@ -13,6 +13,7 @@ mod drops;
 mod error;
 mod events;
 mod explain;
+mod floods;
 mod handle;
 mod history;
 mod interfaces;

@@ -4,7 +4,7 @@ use aya::maps::{Array, DevMapHash, HashMap, LpmTrie, Map, MapData, MapError, Per
 use ipnet::IpNet;
 use lb_common::{
     BackendValue, EndpointKey, Hits, ListKind, ListValue, NodeAddress, PortBlock, ReplyValue, RingElement, Settings,
-    Traffic,
+    SynLine, SynSettings, SynTraffic, Traffic,
 };
 
 use super::{DataplaneError, FlowTable, Plain, SessionArray, services::Services, sources::Sources};
@@ -18,6 +18,7 @@ pub(super) struct Lists {
 /// Every map of the load balancer.
 pub(super) struct Tables {
     pub(super) settings: Array<MapData, Plain<Settings>>,
+    pub(super) syn: Array<MapData, Plain<SynSettings>>,
     pub(super) services: Services,
     pub(super) port_ranges: Array<MapData, Plain<PortBlock>>,
     pub(super) sources: Sources,
@@ -30,6 +31,8 @@ pub(super) struct Tables {
     pub(super) deny: Lists,
     pub(super) service_traffic: PerCpuArray<MapData, Plain<Traffic>>,
     pub(super) backend_traffic: PerCpuArray<MapData, Plain<Traffic>>,
+    pub(super) syn_traffic: PerCpuArray<MapData, Plain<SynTraffic>>,
+    pub(super) syn_sources: Array<MapData, Plain<SynLine>>,
     pub(super) list_hits: PerCpuArray<MapData, Plain<Hits>>,
     pub(super) drops: PerCpuArray<MapData, u64>,
     pub(super) overflows: Array<MapData, u64>,
@@ -70,6 +73,7 @@ impl Tables {
     pub(super) fn take(ebpf: &mut aya::Ebpf) -> Result<(Self, Rings), DataplaneError> {
         let tables = Self {
             settings: take(ebpf, "settings")?,
+            syn: take(ebpf, "syn")?,
             services: Services::open(take(ebpf, "services")?).map_err(|source| failed("read", "services", source))?,
             port_ranges: take(ebpf, "port_ranges")?,
             sources: Sources(take(ebpf, "sources")?),
@@ -82,6 +86,8 @@ impl Tables {
             deny: Lists { v4: take(ebpf, "deny_v4")?, v6: take(ebpf, "deny_v6")? },
             service_traffic: take(ebpf, "service_traffic")?,
             backend_traffic: take(ebpf, "backend_traffic")?,
+            syn_traffic: take(ebpf, "syn_traffic")?,
+            syn_sources: take(ebpf, "syn_sources")?,
             list_hits: take(ebpf, "list_hits")?,
             drops: take(ebpf, "drops")?,
             overflows: take(ebpf, "overflows")?,

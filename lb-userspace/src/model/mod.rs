@@ -8,6 +8,7 @@ mod moment;
 mod network;
 mod ports;
 mod server_id;
+mod syn;
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -21,6 +22,7 @@ pub use self::{
     network::{is_prefix, mapped_bits},
     ports::Ports,
     server_id::ServerId,
+    syn::{Syn, SynProtection},
 };
 
 /// The whole configuration.
@@ -33,6 +35,8 @@ pub struct Model {
     pub services: Vec<Service>,
     /// The firewall's lists.
     pub firewall: Firewall,
+    /// SYN protection.
+    pub syn: Syn,
 }
 
 /// This machine.
@@ -130,6 +134,8 @@ pub struct Service {
     pub quic: Option<ConnectionIds>,
     /// The sources that may use the service; empty: all.
     pub allow_from: Vec<IpNet>,
+    /// When the service is protected against floods of SYNs; TCP only.
+    pub syn_protection: SynProtection,
     /// How the backends are checked; `None`: they are taken to be up.
     pub health: Option<HealthCheck>,
     /// The pool that the backends are those of; `None`: they are the service's own.

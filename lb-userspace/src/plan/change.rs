@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{
+    BackendValue, EndpointKey, ListKind, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings, SynSettings,
+};
 
 use super::Snapshot;
 
@@ -56,6 +58,8 @@ pub enum Change {
     RemovePrefix(ListKind, IpNet),
     /// Write the settings.
     PutSettings(Box<Settings>),
+    /// Write the settings of SYN protection.
+    PutSynSettings(SynSettings),
 }
 
 /// The steps that lead from one snapshot to another.
@@ -76,6 +80,9 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(put(&from.rings, &to.rings).map(|(&first, rows)| Change::PutRing(first, Arc::clone(rows))));
     if from.settings != to.settings {
         changes.push(Change::PutSettings(Box::new(to.settings)));
+    }
+    if from.syn != to.syn {
+        changes.push(Change::PutSynSettings(to.syn));
     }
     // A source that is allowed before and after is allowed all the time.
     changes.extend(to.sources.difference(&from.sources).map(|&(service, source)| Change::AddSource(service, source)));

@@ -10,7 +10,7 @@ use lb_common::{
 use super::{
     Snapshot,
     allocate::{Free, Regions},
-    backends,
+    backends, guard,
     history::{History, Party},
     ramps::{self, Ramps, Takes},
     rings::{CachedRing, Crew},
@@ -41,6 +41,8 @@ pub struct Inputs<'a> {
     pub macs: &'a [Mac],
     /// How long rows move.
     pub patience: Patience,
+    /// What has been decided about SYN protection.
+    pub guard: &'a guard::Guard,
     /// What the last scan of the flow table found, if there has been one since the last time.
     pub census: Option<&'a Census>,
     /// The time, in seconds of a clock that never goes back.
@@ -188,6 +190,7 @@ impl Planner {
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
         put_lists(inputs.model, &mut desired.snapshot);
         desired.snapshot.settings = settings(inputs, &desired.snapshot, &current.settings);
+        desired.snapshot.syn = guard::settings(inputs.guard, &inputs.model.syn);
         Ok(desired)
     }
 
@@ -243,10 +246,11 @@ impl Planner {
         desired.service_ids.insert(service.name.clone(), id);
         let sessions = if service.delivery == Delivery::FullNat { ServiceFlags::FULL_NAT } else { 0 };
         let restricted = if service.allow_from.is_empty() { 0 } else { ServiceFlags::RESTRICTED };
+        let quic = service.quic.map_or(0, ServiceValue::quic_flags);
         Ok(ServiceValue {
             ring: ring as u16,
             id: id as u16,
-            flags: service.affinity.flag() | restricted | sessions | service.quic.map_or(0, ServiceValue::quic_flags),
+            flags: service.affinity.flag() | restricted | sessions | quic | guard::flags(inputs.guard, service),
             ring_bits: service.ring.bits as u8,
             client_bits: service.affinity.clients().map_or(0, |clients| clients.bits),
         })

@@ -6,7 +6,9 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::{BackendValue, EndpointKey, ListKind, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings};
+use lb_common::{
+    BackendValue, EndpointKey, ListKind, NodeAddress, PortBlock, ReplyValue, Row, ServiceValue, Settings, SynSettings,
+};
 
 use super::Change;
 
@@ -15,6 +17,8 @@ use super::Change;
 pub struct Snapshot {
     /// The settings.
     pub settings: Settings,
+    /// The settings of SYN protection.
+    pub syn: SynSettings,
     /// The services and the service addresses.
     pub services: BTreeMap<EndpointKey, ServiceValue>,
     /// The slots of QUIC servers' backends, by service id and server id.
@@ -63,6 +67,7 @@ impl Snapshot {
             Change::AddPrefix(list, prefix) => drop(self.prefixes.insert((*list, *prefix))),
             Change::RemovePrefix(list, prefix) => drop(self.prefixes.remove(&(*list, *prefix))),
             Change::PutSettings(settings) => self.settings = **settings,
+            Change::PutSynSettings(settings) => self.syn = *settings,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod flows;
 mod sessions;
+mod syn;
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,7 +15,7 @@ use std::{
 
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, ListKind, MAX_BACKENDS, Mac,
-    ReplyValue, Row, Sampler, ServiceValue, Settings, Traffic,
+    ReplyValue, Row, Sampler, ServiceValue, Settings, SynEvent, Traffic,
 };
 use lb_ebpf::{
     aside::{self, Places},
@@ -30,13 +31,14 @@ use lb_ebpf::{
     receiver,
     service::lookup::{self, Endpoint, ServiceTable},
     sessions::{carry, carry_error, error_road, open, road},
+    syn::{Contact, Judgement, ask, judge, watch},
     tables::{Route, Tables},
     too_big,
     verdict::Way,
 };
 
-use self::flows::Flows;
-pub use self::{flows::FlowMemory, sessions::SessionMemory};
+pub use self::{flows::FlowMemory, sessions::SessionMemory, syn::SynMemory};
+use self::{flows::Flows, syn::Syn};
 use crate::plan::Snapshot;
 
 /// What the datapath has counted and asked for; only what is not zero.
@@ -48,6 +50,8 @@ pub struct Counts {
     pub backends: BTreeMap<u16, Traffic>,
     /// Matches of lists.
     pub lists: BTreeMap<ListKind, Hits>,
+    /// What SYN protection counts, by service id.
+    pub syn: BTreeMap<(u32, SynEvent), u64>,
     /// Drops.
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
@@ -68,6 +72,7 @@ pub struct SnapshotTables<'a> {
     /// When the last complaint was due.
     complaint_due_ns: Cell<u64>,
     sessions: Rc<SessionMemory>,
+    syn: Rc<SynMemory>,
     sampler: RefCell<Sampler>,
     counts: RefCell<Counts>,
 }
@@ -88,6 +93,7 @@ impl<'a> SnapshotTables<'a> {
             flows,
             fragments: Rc::new(FlowMemory::new(1, 0)),
             sessions: Rc::default(),
+            syn: Rc::default(),
             places: RefCell::default(),
             complaint_due_ns: Cell::default(),
             sampler: RefCell::default(),
@@ -107,6 +113,17 @@ impl<'a> SnapshotTables<'a> {
     pub fn with_fragments(mut self, fragments: Rc<FlowMemory>) -> Self {
         self.fragments = fragments;
         self
+    }
+
+    /// The same with what SYN protection remembers.
+    #[must_use]
+    pub fn with_syn(mut self, syn: Rc<SynMemory>) -> Self {
+        self.syn = syn;
+        self
+    }
+
+    fn syn_tables(&self) -> Syn<'_> {
+        Syn { memory: &self.syn, settings: &self.snapshot.syn, counts: &self.counts }
     }
 
     /// Has the node complain so often that it may not complain again for a long time.
@@ -177,6 +194,18 @@ impl Tables for SnapshotTables<'_> {
 
     fn steer(&self, arrival: Arrival) -> u16 {
         steer(&arrival, &self.flow_table())
+    }
+
+    fn judge(&self, frame: &impl Frame, contact: Contact) -> Judgement {
+        judge(frame, contact, &self.syn_tables(), self)
+    }
+
+    fn ask(&self, frame: &mut impl Frame, contact: Contact) -> bool {
+        ask(frame, contact, &self.syn_tables())
+    }
+
+    fn watch(&self, mark: u64, service: u16, flags: u8) {
+        watch(mark, service, flags, &self.syn_tables());
     }
 
     fn look(&self, hash: u64, row: Row) -> u16 {

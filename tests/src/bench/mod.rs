@@ -8,6 +8,7 @@
 //! packet in the cache of one CPU is the best case; the end-to-end bench shows the rest.
 
 pub mod case;
+pub mod flood;
 pub mod harness;
 pub mod heap;
 pub mod host;

@@ -8,7 +8,7 @@ use lb_common::{Features, Flow, HashKey, Mac, Row, RowState};
 use lb_userspace::{
     dataplane::{self, Kernel},
     model::{Model, Moment},
-    plan::{Health, Inputs, Patience, Planner, Snapshot},
+    plan::{Guard, Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
 };
 
@@ -40,6 +40,7 @@ impl Node {
             devices: &BTreeSet::from([INGRESS, uplink.ifindex]),
             macs: &[Mac::new([2, 0, 0, 0, 0, 2])],
             patience: Patience::default(),
+            guard: &Guard { keys: [[1, 2], [3, 4]], epoch: 1, ..Guard::default() },
             census: None,
             now_s: 0,
             now: Moment::from_seconds(1_800_000_000),

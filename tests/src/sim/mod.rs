@@ -23,7 +23,7 @@ use lb_userspace::{
     daemon,
     dataplane::{self, Occupied},
     model::{Model, Moment, Protocol, Service},
-    plan::{Census, Health, History, Inputs, Patience, Planner, Snapshot, service_key},
+    plan::{Census, Guard, Health, History, Inputs, Patience, Planner, Snapshot, service_key},
     ring,
     routes::{NextHop, NextHops},
 };
@@ -182,6 +182,7 @@ impl Node {
             devices: &BTreeSet::new(),
             macs: &[],
             patience: self.patience,
+            guard: &Guard::default(),
             census: census.as_ref(),
             now_s: self.flows.now_s(),
             now: self.now(),

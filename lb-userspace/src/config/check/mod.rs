@@ -8,6 +8,7 @@ mod pools;
 mod ports;
 mod quic;
 mod services;
+mod syn;
 
 pub(super) use self::pools::share as share_pools;
 use super::{report::Report, written::Written};
@@ -20,6 +21,7 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     for service in &written.services {
         backends::check(service, report);
         quic::check(service, report);
+        syn::check(service, report);
     }
     nat::check(&written.services, report);
     full_nat::check(written, report);

@@ -11,6 +11,7 @@ mod quic;
 mod ring;
 mod section;
 mod service;
+mod syn;
 mod syntax;
 mod value;
 
@@ -23,11 +24,12 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall"], report);
+    let root = Section::root(root.get_ref(), &["node", "pool", "service", "firewall", "syn"], report);
     Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
         services: service::read_all(root.get("service"), report),
         firewall: firewall::read(root.get("firewall"), report),
+        syn: syn::read(root.get("syn"), report),
     }
 }

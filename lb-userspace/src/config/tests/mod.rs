@@ -17,6 +17,7 @@ mod pools;
 mod quic;
 mod refused_edits;
 mod robustness;
+mod syn;
 
 use proptest::test_runner::{Config, RngSeed};
 

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Sluice costs.
 
 mod datapath;
+mod flood;
 mod ring;
 mod traffic;
 
@@ -17,6 +18,8 @@ static HEAP: Heap = Heap::new();
 enum Bench {
     /// Nanoseconds a packet in the kernel, by BPF_PROG_TEST_RUN.
     Datapath(datapath::Datapath),
+    /// What real clients get done while a service is flooded with SYNs.
+    Flood(flood::Flood),
     /// Time and memory of building rings, their balance, and the rows that changes move without need.
     Ring(ring::Ring),
     /// Packets and requests from end to end, compared with other balancers.
@@ -26,6 +29,7 @@ enum Bench {
 fn main() -> Result<()> {
     match Bench::parse() {
         Bench::Datapath(arguments) => datapath::run(&arguments),
+        Bench::Flood(arguments) => flood::run(&arguments),
         Bench::Ring(arguments) => ring::run(&arguments, &HEAP),
         Bench::Traffic(arguments) => traffic::run(&arguments),
     }
