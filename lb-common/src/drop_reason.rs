@@ -119,6 +119,15 @@ drop_reasons! {
     /// No port of the node was free for a new session of a `full-nat` service.
     /// Give the node more addresses or ports for sessions (`node.full_nat`); `sluice status` shows how many are in use.
     PortsExhausted = "ports_exhausted",
+    /// A SYN to a service under SYN protection: its source has not proved itself, and its prefix has got enough answers for now.
+    /// In a flood this is as it should be; `sluice syn` shows it. If a prefix has many honest newcomers, raise `answers` in `[syn]`.
+    SynUnproved = "syn_unproved",
+    /// A SYN to a service under SYN protection, of a source that has proved itself but opens too many connections a second.
+    /// For a large proxy or a network behind one address, raise `per_source` in `[syn]`. Or else deny the source: `sluice deny add`.
+    SynLimited = "syn_limited",
+    /// A reset that answered SYN protection's question: its source is let in now.
+    /// It has done its work, and there is nothing to do.
+    SynProof = "syn_proof",
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod service_line;
 mod session;
 mod settings;
 mod sources;
+mod syn;
 
 pub use address::Address;
 pub use backend::{BackendFlags, BackendValue, Delivery, Mac};
@@ -67,7 +68,8 @@ pub use session::{
 };
 pub use settings::{Features, RuleSettings, Settings};
 pub use sources::SourceKey;
+pub use syn::{SYN_LINE_WORDS, SynEvent, SynLine, SynSettings, SynTraffic};
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 7;
+pub const LAYOUT_VERSION: u32 = 8;

@@ -53,6 +53,26 @@ pub const RING_BITS: core::ops::RangeInclusive<u32> = 10..=16;
 /// Endpoints that `nat` replies may come from: one for each backend slot.
 pub const MAX_REPLIES: u32 = MAX_BACKENDS;
 
+/// Lines of four sources that have proved themselves to SYN protection, a power of two: 131,072 sources in 2 MiB.
+pub const SYN_SOURCE_LINES: u32 = 1 << 15;
+
+/// Lines of eight SYNs that may come again, a power of two: 524,288 of them in 4 MiB. No newer one takes the place of one
+/// that is less than 1.5 s old, so in a flood of 350,000 SYNs a second every one still finds a place.
+pub const SYN_RETRY_LINES: u32 = 1 << 16;
+
+/// Lines of eight counters of answered SYNs, a power of two: 65,536 in 512 KiB, each for one prefix in so many.
+pub const SYN_ANSWER_LINES: u32 = 1 << 13;
+
+/// Lines of eight counters of SYNs that were let in because they came again: one for each service.
+pub const SYN_PACE_LINES: u32 = MAX_SERVICES / crate::SYN_LINE_WORDS as u32;
+
+/// Lines of eight sampled flows whose second packet is awaited, a power of two: 16,384 in 128 KiB. A flow in 64 is in the
+/// sample, so each is awaited for a second even if a million SYNs come in it.
+pub const SYN_SAMPLE_LINES: u32 = 1 << 11;
+
+/// SYN protection watches whether a flow goes on after its SYN of one flow in so many, a power of two.
+pub const SYN_SAMPLE_ONE_IN: u64 = 64;
+
 /// Interfaces that packets may leave by.
 pub const MAX_DEVICES: u32 = 64;
 
@@ -74,5 +94,6 @@ const _: () = assert!(
     DIRECTORY_SETS.ilog2() + crate::DIRECTORY_WAYS.ilog2() <= 20,
     "a session's state has 20 bits for the place of its entry"
 );
+const _: () = assert!(SYN_PACE_LINES.is_power_of_two(), "a line is found by the last bits of a number");
 const _: () = assert!(MAX_ROWS.is_multiple_of(crate::ROWS_PER_ELEMENT));
 const _: () = assert!(MAX_ROWS / crate::ROWS_PER_ELEMENT <= 1 << 16, "a service's value names an element in 16 bits");

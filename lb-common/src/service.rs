@@ -70,7 +70,8 @@ impl EndpointKey {
 /// The protocol number that will never be assigned (RFC 5237, section 3).
 const RESERVED_PROTOCOL: u8 = 255;
 
-/// Bits of [`ServiceValue::flags`], the lower byte. The upper one is that of [`ServiceValue::connection_ids`].
+/// Bits of [`ServiceValue::flags`]. In a service that speaks QUIC, the upper byte is that of [`ServiceValue::connection_ids`]; the
+/// bits of the upper byte are those of TCP services.
 pub struct ServiceFlags;
 
 impl ServiceFlags {
@@ -90,6 +91,12 @@ impl ServiceFlags {
     pub const SESSIONS: u16 = 64;
     /// The service is delivered by `full-nat`: sessions say where its packets go.
     pub const FULL_NAT: u16 = 128;
+    /// A sample of the flows is watched, to tell whether their clients go on after the SYN.
+    pub const WATCHED: u16 = 1 << 8;
+    /// SYN protection is active: SYNs and resets are looked at.
+    pub const GUARDED: u16 = 1 << 9;
+    /// SYN protection only counts what it would do.
+    pub const OBSERVED: u16 = 1 << 10;
 }
 
 /// What the `services` table says of a service: one word, so that it is replaced at once.
@@ -148,6 +155,18 @@ impl ServiceValue {
             return None;
         }
         Some(ConnectionIds::from_byte((self.flags >> 8) as u8))
+    }
+
+    /// Whether a sample of the flows is watched.
+    #[inline(always)]
+    pub const fn is_watched(&self) -> bool {
+        self.flags & (ServiceFlags::WATCHED | ServiceFlags::QUIC) == ServiceFlags::WATCHED
+    }
+
+    /// Whether SYN protection is active.
+    #[inline(always)]
+    pub const fn is_guarded(&self) -> bool {
+        self.flags & (ServiceFlags::GUARDED | ServiceFlags::QUIC) == ServiceFlags::GUARDED
     }
 
     /// Whether the entry stands for an address only, which answers echo requests.

@@ -12,7 +12,7 @@ use crate::{
     deliver::{self, Part},
     frame::Frame,
     parse::{self, Packet, Transport, quoted},
-    policy, reply, service, sessions,
+    policy, reply, service, sessions, syn,
     tables::Tables,
     verdict::Way,
 };
@@ -133,6 +133,9 @@ fn lead<'t>(
     let Some(service) = service else { return Ok(None) };
     policy::check(packet)?;
     service::admit(packet, service, tables)?;
+    if syn::refuses_fragment(packet, &service) {
+        return Err(DropReason::SynUnproved);
+    }
     let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
     tables.note_fragment(fragments::hash(frame, packet, settings)?, Trail::to_backend(choice.slot));
     Ok(Some(choice))

@@ -21,6 +21,8 @@ pub mod receiver;
 mod policy;
 pub mod service;
 
+pub mod syn;
+
 pub mod balance;
 pub mod deliver;
 
@@ -92,6 +94,9 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
         return Ok(echo::answer(frame, packet));
     }
     service::admit(packet, service, tables)?;
+    if syn::guard(frame, packet, service, tables)? {
+        return Ok(Way::TRANSMIT);
+    }
     let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
     deliver::to(frame, packet, Part::Packet, choice)
 }

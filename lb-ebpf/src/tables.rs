@@ -11,6 +11,7 @@ use crate::{
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
+    syn::{Contact, Judgement},
     verdict::Way,
 };
 
@@ -125,6 +126,15 @@ pub trait Tables {
     ///
     /// The reason to drop the packet.
     fn open(&self, packet: &Packet, service: &ServiceValue) -> Result<(), DropReason>;
+    /// What becomes of a segment that SYN protection is concerned with: what [`crate::syn::judge`] says. It is asked of the
+    /// tables for the same reason as [`Tables::steer`].
+    fn judge(&self, frame: &impl Frame, contact: Contact) -> Judgement;
+
+    /// Makes a SYN the question to its sender: what [`crate::syn::ask`] does.
+    fn ask(&self, frame: &mut impl Frame, contact: Contact) -> bool;
+
+    /// Notes a TCP segment of a sampled flow: what [`crate::syn::watch`] does.
+    fn watch(&self, mark: u64, service: u16, flags: u8);
 
     /// The service that a `nat` backend's reply belongs to.
     fn reply(&self, key: &EndpointKey) -> Option<&ReplyValue>;

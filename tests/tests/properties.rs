@@ -8,8 +8,8 @@ use anyhow::Result;
 use lb_common::DropReason;
 use proptest::{prelude::*, test_runner::TestRunner};
 use support::{
-    Breakage, Shape, WORLD, breakages, broken, damaged, destination, interfaces, is_service_address, properties,
-    replies, run, shapes,
+    Breakage, GUARDED, Shape, WORLD, breakages, broken, damaged, destination, interfaces, is_service_address,
+    properties, replies, run, shapes,
 };
 use tests::{
     cases::{Case, host, kernel},
@@ -245,6 +245,48 @@ proptest! {
         let quote = [&after.bytes()[..14], &ran.frame[14 + if is_v6 { 48 } else { 28 }..]].concat();
         prop_assert!(oracle::check(&quote).is_ok(), "{:?}", oracle::check(&quote));
     }
+}
+
+proptest! {
+    #![proptest_config(properties(20_000))]
+
+    /// Whoever makes a source up reaches it with no more than he has sent.
+    #[test]
+    fn a_question_is_never_larger_than_the_syn(shape in shapes(), breakages in breakages(), ingress in interfaces()) {
+        let frame = broken(&shape, &breakages);
+        let (guarded, open) = (support::run_in(&GUARDED, &frame, ingress, 64), run(&frame, ingress, 64));
+        if guarded.left() && guarded.frame != open.frame {
+            prop_assert!(guarded.frame.len() <= frame.len(), "{} bytes for {}", guarded.frame.len(), frame.len());
+            prop_assert!(oracle::check(&frame).is_err() || oracle::check(&guarded.frame).is_ok(), "{:?}", guarded.frame);
+        }
+    }
+
+    #[test]
+    fn nothing_but_a_syn_is_answered_or_held_up(shape in shapes(), ingress in interfaces()) {
+        let frame = shape.packet().bytes();
+        let (guarded, open) = (support::run_in(&GUARDED, &frame, ingress, 64), run(&frame, ingress, 64));
+        if !(shape.protocol == 6 && shape.is_opening) {
+            prop_assert_eq!((guarded.left(), guarded.dropped, guarded.frame), (open.left(), open.dropped, open.frame));
+        }
+    }
+}
+
+/// A number that is right by chance is one in two thousand millions: none of these is, nor is one that is nearly right.
+#[test]
+fn no_reset_is_believed_by_chance() {
+    let reset = |sequence| Packet::v4("10.9.0.7", "10.9.0.100").tcp(40000, 80).rst().sequence(sequence).bytes();
+    let believed =
+        |sequence| support::run_in(&GUARDED, &reset(sequence), FRONT, 0).dropped == Some(DropReason::SynProof);
+    let syn = Packet::v4("10.9.0.7", "10.9.0.100").tcp(40000, 80).syn().bytes();
+    let question = support::run_in(&GUARDED, &syn, FRONT, 0).frame;
+    let cookie = u32::from_be_bytes(*question[14 + 20 + 8..].first_chunk().expect("an acknowledgement number"));
+    assert!(believed(cookie));
+    for bit in 0..32 {
+        assert!(!believed(cookie ^ 1 << bit), "bit {bit}");
+    }
+    let mut random = tests::fuzz::Random::new(0xc0_01e);
+    let by_chance = (0..200_000).filter(|_| believed(random.bits() as u32)).count();
+    assert_eq!(by_chance, 0);
 }
 
 /// A differential test: what the compiler made of the datapath, and the kernel's maps and routes, against the library.

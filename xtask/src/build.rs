@@ -52,8 +52,8 @@ pub(crate) fn demo(keep: bool) -> anyhow::Result<ExitCode> {
 /// Builds and becomes the bench. What measures real traffic needs Sluice itself and what it is compared with.
 pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<ExitCode> {
     match arguments.first().map(String::as_str) {
-        Some("traffic") => {
-            require_root("bench traffic")?;
+        Some(what @ ("traffic" | "flood")) => {
+            require_root(&format!("bench {what}"))?;
             setup::to_compare()?;
             let sluice = build_sluice()?;
             become_command(bin("bench", arguments)?.env("SLUICE_BIN", sluice))

@@ -41,7 +41,7 @@ enum Verb {
         #[arg(long)]
         keep: bool,
     },
-    /// Measure: `bench datapath`, `bench traffic` (both as root), `bench ring`.
+    /// Measure: `bench datapath`, `bench traffic`, `bench flood` (all as root), `bench ring`.
     Bench {
         /// What to measure, and its options.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

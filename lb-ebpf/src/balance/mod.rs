@@ -13,7 +13,7 @@ mod tests;
 use lb_common::{BackendFlags, BackendValue, DropReason, Flow, Row, RowState, ServiceValue, Settings, Trail};
 
 use self::{flows::Arrival, quic::Named};
-use crate::{frame::Frame, parse::Packet, tables::Tables};
+use crate::{frame::Frame, parse::Packet, syn, tables::Tables};
 
 /// The backend that was chosen for a packet, and the hash that chose it.
 #[derive(Clone, Copy)]
@@ -54,6 +54,9 @@ pub fn choose<'t>(
     let (bytes, flows) = (packet.frame_bytes as u64, opens as u64);
     tables.count_service(service.id.into(), bytes, flows);
     let hash = hash(&packet.flow(), service, settings, tables);
+    if access == Access::Track {
+        syn::observe(packet, hash, service, tables);
+    }
     let slot = match named.slot() {
         Row::NOBODY => owner(packet, hash, opens, service, access, tables)?,
         slot => slot,

@@ -22,6 +22,7 @@ mod scratch;
 mod screen;
 mod services;
 mod sessions;
+mod syn;
 mod xdp_frame;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

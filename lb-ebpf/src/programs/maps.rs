@@ -17,6 +17,7 @@ use lb_ebpf::{
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
+    syn::{Contact, Judgement},
     tables::{Route, Tables},
     too_big,
     verdict::Way,
@@ -34,6 +35,7 @@ use crate::{
     sessions::{
         sluice_carry, sluice_carry_error, sluice_follow, sluice_open, sluice_session_error, sluice_sessions, unpack,
     },
+    syn::{sluice_ask, sluice_syn, sluice_watch},
     xdp_frame::XdpFrame,
 };
 
@@ -241,6 +243,24 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn refuse(&self, _: &mut impl Frame, max_bytes: u16) -> Way {
         Way::from_word(sluice_refuse(self.context, max_bytes.into()))
+    }
+
+    #[inline(always)]
+    fn judge(&self, _: &impl Frame, contact: Contact) -> Judgement {
+        let kind = u32::from(contact.is_v4) | u32::from(contact.is_observed) << 1;
+        let (network, transport) = (contact.network_offset, contact.transport_offset);
+        Judgement::from_word(sluice_syn(self.context, network, transport, contact.service.into(), kind))
+    }
+
+    #[inline(always)]
+    fn ask(&self, _: &mut impl Frame, contact: Contact) -> bool {
+        let (network, transport) = (contact.network_offset, contact.transport_offset);
+        sluice_ask(self.context, network, transport, contact.service.into(), contact.is_v4.into()) != 0
+    }
+
+    #[inline(always)]
+    fn watch(&self, mark: u64, service: u16, flags: u8) {
+        sluice_watch(mark, service.into(), flags.into());
     }
 
     #[inline(always)]

@@ -12,7 +12,9 @@ mod rules;
 
 use core::ops::Deref;
 
-use lb_common::{DirectoryEntry, DropReason, NodeAddress, Second, ServiceValue, Session, SessionId, SessionState};
+use lb_common::{
+    DirectoryEntry, DropReason, NodeAddress, Second, ServiceValue, Session, SessionId, SessionState, Settings,
+};
 
 pub(crate) use self::errors::is_about_session;
 pub use self::{
@@ -27,7 +29,7 @@ use crate::{
     parse::{self, Packet, Transport},
     policy,
     reply::{self, Rewrite},
-    service,
+    service, syn,
     tables::Tables,
     verdict::Way,
 };
@@ -100,7 +102,7 @@ fn attend(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReaso
     }
     let Some(settings) = tables.settings() else { return Ok(Way::PASS) };
     let Some(service) = service::find(packet, settings, tables)? else { return Ok(Way::PASS) };
-    translate(frame, packet, &service, tables)
+    translate(frame, packet, &service, settings, tables)
 }
 
 /// Brings a packet for which a service's or a node address's entry has been found to where its session says, and opens one for
@@ -110,12 +112,19 @@ fn translate(
     frame: &mut impl Frame,
     packet: &Packet,
     service: &ServiceValue,
+    settings: &Settings,
     tables: &impl Tables,
 ) -> Result<Way, DropReason> {
     // What comes to the node's own address is nobody's to judge.
     if !service.is_node_address() {
         policy::check(packet)?;
         service::admit(packet, *service, tables)?;
+        if syn::guard(frame, packet, *service, tables)? {
+            return Ok(Way::TRANSMIT);
+        }
+        if service.is_watched() {
+            syn::observe(packet, packet.flow().hash(&settings.hash_key), service, tables);
+        }
         tables.count_service(service.id.into(), packet.frame_bytes as u64, packet.opens_flow() as u64);
     }
     match tables.carry(frame, packet, service) {

@@ -2,6 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::{checksum::fold, protocol};
+
 /// The fixed part of the header; options may follow.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, packed(2))]
@@ -36,6 +38,38 @@ pub mod flags {
 }
 
 impl Tcp {
+    /// A segment that only acknowledges, with no options and no payload, between two ports in host byte order. Its sequence
+    /// number and window are 0. `addresses` is the sum of the words of both IP addresses as they stand on the wire.
+    #[inline(always)]
+    pub const fn bare_ack(source_port: u16, destination_port: u16, acknowledgement: u32, addresses: u64) -> Self {
+        let mut header = Self {
+            source_port: source_port.to_be(),
+            destination_port: destination_port.to_be(),
+            sequence: 0,
+            acknowledgement: acknowledgement.to_be(),
+            offset: ((HEADER_BYTES / 4) << 4) as u8,
+            flags: flags::ACK,
+            window: 0,
+            checksum: 0,
+            urgent: 0,
+        };
+        let sum = addresses
+            .wrapping_add((protocol::TCP as u16).to_be() as u64)
+            .wrapping_add((HEADER_BYTES as u16).to_be() as u64)
+            .wrapping_add(header.source_port as u64)
+            .wrapping_add(header.destination_port as u64)
+            .wrapping_add(header.acknowledgement as u64)
+            .wrapping_add(u16::from_ne_bytes([header.offset, header.flags]) as u64);
+        header.checksum = !fold(sum);
+        header
+    }
+
+    /// The sequence number, in host byte order.
+    #[inline(always)]
+    pub const fn sequence(&self) -> u32 {
+        u32::from_be(self.sequence)
+    }
+
     /// The length of the header with its options, in bytes.
     #[inline(always)]
     pub const fn header_bytes(&self) -> u32 {

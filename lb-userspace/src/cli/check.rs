@@ -74,7 +74,7 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Firewall, FullNat, Node};
+    use crate::model::{Firewall, FullNat, Node, Syn};
 
     fn model(interfaces: &[&str]) -> Model {
         let interfaces = interfaces.iter().map(ToString::to_string).collect();
@@ -83,6 +83,7 @@ mod tests {
             node: Node { interfaces, secret: None, source_v4: None, source_v6: None, full_nat: FullNat::default() },
             services: vec![],
             firewall: Firewall { deny, ..Firewall::default() },
+            syn: Syn::default(),
         }
     }
 

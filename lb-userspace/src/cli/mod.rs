@@ -29,6 +29,7 @@ mod services;
 mod session;
 mod status;
 mod style;
+mod syn;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -96,6 +97,7 @@ enum Verb {
     Explain(explain::Explain),
     Rules(rules::Rules),
     Limits(limits::Limits),
+    Syn(syn::SynVerb),
     Backend(backend::BackendVerb),
     /// Change or show the deny list: sources whose packets are dropped.
     ///
@@ -177,6 +179,7 @@ async fn dispatch(cli: Cli, style: Style, out: &mut dyn Write) -> Result<(), Fai
         Verb::Explain(verb) => verb.run(&mut session).await,
         Verb::Rules(verb) => verb.run(&mut session).await,
         Verb::Limits(verb) => verb.run(&mut session).await,
+        Verb::Syn(verb) => verb.run(&mut session).await,
         Verb::Backend(verb) => verb.run(&mut session).await,
         Verb::Deny(verb) => verb.run(ListKind::Deny, &mut session).await,
         Verb::Allow(verb) => verb.run(ListKind::Allow, &mut session).await,

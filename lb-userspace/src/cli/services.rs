@@ -4,7 +4,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 use comfy_table::Cell;
 
 use super::{
-    Failure, Session, Style, backends,
+    Failure, Session, Style, backends, syn,
     table::{self, Column},
     units::{bytes, endpoint},
 };
@@ -89,6 +89,7 @@ fn details(service: &ServiceStatus, style: Style) -> String {
         rows.push(("Sources", service.allow_from.join(", ")));
     }
     rows.extend(service.sessions.map(|sessions| ("Sessions", sessions.to_string())));
+    rows.extend(service.syn.as_ref().map(|status| ("SYN", syn::sentence(status))));
     let fields = table::fields(&rows);
     format!("{fields}\n{}", backends::text(&service.backends, style))
 }

@@ -121,10 +121,22 @@ Ring      4096 rows
 Traffic   1200 packets, 1.50 MB, 24 flows
 Backends  1/2 up
 Sources   198.51.100.0/24
+SYN       auto, active for 1m 15s, 48000 unfinished handshakes a second; 3600000 challenged, 120 proved, 7 retried
 
 SERVICE  NAME  ADDRESS    STATE  WEIGHT   SHARE  PACKETS   BYTES  FLOWS  REASON
 web      web1  10.0.0.11  up        100  50.0 %      600  750 kB     12
 web      web2  10.0.0.12  down      100   0.0 %      600  750 kB     12  connection refused; no way there: does it answer ARP or ND?
+"
+    );
+}
+
+#[test]
+fn syn_protection_is_a_table_of_the_tcp_services() {
+    assert_eq!(
+        output(&Daemon::start(), "syn"),
+        "\
+SERVICE  MODE  STATE              UNFINISHED/S  CHALLENGED  PROVED  RETRIED  ADMITTED  LIMITED  UNANSWERED  REFUSED
+web      auto  active for 1m 15s         48000     3600000     120        7       310        2          40        5
 "
     );
 }

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use crate::model::{
     AdminState, Affinity, Backend, ConnectionIds, CrowdSec, Delivery, Feed, Firewall, Fragments, HealthCheck, Lengths,
     Limit, LimitAction, LimitBy, LimitMeasure, ListKind, Model, Moment, NamedList, Node, Ports, Protocol, Remark,
-    RingSettings, Rule, RuleAction, ServerId, Service, TcpFlags, Track,
+    RingSettings, Rule, RuleAction, ServerId, Service, Syn, SynProtection, TcpFlags, Track,
 };
 
 use super::report::{At, Span};
@@ -31,6 +31,7 @@ pub(super) struct Written {
     pub(super) crowdsec: Option<CrowdSec>,
     pub(super) rules: Vec<WrittenRule>,
     pub(super) limits: Vec<WrittenLimit>,
+    pub(super) syn: Syn,
 }
 
 /// Backends that several services share.
@@ -57,6 +58,7 @@ pub(super) struct WrittenService {
     /// What could be read of `quic`, if the key is there.
     pub(super) quic: Option<At<Option<ConnectionIds>>>,
     pub(super) allow_from: Vec<IpNet>,
+    pub(super) syn_protection: Option<At<SynProtection>>,
     /// Its own, or else its pool's.
     pub(super) health: Option<At<HealthCheck>>,
     pub(super) pool: Option<At<String>>,
@@ -166,7 +168,7 @@ impl Written {
         firewall.crowdsec = self.crowdsec;
         firewall.limits = self.limits.into_iter().map(WrittenLimit::mean).collect::<Option<_>>()?;
         firewall.rules = self.rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
-        Some(Model { node: self.node, services, firewall })
+        Some(Model { node: self.node, services, firewall, syn: self.syn })
     }
 }
 
@@ -275,10 +277,19 @@ impl WrittenService {
             slow_start: self.slow_start,
             quic: self.quic.map_or(Some(None), |quic| quic.value.map(Some))?,
             allow_from: self.allow_from,
+            syn_protection: self.syn_protection.map_or(usual_protection(self.protocol?), |protection| protection.value),
             health: self.health.map(|health| health.value),
             pool: self.pool.map(|pool| pool.value),
             backends: self.backends.into_iter().map(WrittenBackend::mean).collect::<Option<_>>()?,
         })
+    }
+}
+
+/// The protection of a service that names none: TCP is protected when it must be.
+const fn usual_protection(protocol: Protocol) -> SynProtection {
+    match protocol {
+        Protocol::Tcp => SynProtection::Auto,
+        Protocol::Udp => SynProtection::Off,
     }
 }
 

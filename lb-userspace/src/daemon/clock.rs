@@ -9,6 +9,11 @@ pub(super) fn now_s() -> u64 {
     now_ns() / 1_000_000_000
 }
 
+/// The same in milliseconds.
+pub(super) fn now_ms() -> u64 {
+    now_ns() / 1_000_000
+}
+
 /// The same in nanoseconds.
 pub(super) fn now_ns() -> u64 {
     // This clock always exists on Linux, and is never negative.

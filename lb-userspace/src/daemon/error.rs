@@ -64,6 +64,9 @@ pub enum DaemonError {
         #[source]
         source: io::Error,
     },
+    /// There are no random numbers for the keys of SYN protection.
+    #[error("could not read /dev/urandom")]
+    Random(#[source] io::Error),
     /// Signals cannot be caught.
     #[error("could not listen for signals")]
     Signal(#[source] io::Error),

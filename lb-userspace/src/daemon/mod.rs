@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod explain;
 mod fed;
+mod floods;
 mod guard;
 mod handle;
 mod history;

@@ -8,17 +8,19 @@ use std::{
 };
 
 use humantime::format_duration;
-use lb_common::{BackendFlags, NodeAddress, Row, Traffic};
+use lb_common::{BackendFlags, NodeAddress, Row, SynEvent, Traffic};
 
 use super::{clock, sessions::Tally, state::State, trial::Trial};
 use crate::{
     api::types::{
         ApiError, BackendState, BackendStatus, DrainStatus, Interface, NodeAddressStatus, ServiceStatus, Status,
-        TrafficStatus,
+        SynStatus, TrafficStatus,
     },
     config::prefix,
     dataplane::DataplaneError,
-    model::{AdminState, Backend, Delivery, Firewall, Model, Moment, NamedList, Service, Track},
+    model::{
+        AdminState, Backend, Delivery, Firewall, Model, Moment, NamedList, Protocol, Service, SynProtection, Track,
+    },
     plan::can_be_local,
     routes,
 };
@@ -103,10 +105,33 @@ impl State {
             rows: total,
             pool: service.pool.clone(),
             allow_from: service.allow_from.iter().map(|&source| prefix::written(source)).collect(),
+            syn: self.syn_status(service, id)?,
             traffic: traffic_status(traffic),
             sessions: backends.iter().map(|backend| backend.sessions).sum::<Option<u64>>().filter(|_| is_full_nat),
             backends,
         })
+    }
+
+    /// How a service is protected against floods of SYNs.
+    fn syn_status(&self, service: &Service, id: Option<u32>) -> Result<Option<SynStatus>, DataplaneError> {
+        if service.protocol != Protocol::Tcp {
+            return Ok(None);
+        }
+        let counted = id.map(|id| self.kernel.counters().syn(id)).transpose()?.unwrap_or_default();
+        let standing = self.floods.of(&service.name, clock::now_s());
+        Ok(Some(SynStatus {
+            mode: service.syn_protection.name().to_owned(),
+            active: self.floods.is_active(service),
+            seconds: standing.map(|standing| standing.seconds),
+            unfinished: standing.map(|standing| standing.unfinished),
+            challenged: counted.of(SynEvent::Challenged),
+            proved: counted.of(SynEvent::Proved),
+            retried: counted.of(SynEvent::Retried),
+            admitted: counted.of(SynEvent::Admitted),
+            limited: counted.of(SynEvent::Limited),
+            unanswered: counted.of(SynEvent::Unanswered),
+            refused: counted.of(SynEvent::Refused),
+        }))
     }
 
     /// How many rows of a service's ring each slot owns.
@@ -234,6 +259,13 @@ impl State {
             };
             warnings.push(format!("the flow table had no room for flows of service {} lately: {price}", service.name));
         }
+        if service.syn_protection != SynProtection::Always && self.floods.is_active(service) {
+            let what = match service.syn_protection {
+                SynProtection::Monitor => "SYN protection would be active, and only counts (`monitor`)",
+                _ => "SYN protection is active",
+            };
+            warnings.push(format!("service {} is flooded with SYNs: {what}; see `sluice syn`", service.name));
+        }
         if !service.backends.iter().any(|backend| takes_traffic(&backend)) {
             warnings.push(format!("service {} has no backend that takes traffic", service.name));
         }
@@ -330,6 +362,9 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
     sentences.extend(gone.map(|service| format!("removed service {}", service.name)));
     sentences.extend(list_differences(&from.firewall, &to.firewall));
     sentences.extend(super::rules::differences(&from.firewall, &to.firewall));
+    if from.syn != to.syn {
+        sentences.push("changed the settings of SYN protection".to_owned());
+    }
     if from.node != to.node {
         sentences.push("changed the node's settings".to_owned());
     }

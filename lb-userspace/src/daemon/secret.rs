@@ -24,9 +24,21 @@ pub(super) fn keep(state: &Path) -> io::Result<[u64; 2]> {
     Ok([u64::from_le_bytes(first), u64::from_le_bytes(second)])
 }
 
-fn make(path: &Path) -> io::Result<[u8; 16]> {
+/// Sixteen bytes that nobody can guess.
+fn random() -> io::Result<[u8; 16]> {
     let mut bytes = [0; 16];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A key that nobody can guess.
+pub(super) fn random_key() -> io::Result<[u64; 2]> {
+    let bytes = u128::from_ne_bytes(random()?);
+    Ok([bytes as u64, (bytes >> 64) as u64])
+}
+
+fn make(path: &Path) -> io::Result<[u8; 16]> {
+    let bytes = random()?;
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(&bytes)?;
     file.sync_all()?;

@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use super::{
-    DaemonError, Keeps, Options, bans::Crowds, census, clock, drains::Drains, drops, events, history, interfaces,
-    limits::Excess, listed::Listed, liveness::Liveness, request::Request, secret, trial::Trial,
+    DaemonError, Keeps, Options, bans::Crowds, census, clock, drains::Drains, drops, events, floods::Floods, history,
+    interfaces, limits::Excess, listed::Listed, liveness::Liveness, request::Request, secret, trial::Trial,
 };
 use crate::{
     config::Document,
@@ -75,6 +75,7 @@ pub(super) struct State {
     pub(super) drains: Drains,
     /// What is known of drops, and who looks at them.
     pub(super) watch: drops::Watch,
+    pub(super) floods: Floods,
     /// Whether the next tick has something to do whatever the rows look like: it is the first one, which finds what a
     /// former daemon left, or a backend was under suspicion at the last.
     pub(super) scan_due: bool,
@@ -122,6 +123,8 @@ impl State {
         let wanted = interfaces::wanted(&model).await?;
         let mut kernel = Kernel::open(&options.paths.pins)?;
         let snapshot = kernel.snapshot()?;
+        let floods =
+            Floods::after(&snapshot, &model, clock::now_s(), secret::random_key).map_err(DaemonError::Random)?;
         let (routes, published) = Routes::start()?;
         let routes = Arc::new(routes);
         let (exceeded, excesses) = mpsc::channel(EXCESSES);
@@ -155,6 +158,7 @@ impl State {
             census: Census::default(),
             drains: Drains::default(),
             watch: drops::Watch::default(),
+            floods,
             scan_due: true,
             generated_secret,
             planner: Planner::after(history::read(&options.paths.state)),
@@ -354,6 +358,7 @@ impl State {
             macs: &macs,
             interfaces: &self.interfaces,
             patience: Patience::default(),
+            guard: &self.floods.guard,
             census,
             now_s,
             now: Moment::now(),

@@ -5,11 +5,11 @@ use lb_common::{BackendFlags, BackendValue, Row, RowState};
 use super::{
     DaemonError, census, clock,
     drains::{Left, News},
-    history,
+    floods, history, secret,
     state::State,
 };
 use crate::{
-    model::{Delivery, Moment},
+    model::{Delivery, Moment, Service, SynProtection},
     plan::Census,
 };
 
@@ -20,6 +20,7 @@ impl State {
     pub(super) fn tick(&mut self) -> Result<(), DaemonError> {
         let result = self.sweep_lists().and(self.look());
         self.follow_drains();
+        self.follow_floods();
         self.write_history();
         self.tick_drops();
         result
@@ -87,6 +88,29 @@ impl State {
         }
     }
 
+    /// Looks which services are being flooded with SYNs, and renews the keys of the cookies.
+    fn follow_floods(&mut self) {
+        if let Err(error) = self.look_for_floods() {
+            tracing::error!("SYN protection stays as it is: {:#}", anyhow::Error::from(error));
+        }
+    }
+
+    fn look_for_floods(&mut self) -> Result<(), DaemonError> {
+        self.floods.retain(&self.model);
+        let mut has_news = false;
+        for service in self.model.services.iter().filter(|service| floods::is_followed(service)) {
+            let Some(&id) = self.places.service_ids.get(&service.name) else { continue };
+            let traffic = self.kernel.counters().syn(id)?;
+            if let Some(news) = self.floods.look(service, id, traffic, clock::now_ms(), &self.model.syn) {
+                has_news = true;
+                tell(service, news);
+            }
+        }
+        let has_keys =
+            self.floods.rotate(&self.model, clock::now_s(), secret::random_key).map_err(DaemonError::Random)?;
+        if has_news || has_keys { self.synchronise() } else { Ok(()) }
+    }
+
     /// What a backend still has.
     fn left(&self, service: &str, backend: &str) -> Left {
         let Some(slot) = self.slot(service, backend) else { return Left::default() };
@@ -104,6 +128,26 @@ impl State {
         let Some(history) = self.planner.news() else { return };
         if let Err(error) = history::write(&self.state_directory, history) {
             tracing::error!(%error, "could not write the history into {}", self.state_directory.display());
+        }
+    }
+}
+
+/// Says that SYN protection of a service begins or ends.
+fn tell(service: &Service, news: floods::News) {
+    let name = service.name.as_str();
+    match (news, service.syn_protection) {
+        (floods::News::Begins(unfinished), SynProtection::Monitor) => tracing::warn!(
+            service = name,
+            unfinished,
+            "a flood of SYNs: SYN protection would begin, and only counts, because it is set to `monitor`"
+        ),
+        (floods::News::Begins(unfinished), _) => tracing::warn!(
+            service = name,
+            unfinished,
+            "a flood of SYNs: so many handshakes a second are not finished; SYN protection begins"
+        ),
+        (floods::News::Ends(seconds), _) => {
+            tracing::info!(service = name, seconds, "the flood of SYNs is over; SYN protection ends");
         }
     }
 }

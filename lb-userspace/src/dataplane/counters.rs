@@ -5,7 +5,7 @@ use aya::{
     maps::{MapData, MapError, PerCpuArray},
 };
 use ipnet::IpNet;
-use lb_common::{DropReason, Hits, LimitHits, Traffic};
+use lb_common::{DropReason, Hits, LimitHits, SynLine, SynTraffic, Traffic};
 
 use super::{
     DataplaneError, Plain,
@@ -36,6 +36,29 @@ impl Counters<'_> {
     pub fn backend(&self, slot: u16) -> Result<Traffic, DataplaneError> {
         let sum = sum(&self.tables.backend_traffic, slot.into(), |total: Traffic, Plain(cpu)| add(total, cpu));
         sum.map_err(|source| failed("read", "backend_traffic", source))
+    }
+
+    /// What SYN protection has counted for a service.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn syn(&self, id: u32) -> Result<SynTraffic, DataplaneError> {
+        let add = |mut total: SynTraffic, Plain(cpu): Plain<SynTraffic>| {
+            total.0.iter_mut().zip(cpu.0).for_each(|(total, cpu)| *total = total.wrapping_add(cpu));
+            total
+        };
+        sum(&self.tables.syn_traffic, id, add).map_err(|source| failed("read", "syn_traffic", source))
+    }
+
+    /// The line with this number of the sources that have proved themselves to SYN protection.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn syn_sources(&self, number: u32) -> Result<SynLine, DataplaneError> {
+        let line = self.tables.syn_sources.get(&number, 0);
+        line.map(|Plain(line)| line).map_err(|source| failed("read", "syn_sources", source))
     }
 
     /// What a list has matched.

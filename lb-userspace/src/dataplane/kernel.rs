@@ -144,8 +144,11 @@ impl Kernel {
     pub fn snapshot(&self) -> Result<Snapshot, DataplaneError> {
         let read = |map| move |source| failed("read", map, source);
         let tables = &self.tables;
-        let mut snapshot =
-            Snapshot { settings: tables.settings.get(&0, 0).map_err(read("settings"))?.0, ..Snapshot::default() };
+        let mut snapshot = Snapshot {
+            settings: tables.settings.get(&0, 0).map_err(read("settings"))?.0,
+            syn: tables.syn.get(&0, 0).map_err(read("syn"))?.0,
+            ..Snapshot::default()
+        };
         for (key, value) in tables.services.iter() {
             match key.as_server() {
                 Some(server) => drop(snapshot.servers.insert(server, value.id)),
@@ -325,7 +328,10 @@ impl Dataplane for Kernel {
             Change::ResetBackendTraffic(slot) => {
                 ("backend_traffic", reset(&mut tables.backend_traffic, (*slot).into()))
             }
-            Change::ResetServiceTraffic(id) => ("service_traffic", reset(&mut tables.service_traffic, *id)),
+            Change::ResetServiceTraffic(id) => {
+                let reset_syn = reset(&mut tables.syn_traffic, *id);
+                ("service_traffic", reset_syn.and_then(|()| reset(&mut tables.service_traffic, *id)))
+            }
             Change::PutBackend(slot, value) => ("backends", tables.backends.set((*slot).into(), &Plain(*value), 0)),
             Change::RemoveBackend(slot) => ("backends", tables.backends.set((*slot).into(), &Plain::default(), 0)),
             Change::PutRing(first, rows) => ("rings", self.put_ring(*first, rows)),
@@ -363,6 +369,7 @@ impl Dataplane for Kernel {
                 return Ok(());
             }
             Change::PutSettings(settings) => ("settings", tables.settings.set(0, &Plain(**settings), 0)),
+            Change::PutSynSettings(settings) => ("syn", tables.syn.set(0, &Plain(*settings), 0)),
         };
         result.map_err(|source| failed("write", map, source))
     }

@@ -6,7 +6,7 @@ use aya::{
 };
 use lb_common::{
     BackendValue, EndpointKey, Hits, LimitHits, NodeAddress, PortBlock, ReplyValue, RingElement, RuleBlock, Settings,
-    Traffic,
+    SynLine, SynSettings, SynTraffic, Traffic,
 };
 
 use super::{
@@ -20,6 +20,7 @@ use crate::lists::ListTables;
 /// Every map of the load balancer.
 pub(super) struct Tables {
     pub(super) settings: Array<MapData, Plain<Settings>>,
+    pub(super) syn: Array<MapData, Plain<SynSettings>>,
     pub(super) services: Services,
     pub(super) port_ranges: Array<MapData, Plain<PortBlock>>,
     pub(super) sources: Sources,
@@ -35,6 +36,8 @@ pub(super) struct Tables {
     pub(super) backend_traffic: PerCpuArray<MapData, Plain<Traffic>>,
     pub(super) limit_hits: PerCpuArray<MapData, Plain<LimitHits>>,
     pub(super) totals: Array<MapData, u64>,
+    pub(super) syn_traffic: PerCpuArray<MapData, Plain<SynTraffic>>,
+    pub(super) syn_sources: Array<MapData, Plain<SynLine>>,
     pub(super) drops: PerCpuArray<MapData, u64>,
     pub(super) overflows: Array<MapData, u64>,
     pub(super) flows: FlowTable,
@@ -75,6 +78,7 @@ impl Tables {
         let pinned = lists::pinned(ebpf)?;
         let tables = Self {
             settings: take(ebpf, "settings")?,
+            syn: take(ebpf, "syn")?,
             services: Services::open(take(ebpf, "services")?).map_err(|source| failed("read", "services", source))?,
             port_ranges: take(ebpf, "port_ranges")?,
             sources: Sources(take(ebpf, "sources")?),
@@ -90,6 +94,8 @@ impl Tables {
             backend_traffic: take(ebpf, "backend_traffic")?,
             limit_hits: take(ebpf, "limit_hits")?,
             totals: take(ebpf, "totals")?,
+            syn_traffic: take(ebpf, "syn_traffic")?,
+            syn_sources: take(ebpf, "syn_sources")?,
             drops: take(ebpf, "drops")?,
             overflows: take(ebpf, "overflows")?,
             flows: FlowTable::map(take_map(ebpf, "flows")?).map_err(|source| failed("map", "flows", source))?,

@@ -10,6 +10,7 @@ mod network;
 mod ports;
 mod rule;
 mod server_id;
+mod syn;
 
 use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -25,6 +26,7 @@ pub use self::{
     ports::Ports,
     rule::{Fragments, Lengths, PROTOCOLS, Rule, RuleAction, TcpFlags, protocol_name},
     server_id::ServerId,
+    syn::{Syn, SynProtection},
 };
 
 /// The whole configuration.
@@ -37,6 +39,8 @@ pub struct Model {
     pub services: Vec<Service>,
     /// The firewall.
     pub firewall: Firewall,
+    /// SYN protection.
+    pub syn: Syn,
 }
 
 /// This machine.
@@ -134,6 +138,8 @@ pub struct Service {
     pub quic: Option<ConnectionIds>,
     /// The sources that may use the service; empty: all.
     pub allow_from: Vec<IpNet>,
+    /// When the service is protected against floods of SYNs; TCP only.
+    pub syn_protection: SynProtection,
     /// How the backends are checked; `None`: they are taken to be up.
     pub health: Option<HealthCheck>,
     /// The pool that the backends are those of; `None`: they are the service's own.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::IpNet;
 use lb_common::{
-    BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, RuleBlock, ServiceValue, Settings,
+    BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, RuleBlock, ServiceValue, Settings, SynSettings,
 };
 
 use super::{Snapshot, limits, rules};
@@ -69,6 +69,8 @@ pub enum Change {
     ForgetRules(u16),
     /// Write the settings.
     PutSettings(Box<Settings>),
+    /// Write the settings of SYN protection.
+    PutSynSettings(SynSettings),
 }
 
 /// The steps that lead from one snapshot to another.
@@ -96,6 +98,9 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(put(&from.rules, &to.rules).map(|(&bank, block)| Change::PutRules(bank, Box::new(*block))));
     if from.settings != to.settings {
         changes.push(Change::PutSettings(Box::new(to.settings)));
+    }
+    if from.syn != to.syn {
+        changes.push(Change::PutSynSettings(to.syn));
     }
     // A source that is allowed before and after is allowed all the time.
     changes.extend(to.sources.difference(&from.sources).map(|&(service, source)| Change::AddSource(service, source)));

@@ -13,7 +13,7 @@ use lb_common::{
 use super::{
     Snapshot,
     allocate::{Free, Regions},
-    backends,
+    backends, guard,
     history::{History, Party},
     ramps::{self, Ramps, Takes},
     rings::{CachedRing, Crew},
@@ -49,6 +49,8 @@ pub struct Inputs<'a> {
     pub interfaces: &'a BTreeMap<String, u32>,
     /// How long rows move.
     pub patience: Patience,
+    /// What has been decided about SYN protection.
+    pub guard: &'a guard::Guard,
     /// What the last scan of the flow table found, if there has been one since the last time.
     pub census: Option<&'a Census>,
     /// The time, in seconds of a clock that never goes back.
@@ -198,6 +200,7 @@ impl Planner {
         desired.snapshot.scopes = scopes(inputs, &desired.service_ids);
         let rules = rules::put(inputs, &desired.service_ids, current, &mut desired.snapshot);
         desired.snapshot.settings = settings(inputs, rules, &desired.snapshot, &current.settings);
+        desired.snapshot.syn = guard::settings(inputs.guard, &inputs.model.syn);
         Ok(desired)
     }
 
@@ -253,10 +256,11 @@ impl Planner {
         desired.service_ids.insert(service.name.clone(), id);
         let sessions = if service.delivery == Delivery::FullNat { ServiceFlags::FULL_NAT } else { 0 };
         let restricted = if service.allow_from.is_empty() { 0 } else { ServiceFlags::RESTRICTED };
+        let quic = service.quic.map_or(0, ServiceValue::quic_flags);
         Ok(ServiceValue {
             ring: ring as u16,
             id: id as u16,
-            flags: service.affinity.flag() | restricted | sessions | service.quic.map_or(0, ServiceValue::quic_flags),
+            flags: service.affinity.flag() | restricted | sessions | quic | guard::flags(inputs.guard, service),
             ring_bits: service.ring.bits as u8,
             client_bits: service.affinity.clients().map_or(0, |clients| clients.bits),
         })

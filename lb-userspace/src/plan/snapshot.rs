@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 use lb_common::{
-    BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, RuleBlock, ServiceValue, Settings,
+    BackendValue, EndpointKey, NodeAddress, PortBlock, ReplyValue, Row, RuleBlock, ServiceValue, Settings, SynSettings,
 };
 
 use super::Change;
@@ -18,6 +18,8 @@ use crate::lists::{Lists, Scopes};
 pub struct Snapshot {
     /// The settings.
     pub settings: Settings,
+    /// The settings of SYN protection.
+    pub syn: SynSettings,
     /// The services and the service addresses.
     pub services: BTreeMap<EndpointKey, ServiceValue>,
     /// The slots of QUIC servers' backends, by service id and server id.
@@ -73,6 +75,7 @@ impl Snapshot {
             Change::PutRules(bank, block) => drop(self.rules.insert(*bank, **block)),
             Change::ForgetRules(bank) => drop(self.rules.remove(bank)),
             Change::PutSettings(settings) => self.settings = **settings,
+            Change::PutSynSettings(settings) => self.syn = *settings,
         }
     }
 }

@@ -33,6 +33,10 @@ fn services(ports: &[(&str, &str)]) -> String {
 
 /// What the tables should hold after these ones.
 fn desired(planner: &mut Planner, text: &str, current: &Snapshot) -> Desired {
+    desired_with(planner, text, current, &Guard::default())
+}
+
+fn desired_with(planner: &mut Planner, text: &str, current: &Snapshot, guard: &Guard) -> Desired {
     let model = model(text);
     let inputs = Inputs {
         lists: &crate::lists::Lists::of(&model.firewall).expect("lists that fit"),
@@ -44,6 +48,7 @@ fn desired(planner: &mut Planner, text: &str, current: &Snapshot) -> Desired {
         interfaces: &BTreeMap::new(),
         patience: Patience::default(),
         macs: &[],
+        guard,
         census: None,
         now_s: 0,
         now: Moment::from_seconds(0),
@@ -87,7 +92,41 @@ fn each_port_has_its_entry_and_ranges_share_one() {
 #[test]
 fn any_port_alone_needs_no_block() {
     let Desired { snapshot, .. } = planned(&services(&[("a", "'any'"), ("b", "80")]));
-    assert_eq!((snapshot.services[&tcp(0)].flags, snapshot.port_blocks.len()), (0, 0));
+    assert_eq!((snapshot.services[&tcp(0)].flags, snapshot.port_blocks.len()), (ServiceFlags::WATCHED, 0));
+}
+
+#[test]
+fn a_service_is_watched_or_guarded_as_its_protection_says() {
+    use ServiceFlags as Flags;
+    let flags = |protection: &str, is_flooded: bool| {
+        let text =
+            services(&[("a", "80")]).replace("port = 80", &format!("port = 80\nsyn_protection = '{protection}'"));
+        let flooded = if is_flooded { BTreeSet::from(["a".to_owned()]) } else { BTreeSet::new() };
+        let guard = Guard { flooded, ..Guard::default() };
+        desired_with(&mut Planner::default(), &text, &Snapshot::default(), &guard).snapshot.services[&tcp(80)].flags
+    };
+    for is_flooded in [false, true] {
+        assert_eq!(flags("off", is_flooded), 0);
+        assert_eq!(flags("always", is_flooded), Flags::GUARDED);
+    }
+    assert_eq!((flags("auto", false), flags("monitor", false)), (Flags::WATCHED, Flags::WATCHED));
+    assert_eq!(flags("auto", true), Flags::WATCHED | Flags::GUARDED);
+    assert_eq!(flags("monitor", true), Flags::WATCHED | Flags::GUARDED | Flags::OBSERVED);
+}
+
+#[test]
+fn the_keys_are_there_before_a_service_asks_for_cookies() {
+    let guard = Guard { keys: [[1, 2], [3, 4]], epoch: 9, flooded: BTreeSet::from(["a".to_owned()]) };
+    let text = services(&[("a", "80")]);
+    let before = planned(&text).snapshot;
+    let after = desired_with(&mut Planner::default(), &text, &before, &guard).snapshot;
+    let changes = difference(&before, &after);
+    let place = |is_it: fn(&Change) -> bool| changes.iter().position(is_it).expect("there is such a change");
+    let keys = place(|change| matches!(change, Change::PutSynSettings(settings) if settings.epoch == 9));
+    assert!(keys < place(|change| matches!(change, Change::PutService(_, _))));
+    let mut performed = before;
+    changes.iter().for_each(|change| performed.perform(change));
+    assert!(performed == after);
 }
 
 /// The ids of the services after a change, by name; the first model's services have theirs by order.

@@ -5,6 +5,7 @@
 mod buckets;
 mod flows;
 mod sessions;
+mod syn;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -17,7 +18,8 @@ use std::{
 use ipnet::IpNet;
 use lb_common::{
     Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, LimitHits, ListMatch,
-    MAX_BACKENDS, Mac, ReplyValue, Row, RuleBlock, RuleLine, Sampler, ServiceValue, Settings, Subject, Traffic, Trail,
+    MAX_BACKENDS, Mac, ReplyValue, Row, RuleBlock, RuleLine, Sampler, ServiceValue, Settings, Subject, SynEvent,
+    Traffic, Trail,
 };
 use lb_ebpf::{
     aside::{self, Places},
@@ -37,6 +39,7 @@ use lb_ebpf::{
     receiver,
     service::lookup::{self, Endpoint, ServiceTable},
     sessions::{carry, carry_error, error_road, follow, open, road},
+    syn::{Contact, Judgement, ask, judge, watch},
     tables::{Route, Tables},
     too_big,
     verdict::Way,
@@ -45,8 +48,9 @@ use lb_ebpf::{
 use self::{
     buckets::{SetMemory, TotalMemory},
     flows::Flows,
+    syn::Syn,
 };
-pub use self::{flows::FlowMemory, sessions::SessionMemory};
+pub use self::{flows::FlowMemory, sessions::SessionMemory, syn::SynMemory};
 use crate::{
     lists::{Heap, ListTables, Memory, Reader, Region, Sizes, Slots},
     plan::Snapshot,
@@ -93,6 +97,8 @@ pub struct Counts {
     pub limits: BTreeMap<u32, LimitHits>,
     /// Sources over a limit that the daemon was told of.
     pub excesses: Vec<(u32, Address)>,
+    /// What SYN protection counts, by service id.
+    pub syn: BTreeMap<(u32, SynEvent), u64>,
     /// Drops.
     pub drops: BTreeMap<DropReason, u64>,
     /// Neighbours that the daemon is to ask the kernel for.
@@ -114,6 +120,7 @@ pub struct SnapshotTables<'a> {
     complaint_due_ns: Cell<u64>,
     sessions: Rc<SessionMemory>,
     lists: OnceCell<Rc<ListMemory>>,
+    syn: Rc<SynMemory>,
     sampler: RefCell<Sampler>,
     set: SetMemory,
     totals: TotalMemory,
@@ -136,6 +143,7 @@ impl<'a> SnapshotTables<'a> {
             flows,
             fragments: Rc::new(FlowMemory::new(1, 0)),
             sessions: Rc::default(),
+            syn: Rc::default(),
             places: RefCell::default(),
             complaint_due_ns: Cell::default(),
             lists: OnceCell::new(),
@@ -165,6 +173,17 @@ impl<'a> SnapshotTables<'a> {
     pub fn with_fragments(mut self, fragments: Rc<FlowMemory>) -> Self {
         self.fragments = fragments;
         self
+    }
+
+    /// The same with what SYN protection remembers.
+    #[must_use]
+    pub fn with_syn(mut self, syn: Rc<SynMemory>) -> Self {
+        self.syn = syn;
+        self
+    }
+
+    fn syn_tables(&self) -> Syn<'_> {
+        Syn { memory: &self.syn, settings: &self.snapshot.syn, counts: &self.counts }
     }
 
     /// Has the node complain so often that it may not complain again for a long time.
@@ -274,6 +293,18 @@ impl Tables for SnapshotTables<'_> {
 
     fn steer(&self, arrival: Arrival) -> u16 {
         steer(&arrival, &self.flow_table())
+    }
+
+    fn judge(&self, frame: &impl Frame, contact: Contact) -> Judgement {
+        judge(frame, contact, &self.syn_tables(), self)
+    }
+
+    fn ask(&self, frame: &mut impl Frame, contact: Contact) -> bool {
+        ask(frame, contact, &self.syn_tables())
+    }
+
+    fn watch(&self, mark: u64, service: u16, flags: u8) {
+        watch(mark, service, flags, &self.syn_tables());
     }
 
     fn look(&self, hash: u64, row: Row) -> u16 {

@@ -11,7 +11,7 @@ use lb_userspace::{
     config::Document,
     model::{
         AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, FullNat, Model, Node, PortSpan, Ports,
-        Protocol, RingSettings, ServerId, Service, Track,
+        Protocol, RingSettings, ServerId, Service, Syn, SynProtection, Track,
     },
 };
 
@@ -71,6 +71,8 @@ pub enum Kind {
     Prefix,
     /// A list of sources that may use it.
     Restricted,
+    /// Protected against floods of SYNs.
+    Flooded,
     /// QUIC, its backends numbered by their server ids.
     Quic,
 }
@@ -158,6 +160,7 @@ impl Endpoint {
             slow_start: Duration::ZERO,
             quic: (self.kind == Kind::Quic).then_some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
             allow_from: if self.kind == Kind::Restricted { vec![IpNet::from(self.client().ip())] } else { Vec::new() },
+            syn_protection: if self.kind == Kind::Flooded { SynProtection::Always } else { SynProtection::Off },
             health: None,
             pool: None,
             // Whose answer it is must be known before a session is opened.
@@ -280,6 +283,8 @@ impl Case {
             node: Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None, full_nat },
             services: vec![self.service.service()],
             firewall: Firewall { deny: (0..self.entries).map(entry).collect(), ..self.firewall() },
+            // The packets come from few prefixes.
+            syn: Syn { answers: u32::MAX, ..Syn::default() },
         }
     }
 
@@ -330,6 +335,15 @@ pub fn all() -> Vec<Case> {
         Case::new("ipip/v4/tcp/prefix", Endpoint { kind: Kind::Prefix, ..ipip }),
         Case::new("ipip/v4/tcp/allowed-source", Endpoint { kind: Kind::Restricted, ..ipip }),
         Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
+        Case::new("syn-flood/v4/challenged", Endpoint { kind: Kind::Flooded, ..ipip })
+            .payload(Payload::Syn)
+            .bytes(60)
+            .flows(24),
+        Case::new("syn-flood/v6/challenged", Endpoint { kind: Kind::Flooded, ..ipip6 })
+            .payload(Payload::Syn)
+            .bytes(74)
+            .flows(24),
+        Case::new("syn-flood/v4/established", Endpoint { kind: Kind::Flooded, ..ipip }),
         Case::new("gue/v4/tcp", v4(Delivery::Gue)),
         Case::new("gue/v6/tcp", v6(Delivery::Gue)),
         Case::new("l2/v4/tcp", v4(Delivery::L2)),

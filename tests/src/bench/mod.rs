@@ -9,6 +9,7 @@
 
 pub mod case;
 pub mod firewall;
+pub mod flood;
 pub mod harness;
 pub mod heap;
 pub mod host;

@@ -14,7 +14,7 @@ use lb_userspace::{
     dataplane::{self, Kernel},
     lists::Lists,
     model::{Model, Moment},
-    plan::{Health, Inputs, Patience, Planner, Snapshot},
+    plan::{Guard, Health, Inputs, Patience, Planner, Snapshot},
     routes::{NextHop, NextHops},
 };
 
@@ -48,6 +48,7 @@ impl Node {
             macs: &[Mac::new([2, 0, 0, 0, 0, 2])],
             interfaces: &BTreeMap::new(),
             patience: Patience::default(),
+            guard: &Guard { keys: [[1, 2], [3, 4]], epoch: 1, ..Guard::default() },
             census: None,
             now_s: 0,
             now: Moment::from_seconds(1_800_000_000),

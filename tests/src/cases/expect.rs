@@ -85,6 +85,7 @@ impl Case {
         }
         counts.drops.extend(self.refused.map(|reason| (reason, 1)));
         counts.samples.extend(self.recorded.map(|sample| DropSample { ifindex: self.ingress, ..sample }));
+        counts.syn.extend(self.syn.map(|(service, event)| ((world.service_ids[service], event), 1)));
         counts.wanted.extend(self.wanted.map(|(ifindex, address)| (ifindex, address.into())));
         counts
     }

@@ -11,7 +11,7 @@ use lb_userspace::{
 
 use super::{Case, Observation, expect::Action};
 use crate::{
-    tables::{FlowMemory, SessionMemory, SnapshotTables},
+    tables::{FlowMemory, SessionMemory, SnapshotTables, SynMemory},
     world::{World, route},
 };
 
@@ -26,11 +26,13 @@ pub fn run(case: &Case, world: &World) -> Observation {
         flows: Rc::new(FlowMemory::new(1, BEGIN_S)),
         sessions: Rc::default(),
         fragments: Rc::new(FlowMemory::new(1, BEGIN_S)),
+        syn: Rc::new(SynMemory::new(BEGIN_S * 1000)),
     };
     for before in &case.before {
         let alone = case.with_frame(before.frame.clone()).from(before.ingress);
         run_alone(&alone, &case.world_before().snapshot, &memories);
-        memories.flows.pass(before.later_s);
+        memories.flows.pass(before.later.as_secs());
+        memories.syn.pass(before.later.as_millis() as u64);
     }
     run_alone(case, &world.snapshot, &memories)
 }
@@ -40,6 +42,7 @@ struct Memories {
     flows: Rc<FlowMemory>,
     sessions: Rc<SessionMemory>,
     fragments: Rc<FlowMemory>,
+    syn: Rc<SynMemory>,
 }
 
 thread_local! {
@@ -61,7 +64,8 @@ fn run_alone(case: &Case, snapshot: &Snapshot, memories: &Memories) -> Observati
     let tables = SnapshotTables::with_flows(snapshot, |packet| route(packet, case.ingress), Rc::clone(&memories.flows))
         .with_lists(lists_of(snapshot))
         .with_sessions(Rc::clone(&memories.sessions))
-        .with_fragments(Rc::clone(&memories.fragments));
+        .with_fragments(Rc::clone(&memories.fragments))
+        .with_syn(Rc::clone(&memories.syn));
     if case.is_exhausted {
         tables.exhaust_complaints();
     }

@@ -10,7 +10,7 @@ use aya::maps::{Array, Map, MapData, PerCpuArray, PerCpuValues};
 use aya::util::nr_cpus;
 use lb_common::{
     DropReason, DropSample, Event, EventKind, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, LimitHits,
-    MAX_NODE_ADDRESSES, RowState, Session, SessionId, SessionState, Traffic,
+    MAX_NODE_ADDRESSES, RowState, ServiceFlags, Session, SessionId, SessionState, SynEvent, Traffic,
 };
 use lb_ebpf::{
     frame::MemoryFrame,
@@ -22,7 +22,7 @@ use lb_userspace::{
 };
 use zerocopy::FromBytes;
 
-use super::{Case, Observation, expect::Action, network, poison::Poison};
+use super::{Case, Observation, expect::Action, network, poison::Poison, syn_memory::SynMemories};
 use crate::{
     tables::Counts,
     world::{NODE_PORT, World},
@@ -39,6 +39,7 @@ pub struct Runner {
     fragments: Array<MapData, [u64; FLOW_WAYS]>,
     /// Whether a fragment has been seen that the program may remember.
     has_fragments: bool,
+    syn: SynMemories,
     held: Snapshot,
     pins: PathBuf,
 }
@@ -67,8 +68,21 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
         let complaints = map(&pins, "complaints")?.try_into()?;
         let fragments = map(&pins, "fragments")?.try_into()?;
         let sessions = map(&pins, "sessions")?.try_into()?;
+        let syn = SynMemories::open(&pins)?;
         let (held, has_fragments) = (Snapshot::default(), true);
-        run(&mut Runner { kernel, poison, events, samples, complaints, fragments, has_fragments, sessions, held, pins })
+        run(&mut Runner {
+            kernel,
+            poison,
+            events,
+            samples,
+            complaints,
+            fragments,
+            has_fragments,
+            sessions,
+            syn,
+            held,
+            pins,
+        })
     })?
 }
 
@@ -104,9 +118,10 @@ impl Runner {
         Ok(())
     }
 
-    /// Forgets the flows, fragments and sessions of former cases, and runs the packets that come before this one's.
+    /// Forgets the flows, SYNs, fragments and sessions of former cases, and runs the packets that come before this one's.
     fn run_before(&mut self, case: &Case) -> Result<()> {
         self.forget_flows();
+        self.forget_syns();
         self.forget_fragments(case)?;
         self.change_sessions(|_| SessionState::EMPTY)?;
         if case.before.is_empty() {
@@ -116,7 +131,8 @@ impl Runner {
         for before in &case.before {
             let alone = case.with_frame(before.frame.clone());
             self.poison.run(&alone.frame, alone.first_bytes(), before.ingress)?;
-            self.change_sessions(|state| earlier(state, before.later_s))?;
+            self.change_sessions(|state| earlier(state, before.later.as_secs()))?;
+            self.syn.age(before.later);
         }
         self.take_events(&mut Counts::default())
     }
@@ -148,6 +164,14 @@ impl Runner {
         Ok(())
     }
 
+    /// Forgets the sources and SYNs of former cases.
+    fn forget_syns(&mut self) {
+        const REMEMBERS: u16 = ServiceFlags::GUARDED | ServiceFlags::WATCHED;
+        if self.held.services_by_id().values().any(|service| service.flags & REMEMBERS != 0) {
+            self.syn.forget();
+        }
+    }
+
     /// Forgets the packets whose first fragments have been seen.
     fn forget_fragments(&mut self, case: &Case) -> Result<()> {
         // There are thousands of sets, and few cases fill any.
@@ -175,6 +199,8 @@ impl Runner {
         let mut counts = Counts::default();
         for &id in world.service_ids.values() {
             counts.services.insert(id, counters.service(id)?);
+            let syn = counters.syn(id)?;
+            counts.syn.extend(SynEvent::ALL.map(|event| ((id, event), syn.of(event))));
         }
         for &slot in world.slots.values() {
             counts.backends.insert(slot, counters.backend(slot)?);
@@ -265,6 +291,7 @@ fn since(before: &Counts, after: &Counts) -> Counts {
         rules: growth(&before.rules, &after.rules, hits),
         limits: growth(&before.limits, &after.limits, limited),
         excesses: Vec::new(),
+        syn: growth(&before.syn, &after.syn, |before, after| after - before),
         drops: growth(&before.drops, &after.drops, |before, after| after - before),
         wanted: Vec::new(),
         samples: Vec::new(),

@@ -8,6 +8,7 @@
 mod affinity;
 pub mod agent;
 pub mod agent_run;
+mod cookie;
 mod drops;
 mod echo;
 mod errors;
@@ -44,6 +45,8 @@ mod rules;
 pub mod samples;
 mod service;
 mod sources;
+mod syn;
+mod syn_memory;
 mod too_big;
 mod transport;
 mod truncated;
@@ -52,10 +55,11 @@ mod vlan;
 use std::{
     net::IpAddr,
     sync::{Arc, LazyLock, OnceLock},
+    time::Duration,
 };
 
 use ipnet::IpNet;
-use lb_common::{DropReason, DropSample, ListKind};
+use lb_common::{DropReason, DropSample, ListKind, SynEvent};
 use lb_userspace::plan::Snapshot;
 
 pub use self::expect::{Action, Observation, Outcome};
@@ -106,6 +110,7 @@ pub struct Case {
     /// It is counted as dropped for this reason although an answer leaves.
     refused: Option<DropReason>,
     recorded: Option<DropSample>,
+    syn: Option<(&'static str, SynEvent)>,
 }
 
 /// A packet before the one that a case is about.
@@ -113,8 +118,8 @@ pub struct Case {
 struct Before {
     ingress: u32,
     frame: Vec<u8>,
-    /// How much time passes then, in seconds.
-    later_s: u64,
+    /// How much time passes then.
+    later: Duration,
 }
 
 /// For whom a packet is counted.
@@ -161,6 +166,7 @@ impl Case {
             wanted: None,
             refused: None,
             recorded: None,
+            syn: None,
         }
     }
 
@@ -185,13 +191,18 @@ impl Case {
 
     /// Another packet came before, by an interface, and at the same time.
     fn after_from(mut self, ingress: u32, packet: impl Into<Vec<u8>>) -> Self {
-        self.before.push(Before { ingress, frame: packet.into(), later_s: 0 });
+        self.before.push(Before { ingress, frame: packet.into(), later: Duration::ZERO });
         self
     }
 
     /// So many seconds have passed since the last of the packets before.
-    fn later(mut self, seconds: u64) -> Self {
-        self.before.last_mut().expect("after comes first").later_s += seconds;
+    fn later(self, seconds: u64) -> Self {
+        self.later_by(Duration::from_secs(seconds))
+    }
+
+    /// So much time has passed since the last of the packets before.
+    fn later_by(mut self, passed: Duration) -> Self {
+        self.before.last_mut().expect("after comes first").later += passed;
         self
     }
 
@@ -328,6 +339,12 @@ impl Case {
         self
     }
 
+    /// SYN protection of a service counts the packet.
+    const fn notes(mut self, service: &'static str, event: SynEvent) -> Self {
+        self.syn = Some((service, event));
+        self
+    }
+
     /// The daemon is asked to find a neighbour.
     fn wants(mut self, ifindex: u32, neighbour: &str) -> Self {
         self.wanted = Some((ifindex, neighbour.parse().expect("an address")));
@@ -406,6 +423,7 @@ pub fn table() -> Vec<Case> {
         samples::cases(),
         rules::cases(),
         limits::cases(),
+        syn::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

@@ -11,7 +11,10 @@ use std::{net::IpAddr, time::Duration};
 
 use lb_common::{Row, RowState};
 use lb_userspace::{
-    model::{AdminState, Affinity, Backend, ConnectionIds, Delivery, Protocol, RingSettings, ServerId, Service, Track},
+    model::{
+        AdminState, Affinity, Backend, ConnectionIds, Delivery, Protocol, RingSettings, ServerId, Service,
+        SynProtection, Track,
+    },
     plan::Snapshot,
 };
 
@@ -116,6 +119,7 @@ impl Site {
             slow_start: Duration::ZERO,
             quic: Some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
             allow_from: Vec::new(),
+            syn_protection: SynProtection::Off,
             health: None,
             pool: None,
             backends: backends.collect(),

@@ -102,6 +102,15 @@ impl Namespace {
         self.run("ip", &words.split_whitespace().collect::<Vec<_>>())
     }
 
+    /// The MAC address of an interface.
+    pub fn mac(&self, interface: &str) -> anyhow::Result<[u8; 6]> {
+        let shown = self.ip(&format!("-oneline link show dev {interface}"))?;
+        let mut words = shown.split_whitespace().skip_while(|word| *word != "link/ether").skip(1);
+        let text = words.next().with_context(|| format!("{interface} of {} has no MAC address", self.name))?;
+        let bytes: Vec<u8> = text.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>()?;
+        bytes.try_into().map_err(|_| anyhow!("`{text}` is no MAC address"))
+    }
+
     /// Runs a program here until it ends; returns what it prints. An error carries what it complains about.
     pub fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let what = || format!("`{program} {}` in {}", arguments.join(" "), self.name);

@@ -176,6 +176,19 @@ impl Packet {
         self
     }
 
+    /// Sets a TCP segment's sequence number.
+    pub fn sequence(mut self, sequence: u32) -> Self {
+        self.transport.tcp_header().sequence_number = sequence;
+        self
+    }
+
+    /// Sets the ACK flag and the acknowledgement number, and closes the window: a segment that says no more.
+    pub fn bare_ack(mut self, acknowledgement: u32) -> Self {
+        let header = self.transport.tcp_header();
+        (header.ack, header.acknowledgment_number, header.window_size) = (true, acknowledgement, 0);
+        self.sequence(0)
+    }
+
     /// Sets a TCP segment's options.
     pub fn tcp_options(mut self, options: &[u8]) -> Self {
         self.transport.tcp_header().set_options_raw(options).expect("TCP options");

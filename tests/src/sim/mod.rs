@@ -24,7 +24,7 @@ use lb_userspace::{
     daemon,
     dataplane::{self, Occupied},
     model::{Model, Moment, Protocol, Service},
-    plan::{Census, Health, History, Inputs, Patience, Planner, Snapshot, service_key},
+    plan::{Census, Guard, Health, History, Inputs, Patience, Planner, Snapshot, service_key},
     ring,
     routes::{NextHop, NextHops},
 };
@@ -185,6 +185,7 @@ impl Node {
             macs: &[],
             interfaces: &BTreeMap::new(),
             patience: self.patience,
+            guard: &Guard::default(),
             census: census.as_ref(),
             now_s: self.flows.now_s(),
             now: self.now(),

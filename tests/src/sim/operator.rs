@@ -6,7 +6,10 @@ use std::{
 };
 
 use lb_userspace::{
-    model::{self, AdminState, Affinity, Backend, Delivery, Firewall, Model, Protocol, RingSettings, Service, Track},
+    model::{
+        self, AdminState, Affinity, Backend, Delivery, Firewall, Model, Protocol, RingSettings, Service, Syn,
+        SynProtection, Track,
+    },
     ring,
 };
 
@@ -27,6 +30,7 @@ pub(super) fn model(protocol: Protocol) -> Model {
         slow_start: Duration::ZERO,
         quic: None,
         allow_from: Vec::new(),
+        syn_protection: SynProtection::Off,
         health: None,
         pool: None,
         backends: Vec::new(),
@@ -41,6 +45,7 @@ pub(super) fn model(protocol: Protocol) -> Model {
         },
         services: vec![service],
         firewall: Firewall::default(),
+        syn: Syn::default(),
     }
 }
 

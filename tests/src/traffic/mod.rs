@@ -5,6 +5,7 @@
 //! it starts and stops independently of what the test does meanwhile.
 
 mod failure;
+mod flood;
 mod http;
 mod load;
 mod report;
@@ -15,6 +16,7 @@ mod udp;
 mod worker;
 
 pub use failure::Failure;
+pub use flood::{Flood, FloodOptions};
 pub use load::{Load, LoadOptions};
 pub use report::Report;
 pub use stream::Stream;

@@ -17,7 +17,7 @@ use lb_common::{HashKey, Mac};
 use lb_userspace::{
     lists::{Extras, Lists},
     model::{Model, Moment, Service},
-    plan::{Health, Inputs, Patience, Planner, Snapshot, limit_number, rule_number},
+    plan::{Guard, Health, Inputs, Patience, Planner, Snapshot, limit_number, rule_number},
     routes::{NextHop, NextHops},
 };
 
@@ -25,6 +25,12 @@ pub use self::{
     services::{SECRET, service},
     ways::{INTERFACES, Interface, WAYS, Way, route},
 };
+
+/// The keys of SYN protection's cookies: of the even epoch, and of the odd one.
+pub const SYN_KEYS: [[u64; 2]; 2] =
+    [[0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908], [0x1716_1514_1312_1110, 0x1f1e_1d1c_1b1a_1918]];
+/// The epoch of the cookies.
+pub const SYN_EPOCH: u32 = 41;
 
 /// The interface on the clients' side.
 pub const FRONT: u32 = 101;
@@ -75,6 +81,8 @@ pub struct Setup {
     pub macs: Vec<Mac>,
     /// What is on the lists besides what the model names.
     pub extras: Extras,
+    /// What has been decided about SYN protection.
+    pub guard: Guard,
 }
 
 impl Default for Setup {
@@ -82,7 +90,8 @@ impl Default for Setup {
         let model = services::model();
         let addresses = model.services.iter().flat_map(|service| &service.backends).map(|backend| backend.address);
         let next_hops = addresses.map(|address| (address, next_hop(address))).collect();
-        Self { model, next_hops, down: BTreeSet::new(), macs: Vec::new(), extras: Extras::default() }
+        let guard = Guard { keys: SYN_KEYS, epoch: SYN_EPOCH, ..Guard::default() };
+        Self { model, next_hops, down: BTreeSet::new(), macs: Vec::new(), extras: Extras::default(), guard }
     }
 }
 
@@ -151,6 +160,7 @@ impl World {
             macs: &setup.macs,
             interfaces: &interfaces,
             patience: Patience::default(),
+            guard: &setup.guard,
             census: None,
             now_s: 0,
             now: Moment::from_seconds(1_800_000_000),

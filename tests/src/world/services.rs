@@ -6,7 +6,7 @@ use super::NODE_PORT;
 use ipnet::IpNet;
 use lb_userspace::model::{
     AdminState, Affinity, Backend, Delivery, Firewall, FullNat, Model, Node, Ports, Protocol, RingSettings, Service,
-    Track,
+    Syn, SynProtection, Track,
 };
 
 /// The secret of the flow hash.
@@ -64,6 +64,7 @@ pub(super) fn model() -> Model {
         node: Node { interfaces: Vec::new(), secret: Some(SECRET), source_v4: None, source_v6: None, full_nat },
         services: SERVICES.iter().map(line).collect(),
         firewall: Firewall::default(),
+        syn: Syn::default(),
     }
 }
 
@@ -95,6 +96,7 @@ pub fn service(
         slow_start: Duration::ZERO,
         quic: None,
         allow_from: Vec::new(),
+        syn_protection: SynProtection::Off,
         health: None,
         pool: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),

@@ -16,6 +16,7 @@ use lb_ebpf::{
     parse::{self, Transport},
     verdict::Verdict,
 };
+use lb_userspace::model::SynProtection;
 use proptest::{
     prelude::*,
     test_runner::{Config, RngSeed},
@@ -33,6 +34,13 @@ pub(crate) use self::{
 
 /// The world that all properties run in.
 pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| World::new(&Setup::default()));
+
+/// The same world, in which every TCP service is protected against SYNs at any time.
+pub(crate) static GUARDED: LazyLock<World> = LazyLock::new(|| {
+    let mut setup = Setup::default();
+    setup.model.services.iter_mut().for_each(|service| service.syn_protection = SynProtection::Always);
+    World::new(&setup)
+});
 
 /// The same packets in every run: a test that fails today failed yesterday.
 pub(crate) fn properties(cases: u32) -> Config {
@@ -64,7 +72,12 @@ impl Ran {
 
 /// Runs the datapath on a frame.
 pub(crate) fn run(frame: &[u8], ingress: u32, headroom: usize) -> Ran {
-    let tables = SnapshotTables::new(&WORLD.snapshot, |packet| route(packet, ingress));
+    run_in(&WORLD, frame, ingress, headroom)
+}
+
+/// Runs the datapath on a frame in another world.
+pub(crate) fn run_in(world: &World, frame: &[u8], ingress: u32, headroom: usize) -> Ran {
+    let tables = SnapshotTables::new(&world.snapshot, |packet| route(packet, ingress));
     let mut buffer = vec![0xa5; headroom];
     buffer.extend(frame);
     let mut frame = MemoryFrame::new(&mut buffer, headroom, ingress);

@@ -69,7 +69,7 @@ pub struct Explanation {
 /// A stage of the datapath, and what it says of the packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainStep {
-    /// The stage: `firewall`, `service`, `reply`, `session`, `row` or `delivery`.
+    /// The stage: `firewall`, `service`, `reply`, `syn`, `session`, `row` or `delivery`.
     pub stage: String,
     /// What it says.
     pub finding: String,

@@ -81,12 +81,41 @@ pub struct ServiceStatus {
     pub pool: Option<String>,
     /// The sources that may use it; none: all.
     pub allow_from: Vec<String>,
+    /// How it is protected against floods of SYNs; none: it is not TCP.
+    pub syn: Option<SynStatus>,
     /// Its counters.
     pub traffic: TrafficStatus,
     /// How many sessions it has, if it is delivered by `full-nat`.
     pub sessions: Option<u64>,
     /// Its backends.
     pub backends: Vec<BackendStatus>,
+}
+
+/// How a service is protected against floods of SYNs, and what was counted since it is in the tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SynStatus {
+    /// What the configuration says: `off`, `auto`, `always` or `monitor`.
+    pub mode: String,
+    /// Whether protection is active; with `monitor`, whether it would be.
+    pub active: bool,
+    /// For how many seconds it has been so, where that is for Sluice to decide.
+    pub seconds: Option<u64>,
+    /// Handshakes a second that were not finished lately, where that is watched.
+    pub unfinished: Option<u64>,
+    /// SYNs answered with a cookie; with `monitor`, those that would have been.
+    pub challenged: u64,
+    /// Cookies that were brought back: their sources are let in.
+    pub proved: u64,
+    /// SYNs let in because they came again.
+    pub retried: u64,
+    /// SYNs of sources that had proved themselves.
+    pub admitted: u64,
+    /// SYNs of such sources that were dropped, because they were too many.
+    pub limited: u64,
+    /// SYNs dropped without an answer, because their prefix had got enough of them.
+    pub unanswered: u64,
+    /// Resets that proved nothing, and went on: forged or late ones, and those of open connections.
+    pub refused: u64,
 }
 
 /// A backend.

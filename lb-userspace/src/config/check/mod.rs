@@ -11,6 +11,7 @@ mod quic;
 mod rates;
 mod rules;
 mod services;
+mod syn;
 
 pub(super) use self::pools::share as share_pools;
 use super::{report::Report, written::Written};
@@ -23,6 +24,7 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
     for service in &written.services {
         backends::check(service, report);
         quic::check(service, report);
+        syn::check(service, report);
     }
     nat::check(&written.services, report);
     full_nat::check(written, report);

@@ -15,6 +15,7 @@ mod ring;
 mod rule;
 mod section;
 mod service;
+mod syn;
 mod syntax;
 mod value;
 
@@ -27,7 +28,7 @@ use section::Section;
 pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     let (root, errors) = DeTable::parse_recoverable(text);
     syntax::report(text, &errors, report);
-    let keys = ["node", "pool", "service", "firewall", "list", "crowdsec", "rule", "limit"];
+    let keys = ["node", "pool", "service", "firewall", "list", "crowdsec", "rule", "limit", "syn"];
     let root = Section::root(root.get_ref(), &keys, report);
     Written {
         node: node::read(root.get("node"), report),
@@ -38,5 +39,6 @@ pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
         crowdsec: crowdsec::read(root.get("crowdsec"), report),
         limits: limit::read_all(root.get("limit"), report),
         rules: rule::read_all(root.get("rule"), report),
+        syn: syn::read(root.get("syn"), report),
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, ops::RangeInclusive, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{affinity, backend, health, ports, quic, ring, section::Section, value::Value};
+use super::{affinity, backend, health, ports, quic, ring, section::Section, syn, value::Value};
 use crate::{
     config::{
         address, names, prefix,
@@ -30,6 +30,7 @@ const KEYS: &[&str] = &[
     "affinity",
     "track",
     "slow_start",
+    "syn_protection",
 ];
 const TRACKS: [(&str, Track); 3] = [("changes", Track::Changes), ("always", Track::Always), ("never", Track::Never)];
 /// A slow start has ten steps, and the daemon looks at them once a second.
@@ -80,6 +81,9 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenService> {
         slow_start: section.get("slow_start").and_then(|value| value.duration(SLOW_STARTS, report)).unwrap_or_default(),
         quic: section.get("quic").map(|value| value.at(quic::read(&value, report))),
         allow_from: section.get("allow_from").map(|value| sources(&value, report)).unwrap_or_default(),
+        syn_protection: section
+            .get("syn_protection")
+            .and_then(|value| Some(value.at(value.one_of(&syn::PROTECTIONS, report)?))),
         health: health.and_then(|value| Some(value.at(health::read(&value, report)?))),
         pool: section.get("pool").and_then(|value| Some(value.at(value.parsed(names::name, report)?))),
         backends: section.get("backend").map(|value| backend::read_all(&value, "service", report)).unwrap_or_default(),

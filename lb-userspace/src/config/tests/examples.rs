@@ -63,6 +63,7 @@ fn all_that_is_written_is_read() {
             slow_start: Duration::ZERO,
             quic: None,
             allow_from: Vec::new(),
+            syn_protection: SynProtection::Auto,
             pool: None,
             health: Some(HealthCheck {
                 probe: Probe::Http { path: "/health".into(), host: None, status: vec![(200, 299), (301, 301)] },

@@ -1,7 +1,7 @@
 //! What would become of a packet, and why: the datapath as a library, over what the kernel's tables hold.
 //!
-//! Nothing is sent, counted or remembered: the twin of the tables has counters, a flow table and sessions of its own, into
-//! which the flow's place in the kernel's is copied. What the twin has counted afterwards tells which way the packet took.
+//! Nothing is sent, counted or remembered: the twin of the tables has counters, a flow table, sessions and proofs of sources of
+//! its own, into which the packet's place in the kernel's is copied. What the twin has counted afterwards tells which way the packet took.
 
 mod frame;
 mod steps;
@@ -14,6 +14,7 @@ use lb_ebpf::{
     frame::MemoryFrame,
     parse::{self, Packet},
     service::lookup::Endpoint,
+    syn,
     tables::{Route, Tables as _},
     verdict::Verdict,
     wire::protocol,
@@ -25,7 +26,7 @@ use crate::{
     api::types::{ApiError, ExplainProtocol, ExplainQuery, Explanation},
     dataplane::OpenSession,
     plan::Snapshot,
-    twin::{Counts, FlowMemory, SessionMemory, SnapshotTables},
+    twin::{Counts, FlowMemory, SessionMemory, SnapshotTables, SynMemory},
 };
 
 /// Room before the packet, for an outer header.
@@ -100,8 +101,9 @@ impl State {
         // Lists may be as long as millions of prefixes.
         let lists = Arc::new(self.lists.about(packet.source.into(), clock::now_s()));
         let snapshot = Snapshot { lists, ..self.snapshot.clone() };
-        let tables =
-            SnapshotTables::with_flows(&snapshot, route, self.flows_of(&packet)).with_sessions(Rc::new(sessions));
+        let tables = SnapshotTables::with_flows(&snapshot, route, self.flows_of(&packet))
+            .with_sessions(Rc::new(sessions))
+            .with_syn(self.proofs_of(&packet)?);
         let verdict = match lb_ebpf::process(&mut frame, &tables) {
             Verdict::Redirect(egress) if !self.snapshot.devices.contains(&egress) => {
                 drops::note(&frame, DropReason::EgressUnknown, 0, &tables);
@@ -127,6 +129,13 @@ impl State {
         sessions::open(&self.kernel, &self.snapshot)
             .filter(|open| client_flow(open).protocol == packet.protocol)
             .find(|open| open.session.is_of(&flow) || answers(open))
+    }
+
+    /// What SYN protection knows of the packet's source.
+    fn proofs_of(&self, packet: &Packet) -> Result<Rc<SynMemory>, ApiError> {
+        let number = syn::line_of(&packet.source, &self.snapshot.settings.hash_key);
+        let line = self.kernel.counters().syn_sources(number).map_err(ApiError::failure)?;
+        Ok(Rc::new(SynMemory::of_sources(number, line, clock::now_ms())))
     }
 
     /// The place of the packet's flow in the kernel's flow table, as a table of its own.

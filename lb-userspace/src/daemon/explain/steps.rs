@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use lb_common::{Address, BackendFlags, BackendValue, Delivery, DropReason, ReplyValue, RowState, ServiceValue};
+use lb_common::{
+    Address, BackendFlags, BackendValue, Delivery, DropReason, ReplyValue, RowState, ServiceValue, SynEvent,
+};
 use lb_ebpf::{
     balance,
     service::lookup::Endpoint,
@@ -42,6 +44,10 @@ impl Findings<'_> {
         match (self.run.verdict, self.backend()) {
             (Verdict::Pass, Some((name, _))) => format!("passed up to this node itself, which is the backend {name}"),
             (Verdict::Pass, None) => "passed on to the node's own network stack".to_owned(),
+            (Verdict::Transmit, None) if self.noted(SynEvent::Challenged) => {
+                "answered here: SYN protection asks its sender for a proof, which a real client's stack gives by itself"
+                    .to_owned()
+            }
             (_, Some((name, value))) => {
                 let egress = self.interface(value.ifindex);
                 format!("forwarded to the backend {name} ({}), out of {egress}", std::net::IpAddr::from(value.address))
@@ -69,6 +75,7 @@ impl Findings<'_> {
             (None, Some(reply)) => step("reply", self.of_reply(reply)),
             (None, None) => step("service", "none: it is not for Sluice".to_owned()),
         });
+        steps.extend(self.proof().map(|proof| step("syn", proof)));
         if let Some(service) = service.filter(|service| !service.is_address() && self.is_counted(service)) {
             steps.extend(self.session().map(|session| step("session", session)));
             if self.run.session.is_none() {
@@ -156,6 +163,29 @@ impl Findings<'_> {
         } else {
             format!("it comes from a `nat` backend of {name}, but from a port that is not the service's")
         }
+    }
+
+    /// Whether SYN protection has counted an event.
+    fn noted(&self, event: SynEvent) -> bool {
+        self.run.counts.syn.keys().any(|(_, noted)| *noted == event)
+    }
+
+    /// What SYN protection makes of the packet.
+    fn proof(&self) -> Option<String> {
+        let (_, event) = self.run.counts.syn.keys().next()?;
+        let text = match event {
+            SynEvent::Challenged if self.backend().is_some() => {
+                "its source has not proved itself, and would be asked to (`monitor`)"
+            }
+            SynEvent::Challenged => "its source has not proved itself, and is asked to",
+            SynEvent::Admitted => "its source has proved itself",
+            SynEvent::Limited => "its source has proved itself, but sends more SYNs than `per_source` allows",
+            SynEvent::Unanswered => "its source has not proved itself, and its prefix has got enough answers",
+            SynEvent::Proved | SynEvent::Refused | SynEvent::Retried | SynEvent::Opened | SynEvent::Completed => {
+                return None;
+            }
+        };
+        Some(text.to_owned())
     }
 
     /// The `full-nat` session that a packet to one of the node's addresses answers.

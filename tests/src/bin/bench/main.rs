@@ -2,6 +2,7 @@
 
 mod datapath;
 mod firewall;
+mod flood;
 mod ring;
 mod traffic;
 
@@ -20,6 +21,8 @@ enum Bench {
     Datapath(datapath::Datapath),
     /// Nanoseconds that lists add to packets from many sources, and what it takes to load and change them.
     Firewall(firewall::Firewall),
+    /// What real clients get done while a service is flooded with SYNs.
+    Flood(flood::Flood),
     /// Time and memory of building rings, their balance, and the rows that changes move without need.
     Ring(ring::Ring),
     /// Packets and requests from end to end, compared with other balancers.
@@ -30,6 +33,7 @@ fn main() -> Result<()> {
     match Bench::parse() {
         Bench::Datapath(arguments) => datapath::run(&arguments),
         Bench::Firewall(arguments) => firewall::run(&arguments, &HEAP),
+        Bench::Flood(arguments) => flood::run(&arguments),
         Bench::Ring(arguments) => ring::run(&arguments, &HEAP),
         Bench::Traffic(arguments) => traffic::run(&arguments),
     }
