@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use lb_userspace::api::types::{ServiceStatus, SynStatus};
+use lb_userspace::api::types::{Explanation, ServiceStatus, SynStatus};
 use tests::{
     lab::{Agent, Family, Namespace, Nginx, NginxOptions, Site, Sluice, curl, node_section, service_section, until},
     traffic::{Direction, Flood, FloodOptions, Transfer, TransferOptions, TransferServer},
@@ -40,7 +40,7 @@ impl Besieged {
         let attackers = [Family::V4, Family::V6]
             .map(|family| format!("{}/{}", family.host(9, ATTACKER), family.prefix_lengths().0));
         let attacker = site.switch.host("attacker", &attackers.each_ref().map(String::as_str))?;
-        let via = if delivery == "nat" { through_the_node(&site, family)? } else { family.host(9, ATTACKER) };
+        let via = if delivery.ends_with("nat") { through_the_node(&site, family)? } else { family.host(9, ATTACKER) };
         for server in &site.servers {
             // Answers to made-up sources must have a way, or no connection is half open.
             server.ip(&format!("route add {} via {via}", sources(family)))?;
@@ -49,7 +49,7 @@ impl Besieged {
         for server in &site.servers {
             match delivery {
                 "l2" => server.own(address)?,
-                "nat" => {}
+                "nat" | "full-nat" => {}
                 _ => agents.push(Agent::start(server, "eth0", &[address])?),
             }
         }
@@ -183,6 +183,46 @@ fn a_flood_on_ipip_over_ipv6_is_ridden_out() -> anyhow::Result<()> {
 #[test]
 fn a_flood_on_nat_is_ridden_out() -> anyhow::Result<()> {
     rides_out("nat", Family::V4)
+}
+
+#[test]
+fn a_flood_on_gue_is_ridden_out() -> anyhow::Result<()> {
+    rides_out("gue", Family::V4)
+}
+
+#[test]
+fn a_flood_on_full_nat_is_ridden_out() -> anyhow::Result<()> {
+    rides_out("full-nat", Family::V4)
+}
+
+/// As a browser does for what a page refers to.
+#[test]
+fn a_stranger_who_connects_many_times_at_once_gets_all_of_it() -> anyhow::Result<()> {
+    let besieged = Besieged::start("l2", Family::V4, "always")?;
+    let _flood = besieged.flood()?;
+    let url = format!("http://{}/", besieged.target(WEB_PORT));
+    let start = Instant::now();
+    let pages =
+        curl(&besieged.site.client, &url, &[&["-Z", "--parallel-immediate"], &[url.as_str(); 11][..]].concat())?;
+    let syn = besieged.syn()?;
+    ensure!(pages.matches("web").count() == 12, "some of twelve pages are missing: {pages}");
+    ensure!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
+    ensure!(syn.proved >= 1 && syn.admitted >= 12, "{syn:?}");
+    Ok(())
+}
+
+#[test]
+fn an_explanation_says_who_would_be_asked() -> anyhow::Result<()> {
+    let besieged = Besieged::start("l2", Family::V4, "always")?;
+    let (client, target) = (besieged.family.host(9, 1).to_string(), besieged.target(WEB_PORT).to_string());
+    let explain = || besieged.sluice.json::<Explanation>(&["explain", "--from", &client, "--to", &target]);
+    let stranger = explain()?;
+    ensure!(stranger.outcome.starts_with("answered here: SYN protection asks"), "{stranger:?}");
+    besieged.ask()?;
+    let known = explain()?;
+    ensure!(known.outcome.starts_with("forwarded to the backend"), "{known:?}");
+    ensure!(known.steps.iter().any(|step| step.finding == "its source has proved itself"), "{known:?}");
+    Ok(())
 }
 
 #[test]

@@ -19,15 +19,18 @@ use crate::{
 type Wanted = (&'static str, &'static str);
 
 /// What tests and demo run.
-const PROGRAMS: [Wanted; 5] =
-    [("ip", "iproute2"), ("ethtool", "ethtool"), ("nginx", "nginx-light"), ("curl", "curl"), ("ping", "iputils-ping")];
+const PROGRAMS: [Wanted; 6] = [
+    ("ip", "iproute2"),
+    ("ethtool", "ethtool"),
+    ("nginx", "nginx-light"),
+    ("curl", "curl"),
+    ("ping", "iputils-ping"),
+    ("nft", "nftables"),
+];
 
 /// What Sluice is compared with.
-const OTHERS: [Wanted; 3] = [
-    ("haproxy", "haproxy"),
-    ("nft", "nftables"),
-    ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream"),
-];
+const OTHERS: [Wanted; 2] =
+    [("haproxy", "haproxy"), ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream")];
 
 /// A package whose programs tests run and which is unpacked, not installed: it would register this machine with its makers.
 const UNPACKED: (&str, [&str; 2]) = ("crowdsec", ["crowdsec", "cscli"]);

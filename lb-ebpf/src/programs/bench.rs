@@ -21,6 +21,7 @@ use core::hint::black_box;
 
 use aya_ebpf::{
     bindings::xdp_action,
+    helpers::bpf_xdp_adjust_tail,
     macros::{map, xdp},
     maps::{Array, ProgramArray},
     programs::XdpContext,
@@ -109,12 +110,20 @@ fn poison(frame: &mut XdpFrame) -> Option<()> {
 fn wrap(context: &XdpContext, target: &ProgramArray) -> u32 {
     // SAFETY: the kernel made the context for this run.
     let mut frame = unsafe { XdpFrame::new(context.ctx) };
-    if restore(&mut frame).is_none() {
+    if lengthen(context, &frame).and_then(|()| restore(&mut frame)).is_none() {
         return xdp_action::XDP_ABORTED;
     }
     // SAFETY: the array holds XDP programs only. The call returns only if there is none.
     unsafe { target.tail_call(context, 0) };
     xdp_action::XDP_ABORTED
+}
+
+/// Gives back what a program has cut off the end of the packet: at the front there would soon be no room left.
+#[inline(always)]
+fn lengthen(context: &XdpContext, frame: &XdpFrame) -> Option<()> {
+    let missing = PACKET.get(0)?.frame_bytes as i32 - frame.total_length() as i32;
+    // SAFETY: the helper checks the room, and no reference into the packet is kept.
+    (missing <= 0 || unsafe { bpf_xdp_adjust_tail(context.ctx, missing) } == 0).then_some(())
 }
 
 /// Makes the packet anew, whatever became of the frame.

@@ -24,7 +24,7 @@ mod watch;
 
 use lb_common::{
     Address, DropReason, Features, HashKey, ListKind, SYN_ANSWER_LINES, SYN_PACE_LINES, SYN_RETRY_LINES,
-    SYN_SAMPLE_LINES, SYN_SOURCE_LINES, ServiceFlags, ServiceValue, Settings, SynEvent, SynSettings,
+    SYN_SAMPLE_LINES, SYN_SOURCE_LINES, ServiceFlags, ServiceValue, SynEvent, SynSettings,
 };
 
 pub use self::{
@@ -166,7 +166,7 @@ pub(crate) fn guard(
 ) -> Result<bool, DropReason> {
     let Transport::Tcp { flags } = packet.transport else { return Ok(false) };
     let is_concerned = flags & RST != 0 || flags & (SYN | ACK) == SYN;
-    if !service.is_guarded() || !is_concerned {
+    if !service.is_guarded() || !is_concerned || is_allowed(packet, &service, tables) {
         return Ok(false);
     }
     let contact = Contact {
@@ -180,6 +180,19 @@ pub(crate) fn guard(
         return Ok(false);
     }
     if tables.ask(frame, contact) { Ok(true) } else { Err(DropReason::SynUnproved) }
+}
+
+/// Whether a list allows the sender, who skips the rest of the firewall, of which this is a part. It is asked here and not in
+/// [`judge`], whose stack leaves no room for it.
+#[inline(always)]
+fn is_allowed(packet: &Packet, service: &ServiceValue, tables: &impl Tables) -> bool {
+    let Some(settings) = tables.settings().filter(|settings| settings.features & Features::LISTS != 0) else {
+        return false;
+    };
+    let is_scoped = settings.features & Features::SCOPED_LISTS != 0;
+    let lists = if is_scoped { tables.lists_for(Some(service.id)) } else { u64::MAX };
+    let found = tables.listed(&packet.source, lists);
+    !found.is_none() && matches!(ListKind::of(found.list()), ListKind::Allow)
 }
 
 /// Whether a first fragment may not go on: protection is active, and no honest client's SYN is in pieces.
@@ -214,20 +227,7 @@ pub fn judge(frame: &impl Frame, contact: Contact, memories: &impl SynTables, ta
     if segment.is_reset {
         return reset(&segment, &contact, settings, key, memories);
     }
-    // Who is on the allow list skips the rest of the firewall, and this is a part of it.
-    if general.features & Features::LISTS != 0 && is_allowed(&segment, &contact, general, tables) {
-        return Judgement::GO_ON;
-    }
     open(&segment, &contact, settings, key, memories)
-}
-
-/// Whether the lists that decide of the sender allow it.
-#[inline(always)]
-fn is_allowed(segment: &Segment, contact: &Contact, general: &Settings, tables: &impl Tables) -> bool {
-    let is_scoped = general.features & Features::SCOPED_LISTS != 0;
-    let lists = if is_scoped { tables.lists_for(Some(contact.service)) } else { u64::MAX };
-    let found = tables.listed(&segment.source, lists);
-    !found.is_none() && matches!(ListKind::of(found.list()), ListKind::Allow)
 }
 
 /// Makes a SYN the question to its sender; whether that could be done.

@@ -35,7 +35,7 @@ impl Pace {
     #[inline(always)]
     pub(super) fn spend(&self, limit: u32, memories: &impl SynTables) -> bool {
         let Some(line) = memories.line(self.memory, self.line) else { return false };
-        let second = memories.now_ms() / 1000 << 32;
+        let second = (memories.now_ms() / 1000) << 32;
         let spent = line.load(self.word);
         let spent = if spent >> 32 << 32 == second { spent } else { second };
         if spent as u32 >= limit {

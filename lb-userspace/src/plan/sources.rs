@@ -113,8 +113,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::{AdminState, Affinity, Backend, Firewall, FullNat, Moment, Node, PortSpan, Ports, RingSettings, Track},
-        plan::{Health, Patience},
+        model::{
+            AdminState, Affinity, Backend, Firewall, FullNat, Moment, Node, PortSpan, Ports, RingSettings, Syn,
+            SynProtection, Track,
+        },
+        plan::{Guard, Health, Patience},
         routes::NextHops,
     };
 
@@ -146,12 +149,14 @@ mod tests {
             slow_start: Duration::ZERO,
             quic: None,
             allow_from: Vec::new(),
+            syn_protection: SynProtection::Off,
             health: None,
             pool: None,
             backends: vec![backend(number)],
         };
         let node = Node { interfaces: Vec::new(), secret: None, source_v4: None, source_v6: None, full_nat };
-        Model { node, services: services.iter().enumerate().map(service).collect(), firewall: Firewall::default() }
+        let services = services.iter().enumerate().map(service).collect();
+        Model { node, services, firewall: Firewall::default(), syn: Syn::default() }
     }
 
     /// Backend `10.1.0.N` is reached from the Nth of these addresses.
@@ -181,6 +186,7 @@ mod tests {
             patience: Patience::default(),
             macs: &[],
             interfaces: &BTreeMap::new(),
+            guard: &Guard::default(),
             census: None,
             now_s: 0,
             now: Moment::from_seconds(0),

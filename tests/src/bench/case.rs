@@ -335,14 +335,8 @@ pub fn all() -> Vec<Case> {
         Case::new("ipip/v4/tcp/prefix", Endpoint { kind: Kind::Prefix, ..ipip }),
         Case::new("ipip/v4/tcp/allowed-source", Endpoint { kind: Kind::Restricted, ..ipip }),
         Case::new("ipip/v4/syn/new-flows", ipip).payload(Payload::Syn).flows(24),
-        Case::new("syn-flood/v4/challenged", Endpoint { kind: Kind::Flooded, ..ipip })
-            .payload(Payload::Syn)
-            .bytes(60)
-            .flows(24),
-        Case::new("syn-flood/v6/challenged", Endpoint { kind: Kind::Flooded, ..ipip6 })
-            .payload(Payload::Syn)
-            .bytes(74)
-            .flows(24),
+        Case::new("syn-flood/v4/challenged", Endpoint { kind: Kind::Flooded, ..ipip }).payload(Payload::Syn).flows(24),
+        Case::new("syn-flood/v6/challenged", Endpoint { kind: Kind::Flooded, ..ipip6 }).payload(Payload::Syn).flows(24),
         Case::new("syn-flood/v4/established", Endpoint { kind: Kind::Flooded, ..ipip }),
         Case::new("gue/v4/tcp", v4(Delivery::Gue)),
         Case::new("gue/v6/tcp", v6(Delivery::Gue)),

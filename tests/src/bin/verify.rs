@@ -16,7 +16,7 @@ use tests::bench::sandbox;
 /// them in `full-nat`'s functions, which are walked once, by themselves),
 /// 3,902, 381, 381, 2, 2, 41, 380, 35 and 18.
 const BUDGETS: [(&str, u32); 13] = [
-    ("sluice_lb", 200_000),
+    ("sluice_lb", 300_000),
     ("sluice_agent", 10_000),
     ("sluice_wrapper", 2_000),
     ("sluice_linear_wrapper", 2_000),

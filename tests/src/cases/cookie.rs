@@ -36,7 +36,7 @@ fn cookie(client: &str, client_port: u16, service: &str, port: u16, epoch: u32) 
     }
     let last = u64::from(client_port) << 48 | u64::from(port) << 32 | u64::from(epoch);
     hasher.write(&last.to_le_bytes());
-    (hasher.finish() as u32 & 0xffff_fffe) | epoch % 2
+    (hasher.finish() as u32 & 0xffff_fffe) | (epoch % 2)
 }
 
 /// The example of the reference implementation of SipHash, with its key: what "SipHash-1-3" and "keys" mean here.

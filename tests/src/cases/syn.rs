@@ -273,10 +273,10 @@ fn untouched() -> Vec<Case> {
         goes_on("a source on the allow list", syn(v4))
             .opens_flow()
             .with(|setup| setup.model.firewall.allow = vec!["10.9.0.0/28".parse().expect("a prefix")])
-            .listed(lb_common::ListKind::Allow),
+            .listed(lb_common::ListKind::Allow, "10.9.0.0/28"),
         case("a source on the deny list", syn(v4))
             .with(|setup| setup.model.firewall.deny = vec!["10.9.0.0/28".parse().expect("a prefix")])
-            .listed(lb_common::ListKind::Deny)
+            .listed(lb_common::ListKind::Deny, "10.9.0.0/28")
             .drops(Denied),
         case("a source that the service does not allow", syn(v4))
             .with(|setup| setup.service("web").allow_from = vec!["192.0.2.0/24".parse().expect("a prefix")])

@@ -55,7 +55,7 @@ impl Flood {
         Ok(Self { stop, sent, sender: Some(sender) })
     }
 
-    /// How many SYNs were sent so far.
+    /// How many SYNs have left so far.
     pub fn sent(&self) -> u64 {
         self.sent.load(Relaxed)
     }
@@ -81,20 +81,20 @@ impl Drop for Flood {
 
 fn send(mut socket: File, options: FloodOptions, stop: &AtomicBool, sent: &AtomicU64) -> anyhow::Result<()> {
     let mut random = Random::new(0x5eed);
-    let start = Instant::now();
+    let (start, mut tried) = (Instant::now(), 0);
     while !stop.load(Relaxed) && start.elapsed() < options.longest {
         let due = (start.elapsed().as_secs_f64() * f64::from(options.rate_per_second)) as u64;
         // Whoever was held up does not catch up in a burst.
-        let behind = (due - sent.load(Relaxed)).min(u64::from(options.rate_per_second / 20));
+        let behind = (due - tried).min(u64::from(options.rate_per_second / 20));
         for _ in 0..behind {
             match socket.write(&syn(options, &mut random)) {
-                Ok(_) => {}
+                Ok(_) => drop(sent.fetch_add(1, Relaxed)),
                 // The interface's queue is full: this one is lost, as on a card.
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
                 Err(error) => return Err(error).context("cannot send"),
             }
         }
-        sent.store(due, Relaxed);
+        tried = due;
         thread::sleep(EVERY);
     }
     Ok(())

@@ -41,8 +41,9 @@ const CLIENTS: u32 = 8;
 const OFFERED_PER_SECOND: f64 = 400.0;
 /// A connection that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// What passes between the beginning of a flood and that of a measurement: protection that begins by itself has begun by then.
-const WARM_UP: Duration = Duration::from_secs(4);
+/// What passes between the beginning of a flood and that of a measurement: protection that begins by itself takes two seconds, and
+/// the server gives up what came before after seven.
+const WARM_UP: Duration = Duration::from_secs(10);
 /// What passes after a flood, so that half-open connections and protection are over.
 const COOL_DOWN: Duration = Duration::from_secs(1);
 
