@@ -1,9 +1,9 @@
 //! `bench firewall`: what lists add to a packet, and what it takes to load and change them.
 //!
 //! Problem: one hot address shows nothing of a list of millions. Mechanism: a wrapper program gives each packet the next of a
-//! million random sources, which are read in order and so cost hardly anything ([`prefixes`]); the same packets through the
+//! million random sources, which are read in order and so cost hardly anything (`prefixes`); the same packets through the
 //! same program without a list are the floor, measured in turn. A trie of the kernel's with the same prefixes is measured the
-//! same way, against the same program without the look-up ([`trie`]). Trade-off: what is for nobody and passes is compared
+//! same way, against the same program without the look-up (`trie`). Trade-off: what is for nobody and passes is compared
 //! with what is dropped, so that a hit seems cheaper by what a passing packet still asks for.
 
 mod memory;
