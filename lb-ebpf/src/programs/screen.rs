@@ -66,8 +66,7 @@ extern "C" fn sluice_matches(line: *const LineWords, subject: *const SubjectWord
 /// Asks [`sluice_matches`], unless one comparison tells already.
 #[inline(always)]
 pub(crate) fn matches(line: &RuleLine, subject: &Subject) -> bool {
-    line.suits(subject)
-        && sluice_matches(core::ptr::from_ref(line).cast(), core::ptr::from_ref(subject).cast()) != 0
+    line.suits(subject) && sluice_matches(core::ptr::from_ref(line).cast(), core::ptr::from_ref(subject).cast()) != 0
 }
 
 /// A block of rules and limits.

@@ -16,16 +16,8 @@ use tokio::{
 };
 
 use super::{
-    DaemonError, Keeps, Options,
-    bans::Crowds,
-    census, clock,
-    drains::Drains,
-    drops, events, history, interfaces,
-    limits::Excess,
-    listed::Listed,
-    liveness::Liveness,
-    request::Request,
-    secret,
+    DaemonError, Keeps, Options, bans::Crowds, census, clock, drains::Drains, drops, events, history, interfaces,
+    limits::Excess, listed::Listed, liveness::Liveness, request::Request, secret,
 };
 use crate::{
     config::Document,

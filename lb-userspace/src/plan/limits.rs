@@ -88,7 +88,7 @@ fn line(limit: &Limit) -> LimitLine {
         LimitBy::Source { v4, v6 } => (lb_common::LimitBy::Source, Address::MAPPED_BITS as u8 + v4, v6),
     };
     let cost = cost(limit);
-    let window_ns = (u128::from(limit.burst) * u128::from(cost) >> 16) as u64;
+    let window_ns = ((u128::from(limit.burst) * u128::from(cost)) >> 16) as u64;
     let notice = if matches!(limit.action, LimitAction::Ban(_)) { LimitFlags::NOTICE } else { 0 };
     let fine = if window_ns < FINE_BELOW_NS { LimitFlags::FINE_CLOCK } else { 0 };
     LimitLine {

@@ -16,8 +16,8 @@ use std::{
 
 use ipnet::IpNet;
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, LimitHits, ListMatch, MAX_BACKENDS,
-    Mac, ReplyValue, Row, RuleBlock, RuleLine, Sampler, ServiceValue, Settings, Subject, Traffic, Trail,
+    Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, LimitHits, ListMatch,
+    MAX_BACKENDS, Mac, ReplyValue, Row, RuleBlock, RuleLine, Sampler, ServiceValue, Settings, Subject, Traffic, Trail,
 };
 use lb_ebpf::{
     aside::{self, Places},
