@@ -8,8 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use lb_userspace::api::types::{DropEvent, Drops, LimitStatus, ListTest};
-use lb_userspace::model::Origin;
+use lb_userspace::{
+    api::types::{DropEvent, Drops, LimitStatus, ListTest},
+    model::Origin,
+};
+use nix::{
+    sched::{CpuSet, sched_setaffinity},
+    unistd::Pid,
+};
 use tests::{
     lab::{Family, Site, Sluice, node_section, service_section, until},
     traffic::UdpEcho,
@@ -106,7 +112,9 @@ fn limit(name: &str, settings: &str) -> String {
 
 #[test]
 fn each_source_gets_its_burst_and_its_rate_and_others_theirs() -> anyhow::Result<()> {
-    let running = Running::start(&limit("clients", "by = \"source\"\npackets = 10\nburst = 20"))?;
+    // Without services, questions for neighbours would be charged as well.
+    let settings = "by = \"source\"\npackets = 10\nburst = 20\nservices = [\"four\", \"six\"]";
+    let running = Running::start(&limit("clients", settings))?;
     for (family, other) in [(Family::V4, OTHERS[0]), (Family::V6, OTHERS[1])] {
         let (hungry, modest) = (family.host(9, 1), other.parse::<IpAddr>()?);
         let began = Instant::now();
@@ -122,6 +130,36 @@ fn each_source_gets_its_burst_and_its_rate_and_others_theirs() -> anyhow::Result
     let told = running.limit("clients")?;
     let dropped = running.sluice.json::<Drops>(&["drops"])?.reasons["rate_limited"].packets;
     assert_eq!((told.passed + told.limited, told.limited), (2 * (200 + 20 + 200), dropped));
+    Ok(())
+}
+
+#[test]
+fn processors_together_let_pass_no_more_than_the_limit() -> anyhow::Result<()> {
+    const EACH: u64 = 50_000;
+    let settings = "packets = 100\nburst = 1000\nservices = \"four\"";
+    for by in ["source", "all"] {
+        let running = Running::start(&limit("shared", &format!("by = \"{by}\"\n{settings}")))?;
+        let sockets = [running.socket(Family::V4.host(9, 1))?, running.socket(Family::V4.host(9, 1))?];
+        let began = Instant::now();
+        thread::scope(|scope| {
+            for (cpu, socket) in sockets.iter().enumerate() {
+                // The datapath runs on the processor that sends.
+                scope.spawn(move || -> anyhow::Result<()> {
+                    let mut own = CpuSet::new();
+                    own.set(cpu)?;
+                    sched_setaffinity(Pid::from_raw(0), &own)?;
+                    (0..EACH).try_for_each(|_| Ok(socket.send(&[0; 32]).map(drop)?))
+                });
+            }
+        });
+        let most = 1000 + began.elapsed().as_millis() as u64 / 10 + 2;
+        // A queue that is full loses some before the datapath sees them.
+        thread::sleep(Duration::from_millis(200));
+        let told = running.limit("shared")?;
+        println!("by {by}: {} of {} passed, {most} may", told.passed, told.passed + told.limited);
+        ensure!(told.limited > EACH, "by {by}: only {} arrived", told.passed + told.limited);
+        ensure!((1000..=most).contains(&told.passed), "by {by}: {} passed, and {most} may", told.passed);
+    }
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! Rate limits: which apply to a packet, and whether it is within them.
 //!
 //! Other CPUs change the same buckets. Each change is one compare-and-exchange of one word that says whose the bucket is and how
-//! full, so no change is lost, and never do more packets pass than the limit says. A packet that loses the race as often
-//! as [`TRIES`] is taken to be over the limit: as many others of the same set have passed meanwhile.
+//! full, so no change is lost, and never do more packets pass than the limit says. A packet that loses the race several
+//! times is taken to be over the limit: as many others of the same set have passed meanwhile.
 
 use lb_common::{
     Address, Bucket, DropReason, HashKey, LIMIT_WAYS, LimitBy, LimitFlags, LimitLine, LimitMeasure, MAX_LIMITS,

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,7 +15,8 @@ use aya::{
     util::nr_cpus,
 };
 use lb_common::{
-    Bucket, EndpointKey, Features, MAX_SERVICES, PortBlock, ROWS_PER_ELEMENT, RingElement, Row, ServiceValue,
+    Bucket, EndpointKey, Features, MAX_LIMITS, MAX_SERVICES, PortBlock, ROWS_PER_ELEMENT, RingElement, Row,
+    ServiceValue,
 };
 
 use super::{
@@ -311,10 +313,9 @@ fn refused_by_verifier(error: ProgramError) -> DataplaneError {
     DataplaneError::Load { source: Box::new(error.into()), log }
 }
 
-/// Fills the buckets that sources share of a limit.
-fn fill(totals: &mut Array<MapData, u64>, limit: u32) -> Result<(), MapError> {
-    let first = limit * MAX_SERVICES;
-    (first..first + MAX_SERVICES).try_for_each(|index| totals.set(index, &Bucket::EMPTY.word(), 0))
+/// Fills the buckets that sources share of a limit, for some services.
+fn fill(totals: &mut Array<MapData, u64>, limit: u32, mut services: Range<u32>) -> Result<(), MapError> {
+    services.try_for_each(|service| totals.set(limit * MAX_SERVICES + service, &Bucket::EMPTY.word(), 0))
 }
 
 impl Dataplane for Kernel {
@@ -328,8 +329,9 @@ impl Dataplane for Kernel {
             Change::ResetBackendTraffic(slot) => {
                 ("backend_traffic", reset(&mut tables.backend_traffic, (*slot).into()))
             }
-            Change::ResetServiceTraffic(id) => {
-                let reset_syn = reset(&mut tables.syn_traffic, *id);
+            Change::ResetService(id) => {
+                let filled = (0..MAX_LIMITS as u32).try_for_each(|limit| fill(&mut tables.totals, limit, *id..*id + 1));
+                let reset_syn = filled.and_then(|()| reset(&mut tables.syn_traffic, *id));
                 ("service_traffic", reset_syn.and_then(|()| reset(&mut tables.service_traffic, *id)))
             }
             Change::PutBackend(slot, value) => ("backends", tables.backends.set((*slot).into(), &Plain(*value), 0)),
@@ -360,7 +362,7 @@ impl Dataplane for Kernel {
             }
             Change::ResetRule(rule) => ("rule_hits", reset(&mut tables.rule_hits, *rule)),
             Change::ResetLimit(limit) => ("limit_hits", reset(&mut tables.limit_hits, *limit)),
-            Change::FillTotals(limit) => ("totals", fill(&mut tables.totals, *limit)),
+            Change::FillTotals(limit) => ("totals", fill(&mut tables.totals, *limit, 0..MAX_SERVICES)),
             Change::PutRules(bank, block) => ("rules", tables.rules.set((*bank).into(), &Plain(**block), 0)),
             Change::ForgetRules(_) => return Ok(()),
             Change::PutLists(lists) => return self.put_lists(lists),

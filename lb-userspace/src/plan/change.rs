@@ -19,8 +19,8 @@ pub enum Change {
     RemoveDevice(u32),
     /// Start the counters of a slot from zero: it gets a new backend.
     ResetBackendTraffic(u16),
-    /// Start the counters of a service id from zero: it gets a new service.
-    ResetServiceTraffic(u32),
+    /// Start the counters of a service id from zero, and fill its buckets: it gets a new service.
+    ResetService(u32),
     /// Write a backend into its slot.
     PutBackend(u16, BackendValue),
     /// Empty a slot.
@@ -106,7 +106,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(to.sources.difference(&from.sources).map(|&(service, source)| Change::AddSource(service, source)));
     let (known, wanted) = (from.services_by_id(), to.services_by_id());
     let new = wanted.into_keys().filter(|id| !known.contains_key(id));
-    changes.extend(new.map(|id| Change::ResetServiceTraffic(id.into())));
+    changes.extend(new.map(|id| Change::ResetService(id.into())));
     let blocks = put(&from.port_blocks, &to.port_blocks);
     changes.extend(blocks.map(|(&index, block)| Change::PutPortBlock(index, Box::new(*block))));
     changes.extend(put(&from.services, &to.services).map(|(&key, &value)| Change::PutService(key, value)));

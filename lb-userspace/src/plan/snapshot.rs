@@ -52,7 +52,7 @@ impl Snapshot {
         match change {
             Change::AddDevice(ifindex) => drop(self.devices.insert(*ifindex)),
             Change::RemoveDevice(ifindex) => drop(self.devices.remove(ifindex)),
-            Change::ResetBackendTraffic(_) | Change::ResetServiceTraffic(_) => {}
+            Change::ResetBackendTraffic(_) | Change::ResetService(_) => {}
             Change::PutBackend(slot, value) => drop(self.backends.insert(*slot, *value)),
             Change::RemoveBackend(slot) => drop(self.backends.remove(slot)),
             Change::PutRing(first, rows) => drop(self.rings.insert(*first, Arc::clone(rows))),
