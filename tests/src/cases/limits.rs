@@ -115,7 +115,9 @@ fn what() -> Vec<Case> {
             .transmits("10.9.0.13", dns().ttl(63))
             .counts("dns", "10.9.0.13"),
         // An IP header, a UDP header and 500 bytes.
-        case("bytes: as many as the packet has", vec![counting(LimitMeasure::Bytes, 528)], long()).within("limit"),
+        case("bytes: as many as the packet has", vec![counting(LimitMeasure::Bytes, 528)], long())
+            .within("limit")
+            .remembered(),
         case("bytes: one less than the packet has", vec![counting(LimitMeasure::Bytes, 527)], long().ttl(9))
             .drops(RateLimited)
             .limited("limit"),

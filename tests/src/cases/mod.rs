@@ -102,6 +102,8 @@ pub struct Case {
     counted: Option<Counted>,
     /// The list that counts the packet, and its entry if that counts by itself.
     listed: Option<(u32, Option<IpNet>)>,
+    /// Whether the kernel remembers the packet, so that a second one like it would fare otherwise.
+    pub is_remembered: bool,
     /// The rules that count the packet.
     matched: Vec<&'static str>,
     limited: Vec<(&'static str, bool)>,
@@ -160,6 +162,7 @@ impl Case {
             edit: |_| {},
             counted: None,
             listed: None,
+            is_remembered: false,
             matched: Vec::new(),
             limited: Vec::new(),
             excess: None,
@@ -312,6 +315,12 @@ impl Case {
     /// A list counts the packet, and so does this entry of it if one does.
     fn counted_by(mut self, list: u32, entry: Option<&str>) -> Self {
         self.listed = Some((list, entry.map(|entry| entry.parse().expect("a prefix"))));
+        self
+    }
+
+    /// The kernel remembers the packet: a second one like it would fare otherwise.
+    const fn remembered(mut self) -> Self {
+        self.is_remembered = true;
         self
     }
 

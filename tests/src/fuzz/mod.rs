@@ -88,7 +88,7 @@ impl Fuzzer {
     ///
     /// The first frame on which the two disagree, and how to see it again; or the kernel refuses a run.
     pub fn run_both(&mut self, case: usize, times: usize, runner: &mut Runner) -> Result<()> {
-        if self.cases[case].case.host_only.is_some() {
+        if self.cases[case].case.host_only.is_some() || self.cases[case].case.is_remembered {
             return Ok(());
         }
         for _ in 0..times {
