@@ -119,6 +119,9 @@ fn translate(
     if !service.is_node_address() {
         policy::check(packet)?;
         service::admit(packet, *service, tables)?;
+        if packet.is_fragment() && syn::refuses_fragment(packet, service) {
+            return Err(DropReason::SynUnproved);
+        }
         if syn::guard(frame, packet, *service, tables)? {
             return Ok(Way::TRANSMIT);
         }

@@ -253,6 +253,7 @@ fn untouched() -> Vec<Case> {
     let syn_ack = segment().syn().ack();
     let [data_first, _] = segment().ack().payload(&[7; 64]).fragments(32);
     let [syn_first, _] = segment().syn().payload(&[7; 64]).fragments(32);
+    let [session_first, _] = Packet::v4(CLIENT, "10.9.0.108").tcp(PORT, 80).syn().payload(&[7; 64]).fragments(32);
     let [syn_left, _] = segment().syn().payload(&[7; 64]).ttl(63).fragments(32);
     vec![
         goes_on("an open connection", segment().ack().payload(b"GET /")),
@@ -269,6 +270,7 @@ fn untouched() -> Vec<Case> {
             .transmits("10.9.0.11", syn_left)
             .counts("web", "10.9.0.11")
             .opens_flow(),
+        case("a SYN in pieces to a service of sessions", session_first).drops(SynUnproved),
         case("nobody's address", Packet::v4(CLIENT, "10.9.0.200").tcp(PORT, 80).syn()),
         goes_on("a source on the allow list", syn(v4))
             .opens_flow()
