@@ -257,6 +257,11 @@ impl Case {
         self
     }
 
+    /// Whatever the packet uses up has been used up by one like it.
+    fn after_one_like_it(self) -> Self {
+        Self { opening: Some(self.template), ..self }
+    }
+
     /// Rules or limits.
     fn screened(mut self, screen: impl Into<String>) -> Self {
         self.screen = screen.into();
@@ -377,7 +382,7 @@ pub fn all() -> Vec<Case> {
         Case::new("firewall/v6/limit", ipip6).screened(plenty),
         Case::new("firewall/v4/limit/all", ipip).screened(plenty.replace("source", "all")),
         Case::new("firewall/v4/limit/flood", ipip).screened(plenty).spoofed(24),
-        Case::new("firewall/v4/limit/over", ipip).screened(little),
+        Case::new("firewall/v4/limit/over", ipip).screened(little).after_one_like_it(),
     ]);
     cases
 }
