@@ -34,6 +34,10 @@ struct Summary {
     backends: usize,
     allow_prefixes: usize,
     deny_prefixes: usize,
+    /// Those with names.
+    lists: usize,
+    rules: usize,
+    limits: usize,
 }
 
 impl Check {
@@ -52,6 +56,9 @@ impl Summary {
             backends: model.services.iter().map(|service| service.backends.len()).sum(),
             allow_prefixes: model.firewall.allow.len(),
             deny_prefixes: model.firewall.deny.len(),
+            lists: model.firewall.lists.len(),
+            rules: model.firewall.rules.len(),
+            limits: model.firewall.limits.len(),
         }
     }
 
@@ -60,8 +67,11 @@ impl Summary {
             [] => "no interface".to_owned(),
             interfaces => interfaces.join(", "),
         };
+        let firewall = [(self.lists, "list", "lists"), (self.rules, "rule", "rules"), (self.limits, "limit", "limits")];
+        let firewall = firewall.into_iter().filter(|(number, ..)| *number > 0);
+        let firewall: String = firewall.map(|(number, one, many)| format!(", {}", count(number, one, many))).collect();
         format!(
-            "{} is valid: {} with {} on {interfaces}; {} allowed, {} denied.",
+            "{} is valid: {} with {} on {interfaces}; {} allowed, {} denied{firewall}.",
             self.file,
             count(self.services, "service", "services"),
             count(self.backends, "backend", "backends"),
@@ -95,5 +105,7 @@ mod tests {
             "a.toml is valid: 0 services with 0 backends on eth0, eth1; 0 prefixes allowed, 2 prefixes denied."
         );
         assert!(Summary::of("a.toml".to_owned(), &model(&[])).text().contains("on no interface;"));
+        let limits = Summary { rules: 1, limits: 2, ..Summary::of("a.toml".to_owned(), &model(&[])) };
+        assert!(limits.text().ends_with("2 prefixes denied, 1 rule, 2 limits."), "{}", limits.text());
     }
 }
