@@ -60,6 +60,19 @@ fn listed(packet: &Packet, settings: &Settings, tables: &impl Tables) -> Option<
     Some(ListKind::of(found.list()))
 }
 
+/// Whether the lists for a service's packets allow the sender, who then skips what of the firewall comes behind the look-up of
+/// the service, too.
+#[inline(always)]
+pub(crate) fn allows(packet: &Packet, service: u16, tables: &impl Tables) -> bool {
+    let Some(settings) = tables.settings().filter(|settings| settings.features & Features::LISTS != 0) else {
+        return false;
+    };
+    let is_scoped = settings.features & Features::SCOPED_LISTS != 0;
+    let lists = if is_scoped { tables.lists_for(Some(service)) } else { u64::MAX };
+    let found = tables.listed(&packet.source, lists);
+    !found.is_none() && matches!(ListKind::of(found.list()), ListKind::Allow)
+}
+
 /// The service whose lists and rules apply to a packet besides those that apply to all. A packet that will be dropped for a
 /// defect has none; an address that answers echo requests is none, and neither is one that sessions come from.
 #[inline(always)]

@@ -23,8 +23,8 @@ mod tests;
 mod watch;
 
 use lb_common::{
-    Address, DropReason, Features, HashKey, ListKind, SYN_ANSWER_LINES, SYN_PACE_LINES, SYN_RETRY_LINES,
-    SYN_SAMPLE_LINES, SYN_SOURCE_LINES, ServiceFlags, ServiceValue, SynEvent, SynSettings,
+    Address, DropReason, HashKey, SYN_ANSWER_LINES, SYN_PACE_LINES, SYN_RETRY_LINES, SYN_SAMPLE_LINES,
+    SYN_SOURCE_LINES, ServiceFlags, ServiceValue, SynEvent, SynSettings,
 };
 
 pub use self::{
@@ -33,6 +33,7 @@ pub use self::{
 };
 use self::{pace::Pace, sources::Standing};
 use crate::{
+    firewall,
     frame::Frame,
     parse::{Packet, Transport},
     tables::Tables,
@@ -166,7 +167,8 @@ pub(crate) fn guard(
 ) -> Result<bool, DropReason> {
     let Transport::Tcp { flags } = packet.transport else { return Ok(false) };
     let is_concerned = flags & RST != 0 || flags & (SYN | ACK) == SYN;
-    if !service.is_guarded() || !is_concerned || is_allowed(packet, &service, tables) {
+    // The lists are asked here and not in `judge`, whose stack leaves no room for them.
+    if !service.is_guarded() || !is_concerned || firewall::allows(packet, service.id, tables) {
         return Ok(false);
     }
     let contact = Contact {
@@ -180,19 +182,6 @@ pub(crate) fn guard(
         return Ok(false);
     }
     if tables.ask(frame, contact) { Ok(true) } else { Err(DropReason::SynUnproved) }
-}
-
-/// Whether a list allows the sender, who skips the rest of the firewall, of which this is a part. It is asked here and not in
-/// [`judge`], whose stack leaves no room for it.
-#[inline(always)]
-fn is_allowed(packet: &Packet, service: &ServiceValue, tables: &impl Tables) -> bool {
-    let Some(settings) = tables.settings().filter(|settings| settings.features & Features::LISTS != 0) else {
-        return false;
-    };
-    let is_scoped = settings.features & Features::SCOPED_LISTS != 0;
-    let lists = if is_scoped { tables.lists_for(Some(service.id)) } else { u64::MAX };
-    let found = tables.listed(&packet.source, lists);
-    !found.is_none() && matches!(ListKind::of(found.list()), ListKind::Allow)
 }
 
 /// Whether a first fragment may not go on: protection is active, and no honest client's SYN is in pieces.
