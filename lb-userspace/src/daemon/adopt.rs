@@ -83,12 +83,9 @@ impl State {
             return self.adopt_noted(next, sentences).await;
         };
         let trial = request.confirm_seconds.filter(|_| is_new);
-        let trial = trial.map(|seconds| Trial::begin(&self.state_directory, &self.saved, seconds)).transpose()?;
-        let is_on_trial = trial.is_some();
-        self.trial = trial;
+        self.trial = trial.map(|seconds| Trial::begin(&self.state_directory, &self.saved, seconds)).transpose()?;
         let taken = self.take(document, model, sentences).await;
-        if taken.is_err() && is_on_trial {
-            self.trial = None;
+        if taken.is_err() && self.trial.take().is_some() {
             Trial::forget(&self.state_directory);
         }
         taken
