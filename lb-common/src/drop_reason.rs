@@ -128,6 +128,9 @@ drop_reasons! {
     /// A reset that answered SYN protection's question: its source is let in now.
     /// It has done its work, and there is nothing to do.
     SynProof = "syn_proof",
+    /// A packet for the node itself, which is protected, that belongs to no connection of the node's and that the firewall does not let in.
+    /// `sluice explain` shows it. To let it in: a `[[rule]]` with `action = "pass"`, or the allow list; or `protect = "services"` in `[firewall]`.
+    NodeProtected = "node_protected",
 }
 
 #[cfg(test)]

@@ -72,4 +72,4 @@ pub use syn::{SYN_LINE_WORDS, SynEvent, SynLine, SynSettings, SynTraffic};
 
 /// Changes whenever the shape or meaning of a pinned map changes; part of the pin path, so that a daemon never takes
 /// over maps of another shape.
-pub const LAYOUT_VERSION: u32 = 8;
+pub const LAYOUT_VERSION: u32 = 9;

@@ -22,6 +22,7 @@ mod scratch;
 mod screen;
 mod services;
 mod sessions;
+mod sockets;
 mod syn;
 mod xdp_frame;
 

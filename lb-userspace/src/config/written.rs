@@ -14,8 +14,8 @@ use ipnet::IpNet;
 
 use crate::model::{
     AdminState, Affinity, Backend, ConnectionIds, CrowdSec, Delivery, Feed, Firewall, Fragments, HealthCheck, Lengths,
-    Limit, LimitAction, LimitBy, LimitMeasure, ListKind, Model, Moment, NamedList, Node, Ports, Protocol, Remark,
-    RingSettings, Rule, RuleAction, ServerId, Service, Syn, SynProtection, TcpFlags, Track,
+    Limit, LimitAction, LimitBy, LimitMeasure, ListKind, Model, Moment, NamedList, Node, Ports, Protect, Protocol,
+    Remark, RingSettings, Rule, RuleAction, ServerId, Service, Syn, SynProtection, TcpFlags, Track,
 };
 
 use super::report::{At, Span};
@@ -25,8 +25,7 @@ pub(super) struct Written {
     pub(super) node: Node,
     pub(super) pools: Vec<WrittenPool>,
     pub(super) services: Vec<WrittenService>,
-    /// The lists that are called like their kinds.
-    pub(super) built_in: [WrittenList; 2],
+    pub(super) firewall: WrittenFirewall,
     pub(super) lists: Vec<WrittenList>,
     pub(super) crowdsec: Option<CrowdSec>,
     pub(super) rules: Vec<WrittenRule>,
@@ -164,12 +163,19 @@ impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
         let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
-        let mut firewall = firewall(self.built_in, self.lists)?;
+        let mut firewall = firewall(self.firewall, self.lists)?;
         firewall.crowdsec = self.crowdsec;
         firewall.limits = self.limits.into_iter().map(WrittenLimit::mean).collect::<Option<_>>()?;
         firewall.rules = self.rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
         Some(Model { node: self.node, services, firewall, syn: self.syn })
     }
+}
+
+/// What stands in `[firewall]`.
+pub(super) struct WrittenFirewall {
+    pub(super) protect: Protect,
+    /// The lists that are called like their kinds.
+    pub(super) built_in: [WrittenList; 2],
 }
 
 /// A list.
@@ -226,8 +232,8 @@ impl WrittenList {
     }
 }
 
-/// The lists; the rest is of other sections.
-fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>) -> Option<Firewall> {
+/// `[firewall]` and the lists; the rest is of other sections.
+fn firewall(WrittenFirewall { protect, built_in }: WrittenFirewall, lists: Vec<WrittenList>) -> Option<Firewall> {
     let mut remarks = BTreeMap::new();
     for list in built_in.iter().chain(&lists) {
         let name = &list.name.as_ref()?.value;
@@ -236,7 +242,7 @@ fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>) -> Option<Firew
     }
     let [allow, deny] = built_in.map(|list| list.nets());
     let lists = lists.into_iter().map(WrittenList::mean).collect::<Option<_>>()?;
-    Some(Firewall { allow, deny, lists, remarks, ..Firewall::default() })
+    Some(Firewall { protect, allow, deny, lists, remarks, ..Firewall::default() })
 }
 
 impl WrittenPool {

@@ -26,6 +26,7 @@ mod limits;
 mod listed;
 mod lists;
 mod liveness;
+mod local_ports;
 mod records;
 mod report;
 mod request;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     net::IpAddr,
     path::PathBuf,
     sync::Arc,
@@ -17,7 +18,8 @@ use tokio::{
 
 use super::{
     DaemonError, Keeps, Options, bans::Crowds, census, clock, drains::Drains, drops, events, floods::Floods, history,
-    interfaces, limits::Excess, listed::Listed, liveness::Liveness, request::Request, secret, trial::Trial,
+    interfaces, limits::Excess, listed::Listed, liveness::Liveness, local_ports, request::Request, secret,
+    trial::Trial,
 };
 use crate::{
     config::Document,
@@ -357,6 +359,7 @@ impl State {
             devices: &devices,
             macs: &macs,
             interfaces: &self.interfaces,
+            ephemeral: local_ports::ephemeral(|path| fs::read_to_string(path).unwrap_or_default()),
             patience: Patience::default(),
             guard: &self.floods.guard,
             census,

@@ -46,6 +46,7 @@ fn desired_with(planner: &mut Planner, text: &str, current: &Snapshot, guard: &G
         hash_key: HashKey::default(),
         devices: &BTreeSet::new(),
         interfaces: &BTreeMap::new(),
+        ephemeral: EPHEMERAL,
         patience: Patience::default(),
         macs: &[],
         guard,

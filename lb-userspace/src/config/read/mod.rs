@@ -34,7 +34,7 @@ pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
         services: service::read_all(root.get("service"), report),
-        built_in: firewall::read(root.get("firewall"), report),
+        firewall: firewall::read(root.get("firewall"), report),
         lists: list::read_all(root.get("list"), report),
         crowdsec: crowdsec::read(root.get("crowdsec"), report),
         limits: limit::read_all(root.get("limit"), report),
