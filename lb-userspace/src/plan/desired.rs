@@ -113,7 +113,7 @@ pub enum PlanError {
 }
 
 /// Makes desired snapshots; remembers rings, because they are the costly part and most changes touch one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Planner {
     pub(super) regions: Regions,
     /// Places of blocks of port ranges, which are reused as late as those of rings.
