@@ -405,6 +405,19 @@ fn apply_sends_the_file() {
 }
 
 #[test]
+fn plan_sends_the_file_and_says_that_nothing_was_changed() {
+    let daemon = Daemon::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("new.toml");
+    std::fs::write(&file, "[node]\n").unwrap();
+    let origin = file.display().to_string();
+    let said = output(&daemon, &format!("plan {origin}"));
+    assert_eq!(said, "added service dns\nNothing was changed: `sluice apply` does this.\n");
+    let sent = ApplyRequest { origin, text: "[node]\n".to_owned(), confirm_seconds: None };
+    assert_eq!(daemon.memory.asked(), [Asked::Plan(Some(sent))]);
+}
+
+#[test]
 fn json_is_what_the_api_said() {
     fn json<T: serde::de::DeserializeOwned>(daemon: &Daemon, arguments: &str) -> T {
         serde_json::from_str(&output(daemon, &format!("{arguments} --json"))).unwrap()
