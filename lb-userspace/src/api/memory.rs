@@ -196,6 +196,7 @@ pub(crate) fn status() -> Status {
         services: 2,
         backends: 3,
         backends_up: 1,
+        node_protected: true,
         node_addresses: vec![NodeAddressStatus {
             address: address("2001:db8::2"),
             ports: 31_744,

@@ -84,6 +84,7 @@ Configuration  /etc/sluice/sluice.toml (ephemeral changes are in effect that it 
 Interfaces     eth0 (native)
 Services       2
 Backends       1 of 3 up
+Protected      services, and the node itself
 Ports in use   0 (TCP) and 7 (UDP) of 31744 on 2001:db8::2
 
 1 warning:

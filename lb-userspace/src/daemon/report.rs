@@ -43,6 +43,7 @@ impl State {
             services: self.model.services.len(),
             backends: self.backends().count(),
             backends_up: up,
+            node_protected: self.model.firewall.protect == Protect::Node,
             node_addresses: self.node_addresses(),
             warnings: self.warnings(),
         })
