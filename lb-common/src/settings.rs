@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, AddressFilter, HashKey, MAX_MACS, MAX_PREFIX_LENGTHS, Mac};
+use crate::{Address, AddressFilter, AmplifierPorts, HashKey, MAX_MACS, MAX_PREFIX_LENGTHS, Mac};
 
 /// Bits of [`Settings::features`]: what is configured. A feature whose bit is clear costs one test of a bit.
 pub struct Features;
@@ -66,6 +66,8 @@ pub struct Settings {
     pub samples_per_interval: u64,
     /// The rules.
     pub rules: RuleSettings,
+    /// The ports of amplifiers; none, if no check asks for them.
+    pub amplifiers: AmplifierPorts,
 }
 
 impl Settings {

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use crate::model::{
     AdminState, Affinity, Backend, ConnectionIds, CrowdSec, Delivery, Feed, Firewall, Fragments, HealthCheck, Lengths,
     Limit, LimitAction, LimitBy, LimitMeasure, ListKind, Model, Moment, NamedList, Node, Ports, Protocol, Remark,
-    RingSettings, Rule, RuleAction, ServerId, Service, Syn, SynProtection, TcpFlags, Track,
+    RingSettings, Rule, RuleAction, Sanity, SanityCheck, ServerId, Service, Syn, SynProtection, TcpFlags, Track,
 };
 
 use super::report::{At, Span};
@@ -31,6 +31,7 @@ pub(super) struct Written {
     pub(super) crowdsec: Option<CrowdSec>,
     pub(super) rules: Vec<WrittenRule>,
     pub(super) limits: Vec<WrittenLimit>,
+    pub(super) sanity: Sanity,
     pub(super) syn: Syn,
 }
 
@@ -59,6 +60,7 @@ pub(super) struct WrittenService {
     pub(super) quic: Option<At<Option<ConnectionIds>>>,
     pub(super) allow_from: Vec<IpNet>,
     pub(super) syn_protection: Option<At<SynProtection>>,
+    pub(super) sanity: BTreeMap<SanityCheck, At<bool>>,
     /// Its own, or else its pool's.
     pub(super) health: Option<At<HealthCheck>>,
     pub(super) pool: Option<At<String>>,
@@ -163,12 +165,23 @@ impl WrittenLimit {
 impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
-        let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
+        let services: Vec<Service> = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
         let mut firewall = firewall(self.built_in, self.lists)?;
         firewall.crowdsec = self.crowdsec;
         firewall.limits = self.limits.into_iter().map(WrittenLimit::mean).collect::<Option<_>>()?;
         firewall.rules = self.rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
+        firewall.sanity = self.sanity;
+        let firewall = firewall.with_bogons(&services);
         Some(Model { node: self.node, services, firewall, syn: self.syn })
+    }
+
+    /// The service, if there is one, because of which the list of bogons is made.
+    pub(super) fn with_bogons(&self) -> Option<&WrittenService> {
+        let has = |service: &&WrittenService| match service.sanity.get(&SanityCheck::Bogons) {
+            Some(exception) => exception.value,
+            None => self.sanity.on.contains(&SanityCheck::Bogons),
+        };
+        self.services.iter().find(has)
     }
 }
 
@@ -222,6 +235,7 @@ impl WrittenList {
             file: self.file,
             feed: self.feed,
             force: self.force,
+            is_built_in: false,
         })
     }
 }
@@ -278,6 +292,7 @@ impl WrittenService {
             quic: self.quic.map_or(Some(None), |quic| quic.value.map(Some))?,
             allow_from: self.allow_from,
             syn_protection: self.syn_protection.map_or(usual_protection(self.protocol?), |protection| protection.value),
+            sanity: self.sanity.into_iter().map(|(check, is_on)| (check, is_on.value)).collect(),
             health: self.health.map(|health| health.value),
             pool: self.pool.map(|pool| pool.value),
             backends: self.backends.into_iter().map(WrittenBackend::mean).collect::<Option<_>>()?,

@@ -18,7 +18,7 @@ use super::{
     ramps::{self, Ramps, Takes},
     rings::{CachedRing, Crew},
     rows::{Census, Keep, Patience, Times},
-    rules, services,
+    rules, sanity, services,
     sources::Sources,
 };
 use crate::{
@@ -198,6 +198,7 @@ impl Planner {
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
         desired.snapshot.lists = Arc::clone(inputs.lists);
         desired.snapshot.scopes = scopes(inputs, &desired.service_ids);
+        desired.snapshot.sanity = sanity::elements(inputs.model, &desired.service_ids);
         let rules = rules::put(inputs, &desired.service_ids, current, &mut desired.snapshot);
         desired.snapshot.settings = settings(inputs, rules, &desired.snapshot, &current.settings);
         desired.snapshot.syn = guard::settings(inputs.guard, &inputs.model.syn);
@@ -340,6 +341,7 @@ fn settings(inputs: Inputs<'_>, rules: RuleSettings, snapshot: &Snapshot, curren
         sample_until_ns: current.sample_until_ns,
         samples_per_interval: current.samples_per_interval,
         rules,
+        amplifiers: sanity::amplifiers(inputs.model, &snapshot.sanity),
     }
 }
 

@@ -43,6 +43,7 @@ mod rare;
 mod receivers;
 mod rules;
 pub mod samples;
+mod sanity;
 mod service;
 mod sources;
 mod syn;
@@ -428,6 +429,7 @@ pub fn table() -> Vec<Case> {
         rare::cases(),
         too_big::cases(),
         nonsense::cases(),
+        sanity::cases(),
         receivers::cases(),
         samples::cases(),
         rules::cases(),
