@@ -17,11 +17,9 @@ pub(super) fn read(value: &Value<'_>, report: &mut Report<'_>) -> Sanity {
     let Some(section) = Section::open(value, "`firewall.sanity`", &keys(), report) else { return sanity };
     for check in SanityCheck::ALL {
         let Some(value) = section.get(check.name()) else { continue };
-        let is_on = if check == SanityCheck::Amplifiers && value.inner.is_array() {
-            sanity.amplifiers = ports(&value, report);
-            Some(true)
-        } else {
-            value.boolean(report)
+        let is_on = match check {
+            SanityCheck::Amplifiers => amplifiers(&value, &mut sanity.amplifiers, report),
+            _ => value.boolean(report),
         };
         match is_on {
             Some(true) => drop(sanity.on.insert(check)),
@@ -53,8 +51,21 @@ fn keys() -> [&'static str; SanityCheck::ALL.len()] {
     SanityCheck::ALL.map(SanityCheck::name)
 }
 
+/// Whether the check of amplifiers is on, with the ports that are named, if any are.
+fn amplifiers(value: &Value<'_>, ports: &mut Vec<u16>, report: &mut Report<'_>) -> Option<bool> {
+    match value.inner {
+        DeValue::Boolean(is_on) => return Some(*is_on),
+        DeValue::Array(_) => *ports = read_ports(value, report),
+        _ => {
+            let help = "write `true` for the usual ports, or name them: `[11211, 1900]`";
+            return value.wrong_type("`true`, `false` or an array of ports", help, report);
+        }
+    }
+    Some(true)
+}
+
 /// The ports of amplifiers. One that stands there twice is kept once.
-fn ports(value: &Value<'_>, report: &mut Report<'_>) -> Vec<u16> {
+fn read_ports(value: &Value<'_>, report: &mut Report<'_>) -> Vec<u16> {
     let elements = value.elements(report);
     if elements.is_empty() {
         let help = "name ports, or write `amplifiers = false`";
