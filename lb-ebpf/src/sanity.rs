@@ -1,6 +1,6 @@
 //! Sanity: packets that no honest sender sends.
 //!
-//! All packets to a service meet one test, which tells those that may be such ([`is_suspect`]). Only for them is the exact reason
+//! All packets to a service meet one test, which tells those that may be such. Only for them is the exact reason
 //! looked for, and whether its check is switched on for the service ([`judge`]).
 //!
 //! Wrong checksums are no reason: to check them would mean to read every byte. They are carried on, changed only by as

@@ -17,7 +17,7 @@ pub enum SanityCheck {
     Amplifiers,
     /// Fragments that nobody needs to make so small.
     TinyFragments,
-    /// The source is an address that is not in use on the internet: a list of its own, see [`super::bogons`].
+    /// The source is an address that is not in use on the internet: a list of its own ([`super::BOGONS`]).
     Bogons,
 }
 
