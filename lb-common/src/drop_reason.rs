@@ -96,11 +96,24 @@ drop_reasons! {
     /// `sluice services NAME` shows its `allow_from`; add the source there. Behind another NAT or proxy the source is that one's.
     SourceNotAllowed = "source_not_allowed",
     /// A TCP segment to a service has flags that no honest sender sets: none at all, SYN with FIN or RST, FIN without ACK.
-    /// Scanners send these. There is nothing to be set on the node; if there are many of few sources: `sluice deny add`.
+    /// Scanners send these. If there are many of few sources: `sluice deny add`. The switch is `tcp_flags` in `[firewall.sanity]`, or in
+    /// a service's `sanity`.
     TcpFlags = "tcp_flags",
-    /// A packet to a service comes from an address that nobody can have: unspecified, loopback, multicast, reserved, or the service's own.
-    /// The source is forged. The router in front can filter such packets (BCP 38); there is nothing to be set on the node.
+    /// A packet to a service comes from an address that nobody can have: unspecified, loopback, multicast or reserved.
+    /// The source is forged; the router in front can filter such packets (BCP 38). The switch is `martians` in `[firewall.sanity]`, or in
+    /// a service's `sanity`.
     MartianSource = "martian_source",
+    /// A packet to a service has the service's own address as its source.
+    /// The source is forged; the router in front can filter such packets (BCP 38). The switch is `land` in `[firewall.sanity]`, or in a
+    /// service's `sanity`.
+    Land = "land",
+    /// A datagram to a service comes from a port that amplifiers answer from: somebody has asked them in the service's name.
+    /// If honest clients have such ports: `amplifiers = false` in the service's `sanity`, or name other ports in `[firewall.sanity]`.
+    Amplifier = "amplifier",
+    /// A fragment of a packet to a service is smaller than any network needs it to be, or begins inside the TCP header.
+    /// Such fragments are made to get past firewalls. The switch is `tiny_fragments` in `[firewall.sanity]`, or for first fragments in a
+    /// service's `sanity`.
+    TinyFragment = "tiny_fragment",
     /// An ICMP error to a service's address is about a packet that no service sent, or quotes too little of it to tell.
     /// A few late ones are normal. Many mean that somebody forges a service's address elsewhere, or forges the errors.
     IcmpUnknown = "icmp_unknown",

@@ -28,6 +28,7 @@ mod quic;
 mod ring;
 mod rule;
 mod sample;
+mod sanity;
 mod service;
 mod service_line;
 mod session;
@@ -60,6 +61,7 @@ pub use rule::{
     MAX_RULE_LINES, MAX_RULES, RULE_BANKS, RuleAction, RuleBlock, RuleLine, SERVICE_INDICES, Subject, Traits,
 };
 pub use sample::{DropSample, SAMPLE_INTERVAL_BITS, Sampler};
+pub use sanity::{AmplifierPorts, MAX_AMPLIFIERS, Sanity};
 pub use service::{EndpointKey, ReplyValue, ServiceFlags, ServiceValue};
 pub use service_line::{ENTRIES_PER_LINE, MAX_LINE_ENTRIES, SERVICE_LINES, ServiceEntry, ServiceLine};
 pub use session::{

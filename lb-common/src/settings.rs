@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, AddressFilter, HashKey, MAX_MACS, MAX_PREFIX_LENGTHS, Mac, PortSpan};
+use crate::{Address, AddressFilter, AmplifierPorts, HashKey, MAX_MACS, MAX_PREFIX_LENGTHS, Mac, PortSpan};
 
 /// Bits of [`Settings::features`]: what is configured. A feature whose bit is clear costs one test of a bit.
 pub struct Features;
@@ -72,6 +72,8 @@ pub struct Settings {
     pub ephemeral: PortSpan,
     /// Always 0.
     pub zero: u32,
+    /// The ports of amplifiers; none, if no check asks for them.
+    pub amplifiers: AmplifierPorts,
 }
 
 impl Settings {

@@ -5,7 +5,7 @@
 //! a frame. What was read stays in memory ([`Places`]) for the two roads that lead on, to a backend or back to a client; the
 //! verifier looks at each of those by itself too.
 
-use lb_common::{Address, Delivery, DropReason, Features, ServiceValue, Settings, Trail};
+use lb_common::{Address, Delivery, DropReason, Features, Sanity, ServiceValue, Settings, Trail};
 
 use crate::{
     balance::{self, Access, Choice, fragments},
@@ -13,7 +13,7 @@ use crate::{
     frame::Frame,
     node,
     parse::{self, Packet, Transport, quoted},
-    policy, reply, service, sessions, syn,
+    reply, sanity, service, sessions, syn,
     tables::Tables,
     verdict::Way,
 };
@@ -82,12 +82,16 @@ fn attend(frame: &mut impl Frame, tables: &impl Tables, places: &mut Places) -> 
         }
         concerned(frame, packet, quoted, settings, tables)?
     } else if packet.is_later_fragment() {
+        let is_ours = service::is_address(packet, settings, tables);
+        if is_ours {
+            sanity::check(frame, packet, Sanity::OF_NODE, settings, tables)?;
+        }
         let hash = fragments::hash(frame, packet, settings)?;
         let trail = tables.fragment(hash);
         if trail.session().is_some() {
             return Ok(Way::SESSIONS);
         }
-        follow(packet, hash, trail, settings, tables)?
+        if is_ours { Some(balance::follow(packet, hash, trail, tables)?) } else { None }
     } else {
         let service = service::find(packet, settings, tables)?;
         if service.is_some_and(|service| service.has_sessions()) {
@@ -114,7 +118,7 @@ fn concerned<'t>(
     if !service::is_address(packet, settings, tables) {
         return Ok(None);
     }
-    policy::check(packet)?;
+    sanity::check(frame, packet, Sanity::OF_NODE, settings, tables)?;
     let quoted = quoted.ok_or(DropReason::IcmpUnknown)?;
     let service = service::find(quoted, settings, tables)?.ok_or(DropReason::IcmpUnknown)?;
     // Any router may have sent it: whether a source may use the service is asked of the client.
@@ -132,7 +136,7 @@ fn lead<'t>(
     tables: &'t impl Tables,
 ) -> Result<Option<Choice<'t>>, DropReason> {
     let Some(service) = service else { return Ok(None) };
-    policy::check(packet)?;
+    sanity::check(frame, packet, sanity::element(&service), settings, tables)?;
     service::admit(packet, service, tables)?;
     if syn::refuses_fragment(packet, &service) {
         return Err(DropReason::SynUnproved);
@@ -140,22 +144,6 @@ fn lead<'t>(
     let choice = balance::choose(frame, packet, &service, Access::Track, settings, tables)?;
     tables.note_fragment(fragments::hash(frame, packet, settings)?, Trail::to_backend(choice.slot));
     Ok(Some(choice))
-}
-
-/// The backend of a later fragment to a service's address: it goes where the first one went.
-#[inline(always)]
-fn follow<'t>(
-    packet: &Packet,
-    hash: u64,
-    trail: Trail,
-    settings: &Settings,
-    tables: &'t impl Tables,
-) -> Result<Option<Choice<'t>>, DropReason> {
-    if !service::is_address(packet, settings, tables) {
-        return Ok(None);
-    }
-    policy::check(packet)?;
-    balance::follow(packet, hash, trail, tables).map(Some)
 }
 
 #[inline(always)]

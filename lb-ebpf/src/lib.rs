@@ -18,7 +18,7 @@ pub mod tables;
 pub mod firewall;
 pub mod receiver;
 
-mod policy;
+pub mod sanity;
 pub mod service;
 
 pub mod syn;
@@ -96,7 +96,7 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
     if service.has_sessions() {
         return Ok(Way::SESSIONS.admitted(packet.is_admitted));
     }
-    policy::check(packet)?;
+    sanity::check(frame, packet, sanity::element(&service), settings, tables)?;
     if service.is_address() {
         return Ok(echo::answer(frame, packet));
     }

@@ -4,11 +4,12 @@
 //! to be a host (ICMP but redirects, neighbour discovery, DHCP); and what is not for the node, but is forwarded by it. So a
 //! session that is open stays open. Nothing is remembered here.
 
-use lb_common::{DropReason, Features, Settings};
+use lb_common::{DropReason, Features, Sanity, Settings};
 
 use crate::{
     frame::Frame,
     parse::{self, Packet, Transport},
+    sanity,
     tables::{Route, Socket, Tables},
     verdict::Way,
     wire::{icmp::Icmp, protocol},
@@ -36,6 +37,7 @@ fn attend(frame: &impl Frame, tables: &impl Tables) -> Result<(), DropReason> {
     let mut place = None;
     let Some(packet) = parse::packet(frame, &mut place) else { return Ok(()) };
     let Some(settings) = tables.settings() else { return Ok(()) };
+    sanity::check(frame, packet, Sanity::OF_NODE, settings, tables)?;
     if is_expected(frame, packet, settings, tables) || is_forwarded(packet, tables) {
         return Ok(());
     }

@@ -31,6 +31,14 @@ pub trait Tables {
     /// Whether a service that is restricted allows a source.
     fn allows_source(&self, service: u16, source: &Address) -> bool;
 
+    /// What is wrong with a packet that may make no sense, if its check is switched on in an element of the `sanity` array: what
+    /// [`crate::sanity::judge`] says. It is asked of the tables for the same reason as [`Tables::steer`].
+    ///
+    /// # Errors
+    ///
+    /// The reason to drop it.
+    fn judge_sanity(&self, frame: &impl Frame, packet: &Packet, element: u32) -> Result<(), DropReason>;
+
     /// Whom a datagram of a QUIC service names: what [`crate::balance::quic::look`] says. It is asked of the tables for the
     /// same reason as [`Tables::steer`].
     fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, access: Access) -> Named;

@@ -8,8 +8,8 @@ use anyhow::Result;
 use lb_common::DropReason;
 use proptest::{prelude::*, test_runner::TestRunner};
 use support::{
-    Breakage, GUARDED, Shape, WORLD, breakages, broken, damaged, destination, interfaces, is_service_address,
-    properties, replies, run, shapes,
+    Breakage, GUARDED, Shape, WORLD, breakages, broken, client_ports, damaged, destination, interfaces,
+    is_service_address, properties, replies, run, shapes,
 };
 use tests::{
     cases::{Case, host, kernel},
@@ -124,13 +124,14 @@ proptest! {
     #[test]
     fn gue_over_ipv6_has_the_right_checksum(
         shape in shapes(),
+        source_port in client_ports(),
         is_v4: bool,
         is_udp: bool,
         has_checksum in prop::bool::weighted(0.9),
     ) {
         let destination = if is_v4 { "10.9.0.161" } else { "fd09::161" };
         let (protocol, destination_port) = if is_udp { (17, 53) } else { (6, 80) };
-        let shape = Shape { destination_port, protocol, tags: Vec::new(), destination, ..shape };
+        let shape = Shape { source_port, destination_port, protocol, tags: Vec::new(), destination, ..shape };
         let packet = if is_udp && !has_checksum { shape.packet().without_checksum() } else { shape.packet() };
         let sent = run(&packet.bytes(), FRONT, 64);
         prop_assert!(sent.left(), "{:?}: {:?}", shape, sent);
@@ -144,7 +145,7 @@ proptest! {
     #[test]
     fn a_reply_undoes_nat(
         client: u8,
-        client_port in 1u16..,
+        client_port in client_ports(),
         number in 0usize..6,
         payload in prop::collection::vec(any::<u8>(), 0..40),
     ) {

@@ -1,8 +1,7 @@
 //! The firewall's rules with real traffic: while they change, what they count, and who is told which rule it was.
 
 use std::{
-    fs,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,13 +11,9 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use lb_userspace::api::types::{DropEvent, Drops, Explanation, RuleStatus};
-use tests::{
-    lab::{Family, Process, Site, Sluice, node_section, service_section, until},
-    traffic::UdpEcho,
-};
+use lb_userspace::api::types::{DropEvent, Explanation, RuleStatus};
+use tests::lab::{Echoes, Family, Process, until};
 
-const PORT: u16 = 53;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The source ports of the client that rules drop, and of the one that they do not.
@@ -51,67 +46,15 @@ fn rules(way: &str) -> String {
     way.split(';').map(rule).collect()
 }
 
-struct Running {
-    sluice: Sluice,
-    /// The configuration without rules.
-    bare: String,
-    _echo: [UdpEcho; 2],
-    site: Site,
+fn socket(echoes: &Echoes, family: Family, port: u16) -> anyhow::Result<UdpSocket> {
+    let socket = echoes.socket(family.host(9, 1), port)?;
+    socket.set_read_timeout(Some(LOST))?;
+    Ok(socket)
 }
 
-impl Running {
-    fn start(way: &str) -> anyhow::Result<Self> {
-        let site = Site::new(1)?;
-        let mut bare = node_section(&["eth0"]);
-        for (family, name) in [(Family::V4, "four"), (Family::V6, "six")] {
-            site.servers[0].own(family.service())?;
-            let settings =
-                format!("address = \"{}\"\nport = {PORT}\nprotocol = \"udp\"\ndelivery = \"l2\"", family.service());
-            bare += &service_section(name, &settings, &site.backends(family));
-        }
-        let echo = |family: Family| UdpEcho::start(&site.servers[0], "web1", SocketAddr::new(family.service(), PORT));
-        let echo = [echo(Family::V4)?, echo(Family::V6)?];
-        let sluice = Sluice::start(&site.node, &(bare.clone() + &rules(way)))?;
-        sluice.await_ready()?;
-        Ok(Self { sluice, bare, _echo: echo, site })
-    }
-
-    fn apply(&self, way: &str) -> anyhow::Result<()> {
-        fs::write(self.sluice.configuration(), self.bare.clone() + &rules(way))?;
-        self.sluice.succeed(&["apply"]).map(drop)
-    }
-
-    fn socket(&self, family: Family, port: u16) -> anyhow::Result<UdpSocket> {
-        let socket = self.site.client.enter(|| {
-            let socket = UdpSocket::bind((family.host(9, 1), port))?;
-            socket.connect((family.service(), PORT))?;
-            std::io::Result::Ok(socket)
-        })??;
-        socket.set_read_timeout(Some(LOST))?;
-        Ok(socket)
-    }
-
-    fn counted(&self, rule: &str) -> anyhow::Result<u64> {
-        let rules: Vec<RuleStatus> = self.sluice.json(&["rules", rule])?;
-        Ok(rules[0].packets)
-    }
-
-    fn dropped(&self) -> anyhow::Result<u64> {
-        Ok(self.sluice.json::<Drops>(&["drops"])?.reasons["rule"].packets)
-    }
-
-    /// Asks until the neighbours know each other: the first datagrams are lost while they get to.
-    fn acquaint(&self) -> anyhow::Result<()> {
-        for family in [Family::V4, Family::V6] {
-            let socket = self.socket(family, SERVED)?;
-            socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-            until("a datagram should be answered", PATIENCE, || {
-                socket.send(&[0; 32]).ok()?;
-                socket.recv(&mut [0; 64]).ok()
-            })?;
-        }
-        Ok(())
-    }
+fn counted(echoes: &Echoes, rule: &str) -> anyhow::Result<u64> {
+    let rules: Vec<RuleStatus> = echoes.sluice.json(&["rules", rule])?;
+    Ok(rules[0].packets)
 }
 
 /// What was sent, and what was wrong with it.
@@ -140,17 +83,16 @@ fn send(socket: &UdpSocket, is_dropped: bool, is_over: &AtomicBool) -> Seen {
 
 #[test]
 fn while_rules_change_no_packet_meets_none_and_each_is_counted_once() -> anyhow::Result<()> {
-    let running = Running::start(WAYS[0])?;
-    running.acquaint()?;
-    let before = (running.counted("all")?, running.dropped()?);
+    let echoes = Echoes::start(&rules(WAYS[0]))?;
+    let before = (counted(&echoes, "all")?, echoes.dropped("rule")?);
     let is_over = Arc::new(AtomicBool::new(false));
     let mut threads = Vec::new();
     for (family, port) in [(Family::V4, DROPPED), (Family::V4, SERVED), (Family::V6, DROPPED), (Family::V6, SERVED)] {
-        let (socket, is_over) = (running.socket(family, port)?, Arc::clone(&is_over));
+        let (socket, is_over) = (socket(&echoes, family, port)?, Arc::clone(&is_over));
         threads.push((port, thread::spawn(move || send(&socket, port == DROPPED, &is_over))));
     }
     for round in 1..=40 {
-        running.apply(WAYS[round % WAYS.len()])?;
+        echoes.apply(&rules(WAYS[round % WAYS.len()]))?;
     }
     is_over.store(true, Ordering::Relaxed);
     let (mut sent, mut dropped) = (0, 0);
@@ -161,7 +103,7 @@ fn while_rules_change_no_packet_meets_none_and_each_is_counted_once() -> anyhow:
         dropped += if port == DROPPED { seen.sent } else { 0 };
     }
     println!("{sent} datagrams, {dropped} of them dropped");
-    let counted = || Some((running.counted("all").ok()? - before.0, running.dropped().ok()? - before.1));
+    let counted = || Some((counted(&echoes, "all").ok()? - before.0, echoes.dropped("rule").ok()? - before.1));
     until("all should be counted", PATIENCE, || counted().filter(|counted| *counted == (sent, dropped)))
         .with_context(|| format!("{sent} sent, {dropped} of them dropped, but counted {:?}", counted()))?;
     Ok(())
@@ -169,44 +111,42 @@ fn while_rules_change_no_packet_meets_none_and_each_is_counted_once() -> anyhow:
 
 #[test]
 fn a_successor_goes_on_with_the_rules_and_their_counters() -> anyhow::Result<()> {
-    let mut running = Running::start(WAYS[0])?;
-    running.acquaint()?;
-    let socket = running.socket(Family::V4, DROPPED)?;
+    let mut echoes = Echoes::start(&rules(WAYS[0]))?;
+    let socket = socket(&echoes, Family::V4, DROPPED)?;
     socket.set_nonblocking(true)?;
     let ten = || -> anyhow::Result<()> { (0..10).try_for_each(|_| Ok(socket.send(&[0; 32]).map(drop)?)) };
     ten()?;
-    until("ten should be dropped", PATIENCE, || running.counted("deny").ok().filter(|count| *count == 10))?;
-    running.sluice.kill9();
+    until("ten should be dropped", PATIENCE, || counted(&echoes, "deny").ok().filter(|count| *count == 10))?;
+    echoes.sluice.kill9();
     ten()?;
-    running.sluice.restart()?;
-    until("ten more should be dropped", PATIENCE, || running.counted("deny").ok().filter(|count| *count == 20))?;
+    echoes.sluice.restart()?;
+    until("ten more should be dropped", PATIENCE, || counted(&echoes, "deny").ok().filter(|count| *count == 20))?;
     // What is called otherwise begins at zero, although it is the same rule in all else.
-    running.apply("all; mine pass source_port = 4001; late drop source_port = 4000")?;
-    assert_eq!(running.counted("late")?, 0);
+    echoes.apply(&rules("all; mine pass source_port = 4001; late drop source_port = 4000"))?;
+    assert_eq!(counted(&echoes, "late")?, 0);
     ten()?;
-    until("ten should be dropped", PATIENCE, || running.counted("late").ok().filter(|count| *count == 10))?;
+    until("ten should be dropped", PATIENCE, || counted(&echoes, "late").ok().filter(|count| *count == 10))?;
     Ok(())
 }
 
 #[test]
 fn drops_and_explanations_name_the_rule() -> anyhow::Result<()> {
-    let running = Running::start(WAYS[1])?;
-    running.acquaint()?;
+    let echoes = Echoes::start(&rules(WAYS[1]))?;
     let client: IpAddr = Family::V4.host(9, 1);
-    let explained: Explanation = running.sluice.json(&[
+    let explained: Explanation = echoes.sluice.json(&[
         "explain",
         "--from",
         &format!("{client}:{DROPPED}"),
         "--to",
-        &format!("{}:{PORT}", Family::V4.service()),
+        &format!("{}:{}", Family::V4.service(), Echoes::PORT),
         "udp",
     ])?;
     assert_eq!(explained.reason.as_deref(), Some("rule"));
     let step = explained.steps.last().context("no steps")?;
     assert_eq!((step.stage.as_str(), step.finding.as_str()), ("rules", "all counts it; rest decides: drop"));
 
-    let follower = running.sluice.spawn("follower", &["--json", "drops", "--follow", "--reason", "rule"])?;
-    let socket = running.socket(Family::V4, DROPPED)?;
+    let follower = echoes.sluice.spawn("follower", &["--json", "drops", "--follow", "--reason", "rule"])?;
+    let socket = socket(&echoes, Family::V4, DROPPED)?;
     let events = |follower: &Process| -> Vec<DropEvent> {
         follower.output().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     };

@@ -18,6 +18,7 @@ mod quic;
 mod roads;
 mod runtime;
 mod samples;
+mod sanity;
 mod scratch;
 mod screen;
 mod services;

@@ -32,7 +32,7 @@ use crate::{
     quic::sluice_quic,
     roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_node, sluice_refuse, sluice_road},
     samples::sluice_sample,
-    scratch, screen, services,
+    sanity, scratch, screen, services,
     sessions::{
         sluice_carry, sluice_carry_error, sluice_follow, sluice_open, sluice_session_error, sluice_sessions, unpack,
     },
@@ -117,6 +117,11 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn allows_source(&self, service: u16, source: &Address) -> bool {
         services::allows(service, source)
+    }
+
+    #[inline(always)]
+    fn judge_sanity(&self, _: &impl Frame, packet: &Packet, element: u32) -> Result<(), DropReason> {
+        sanity::judge(self.context, packet, element)
     }
 
     #[inline(always)]

@@ -122,7 +122,7 @@ extern "C" fn sluice_free_port(first: u32, count: u32, start: u32, now: u32) -> 
 
 /// A result as one word, because a global function can answer no more.
 #[inline(always)]
-fn pack(result: Result<u32, DropReason>) -> u64 {
+pub(crate) fn pack(result: Result<u32, DropReason>) -> u64 {
     match result {
         Ok(word) => u64::from(word),
         Err(reason) => (reason as u64 + 1) << 32,

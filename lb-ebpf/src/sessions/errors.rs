@@ -2,14 +2,14 @@
 //!
 //! Anybody can forge an error, so it tells the session nothing.
 
-use lb_common::{DropReason, ServiceValue, Settings};
+use lb_common::{DropReason, Sanity, ServiceValue, Settings};
 
 use super::{Cell, SessionTable, back, forth, rules};
 use crate::{
     deliver::Part,
     frame::Frame,
     parse::{self, Packet, quoted},
-    policy, service,
+    sanity, service,
     tables::Tables,
     verdict::Way,
 };
@@ -39,7 +39,7 @@ fn attend(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReaso
     let Some(quoted) = quoted::reversed(frame, packet, &mut quoted_place) else { return Ok(Way::PASS) };
     let Some(service) = service::find(quoted, settings, tables)? else { return Ok(Way::PASS) };
     if !service.is_node_address() {
-        policy::check(packet)?;
+        sanity::check(frame, packet, Sanity::OF_NODE, settings, tables)?;
         service::admit(quoted, service, tables)?;
         tables.count_service(service.id.into(), packet.frame_bytes as u64, 0);
     }

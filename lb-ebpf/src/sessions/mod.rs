@@ -28,9 +28,8 @@ use crate::{
     frame::Frame,
     node,
     parse::{self, Packet, Transport},
-    policy,
     reply::{self, Rewrite},
-    service, syn,
+    sanity, service, syn,
     tables::Tables,
     verdict::Way,
 };
@@ -118,7 +117,7 @@ fn translate(
 ) -> Result<Way, DropReason> {
     // What comes to the node's own address is nobody's to judge.
     if !service.is_node_address() {
-        policy::check(packet)?;
+        sanity::check(frame, packet, sanity::element(service), settings, tables)?;
         service::admit(packet, *service, tables)?;
         if packet.is_fragment() && syn::refuses_fragment(packet, service) {
             return Err(DropReason::SynUnproved);

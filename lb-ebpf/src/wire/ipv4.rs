@@ -120,6 +120,18 @@ impl Ipv4 {
         u16::from_be(self.identification)
     }
 
+    /// Where a fragment's payload stands in that of the packet, in bytes.
+    #[inline(always)]
+    pub const fn fragment_offset(&self) -> u16 {
+        (u16::from_be(self.fragment) & OFFSET) * 8
+    }
+
+    /// Whether other fragments follow this one.
+    #[inline(always)]
+    pub const fn has_more_fragments(&self) -> bool {
+        u16::from_be(self.fragment) & MORE_FRAGMENTS != 0
+    }
+
     /// Whether this is a fragment other than the first.
     #[inline(always)]
     pub const fn is_later_fragment(&self) -> bool {

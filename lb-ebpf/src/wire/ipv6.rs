@@ -47,10 +47,22 @@ impl Fragment {
         u32::from_be(self.identification)
     }
 
+    /// Where the fragment's payload stands in that of the packet, in bytes.
+    #[inline(always)]
+    pub const fn offset(&self) -> u16 {
+        u16::from_be(self.offset_more) & 0xfff8
+    }
+
+    /// Whether other fragments follow this one.
+    #[inline(always)]
+    pub const fn has_more(&self) -> bool {
+        u16::from_be(self.offset_more) & 1 != 0
+    }
+
     /// Whether this is a fragment other than the first.
     #[inline(always)]
     pub const fn is_later(&self) -> bool {
-        u16::from_be(self.offset_more) & 0xfff8 != 0
+        self.offset() != 0
     }
 
     /// Whether more than one fragment was made; RFC 6946 calls the others atomic fragments, and they are whole packets.

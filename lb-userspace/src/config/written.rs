@@ -15,7 +15,8 @@ use ipnet::IpNet;
 use crate::model::{
     AdminState, Affinity, Backend, ConnectionIds, CrowdSec, Delivery, Feed, Firewall, Fragments, HealthCheck, Lengths,
     Limit, LimitAction, LimitBy, LimitMeasure, ListKind, Model, Moment, NamedList, Node, Ports, Protect, Protocol,
-    Remark, RingSettings, Rule, RuleAction, ServerId, Service, Syn, SynProtection, TcpFlags, Track,
+    Remark, RingSettings, Rule, RuleAction, Sanity, SanityCheck, ServerId, Service, Syn, SynProtection, TcpFlags,
+    Track,
 };
 
 use super::report::{At, Span};
@@ -58,6 +59,7 @@ pub(super) struct WrittenService {
     pub(super) quic: Option<At<Option<ConnectionIds>>>,
     pub(super) allow_from: Vec<IpNet>,
     pub(super) syn_protection: Option<At<SynProtection>>,
+    pub(super) sanity: BTreeMap<SanityCheck, At<bool>>,
     /// Its own, or else its pool's.
     pub(super) health: Option<At<HealthCheck>>,
     pub(super) pool: Option<At<String>>,
@@ -162,12 +164,22 @@ impl WrittenLimit {
 impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
-        let services = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
+        let services: Vec<Service> = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
         let mut firewall = firewall(self.firewall, self.lists)?;
         firewall.crowdsec = self.crowdsec;
         firewall.limits = self.limits.into_iter().map(WrittenLimit::mean).collect::<Option<_>>()?;
         firewall.rules = self.rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
+        let firewall = firewall.with_bogons(&services);
         Some(Model { node: self.node, services, firewall, syn: self.syn })
+    }
+
+    /// The service, if there is one, because of which the list of bogons is made.
+    pub(super) fn with_bogons(&self) -> Option<&WrittenService> {
+        let has = |service: &&WrittenService| match service.sanity.get(&SanityCheck::Bogons) {
+            Some(exception) => exception.value,
+            None => self.firewall.sanity.on.contains(&SanityCheck::Bogons),
+        };
+        self.services.iter().find(has)
     }
 }
 
@@ -176,6 +188,7 @@ pub(super) struct WrittenFirewall {
     pub(super) protect: Protect,
     /// The lists that are called like their kinds.
     pub(super) built_in: [WrittenList; 2],
+    pub(super) sanity: Sanity,
 }
 
 /// A list.
@@ -228,12 +241,16 @@ impl WrittenList {
             file: self.file,
             feed: self.feed,
             force: self.force,
+            is_built_in: false,
         })
     }
 }
 
 /// `[firewall]` and the lists; the rest is of other sections.
-fn firewall(WrittenFirewall { protect, built_in }: WrittenFirewall, lists: Vec<WrittenList>) -> Option<Firewall> {
+fn firewall(
+    WrittenFirewall { protect, built_in, sanity }: WrittenFirewall,
+    lists: Vec<WrittenList>,
+) -> Option<Firewall> {
     let mut remarks = BTreeMap::new();
     for list in built_in.iter().chain(&lists) {
         let name = &list.name.as_ref()?.value;
@@ -242,7 +259,7 @@ fn firewall(WrittenFirewall { protect, built_in }: WrittenFirewall, lists: Vec<W
     }
     let [allow, deny] = built_in.map(|list| list.nets());
     let lists = lists.into_iter().map(WrittenList::mean).collect::<Option<_>>()?;
-    Some(Firewall { protect, allow, deny, lists, remarks, ..Firewall::default() })
+    Some(Firewall { protect, sanity, allow, deny, lists, remarks, ..Firewall::default() })
 }
 
 impl WrittenPool {
@@ -284,6 +301,7 @@ impl WrittenService {
             quic: self.quic.map_or(Some(None), |quic| quic.value.map(Some))?,
             allow_from: self.allow_from,
             syn_protection: self.syn_protection.map_or(usual_protection(self.protocol?), |protection| protection.value),
+            sanity: self.sanity.into_iter().map(|(check, is_on)| (check, is_on.value)).collect(),
             health: self.health.map(|health| health.value),
             pool: self.pool.map(|pool| pool.value),
             backends: self.backends.into_iter().map(WrittenBackend::mean).collect::<Option<_>>()?,

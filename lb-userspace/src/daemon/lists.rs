@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::types::{ApiError, Changed, Edit, Imported, List, ListEntry, ListFound, ListSource, ListTerms, ListTest},
-    config::prefix,
+    config::{EditError, prefix},
     lists::{ComposeError, Lists, formats},
     model::{Firewall, ListKind, Model, Moment, Origin, Remark},
 };
@@ -94,7 +94,7 @@ impl State {
         terms: &ListTerms,
         seconds: u64,
     ) -> Result<String, ApiError> {
-        let kind = self.kind_of(list)?;
+        let kind = self.kind_to_change(list)?;
         let nets = prefixes.iter().map(|text| prefix::for_list(text, kind, terms.force));
         let nets: Vec<IpNet> = nets
             .collect::<Result<_, _>>()
@@ -119,7 +119,7 @@ impl State {
     /// Takes a file's prefixes in place of those of the last import.
     pub(super) fn list_import(&mut self, list: &str, bytes: &[u8], force: bool) -> Result<Imported, ApiError> {
         let started = Instant::now();
-        let kind = self.kind_of(list)?;
+        let kind = self.kind_to_change(list)?;
         let source = Source::parse(listed::IMPORT, bytes)
             .map_err(|error| ApiError::usage(format_args!("nothing was imported:\n{error}")))?;
         if kind == ListKind::Deny && !force {
@@ -170,6 +170,14 @@ impl State {
         let firewall = &self.model.firewall;
         let unknown = || ApiError::usage(format_args!("no list `{list}`: there are {}", firewall.names().join(", ")));
         firewall.list(list).map(|(kind, _)| kind).ok_or_else(unknown)
+    }
+
+    /// The same, of a list that commands may change.
+    fn kind_to_change(&self, list: &str) -> Result<ListKind, ApiError> {
+        if self.model.firewall.is_built_in(list) {
+            return Err(ApiError::usage(EditError::BuiltIn { list: list.to_owned() }));
+        }
+        self.kind_of(list)
     }
 
     /// Every list, without its entries.

@@ -19,8 +19,8 @@ use crate::{
     config::prefix,
     dataplane::DataplaneError,
     model::{
-        AdminState, Backend, Delivery, Firewall, Model, Moment, NamedList, Protect, Protocol, Service, SynProtection,
-        Track,
+        AdminState, Backend, Delivery, Firewall, Model, Moment, NamedList, Protect, Protocol, Sanity, Service,
+        SynProtection, Track,
     },
     plan::can_be_local,
     routes,
@@ -366,6 +366,7 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
         _ => None,
     });
     sentences.extend(list_differences(&from.firewall, &to.firewall));
+    sentences.extend(sanity_differences(&from.firewall.sanity, &to.firewall.sanity));
     sentences.extend(super::rules::differences(&from.firewall, &to.firewall));
     if from.syn != to.syn {
         sentences.push("changed the settings of SYN protection".to_owned());
@@ -376,10 +377,22 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
     sentences
 }
 
-/// What differs between the lists.
+/// What differs between the node's sanity checks.
+fn sanity_differences(from: &Sanity, to: &Sanity) -> Vec<String> {
+    let switched = to.on.symmetric_difference(&from.on);
+    let switched = switched.map(|check| (check.name(), if to.on.contains(check) { "on" } else { "off" }));
+    let mut sentences: Vec<String> = switched.map(|(name, word)| format!("sanity check {name}: {word}")).collect();
+    if from.amplifiers != to.amplifiers {
+        sentences.push("changed the ports of the sanity check amplifiers".to_owned());
+    }
+    sentences
+}
+
+/// What differs between the lists, but for Sluice's own.
 fn list_differences(from: &Firewall, to: &Firewall) -> Vec<String> {
     let mut sentences = Vec::new();
-    for name in to.names() {
+    let told = |firewall: &Firewall, name: &&str| !firewall.is_built_in(name);
+    for name in to.names().into_iter().filter(|name| told(to, name)) {
         let Some((old_kind, old)) = from.list(name) else {
             sentences.push(format!("added list {name}"));
             continue;
@@ -398,7 +411,7 @@ fn list_differences(from: &Firewall, to: &Firewall) -> Vec<String> {
             sentences.push(format!("changed list {name}"));
         }
     }
-    let gone = from.names().into_iter().filter(|name| to.list(name).is_none());
+    let gone = from.names().into_iter().filter(|name| told(from, name) && to.list(name).is_none());
     sentences.extend(gone.map(|name| format!("removed list {name}")));
     sentences
 }

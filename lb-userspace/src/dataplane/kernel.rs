@@ -159,6 +159,12 @@ impl Kernel {
         }
         snapshot.port_blocks = self.port_blocks(&snapshot).map_err(read("port_ranges"))?;
         snapshot.sources = tables.sources.iter().collect::<Result<_, MapError>>().map_err(read("sources"))?;
+        for (element, checks) in (0..).zip(tables.sanity.iter()) {
+            let checks = checks.map_err(read("sanity"))?;
+            if checks != 0 {
+                snapshot.sanity.insert(element, checks);
+            }
+        }
         snapshot.rings = self.rings(&snapshot).map_err(read("rings"))?;
         for (slot, entry) in (0..).zip(tables.backends.iter()) {
             let Plain(value) = entry.map_err(read("backends"))?;
@@ -352,6 +358,7 @@ impl Dataplane for Kernel {
             Change::RemoveServer((service, id)) => {
                 ("services", tables.services.remove(&EndpointKey::server(*service, *id)))
             }
+            Change::PutSanity(element, checks) => ("sanity", tables.sanity.set(*element, checks, 0)),
             Change::PutReply(key, value) => ("replies", tables.replies.insert(&Plain(*key), &Plain(*value), 0)),
             Change::RemoveReply(key) => ("replies", tables.replies.remove(&Plain(*key))),
             Change::PutNodeAddress(number, value) => {

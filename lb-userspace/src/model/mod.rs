@@ -4,11 +4,13 @@
 //! checks again. It says what the operator wants, and knows neither health nor kernel.
 
 mod affinity;
+mod bogons;
 mod limit;
 mod moment;
 mod network;
 mod ports;
 mod rule;
+mod sanity;
 mod server_id;
 mod syn;
 
@@ -20,11 +22,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     affinity::{Affinity, Clients, Track},
+    bogons::BOGONS,
     limit::{Limit, LimitAction, LimitBy, LimitMeasure, measure_name},
     moment::Moment,
     network::{is_prefix, mapped_bits},
     ports::Ports,
     rule::{Fragments, Lengths, PROTOCOLS, Rule, RuleAction, TcpFlags, protocol_name},
+    sanity::{Exceptions, Sanity, SanityCheck},
     server_id::ServerId,
     syn::{Syn, SynProtection},
 };
@@ -140,6 +144,8 @@ pub struct Service {
     pub allow_from: Vec<IpNet>,
     /// When the service is protected against floods of SYNs; TCP only.
     pub syn_protection: SynProtection,
+    /// The sanity checks that it has otherwise than the node.
+    pub sanity: Exceptions,
     /// How the backends are checked; `None`: they are taken to be up.
     pub health: Option<HealthCheck>,
     /// The pool that the backends are those of; `None`: they are the service's own.
@@ -307,7 +313,7 @@ pub enum Protect {
     Node,
 }
 
-/// The firewall: lists, rules and limits.
+/// The firewall: lists, rules, limits and sanity checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firewall {
     /// Who is protected from what nobody has let in.
@@ -326,6 +332,8 @@ pub struct Firewall {
     pub rules: Vec<Rule>,
     /// The limits; names are unique.
     pub limits: Vec<Limit>,
+    /// The sanity checks.
+    pub sanity: Sanity,
 }
 
 /// A local API of CrowdSec's.
@@ -375,6 +383,11 @@ impl Firewall {
         ListKind::ALL.iter().map(|kind| kind.name()).chain(self.lists.iter().map(|list| list.name.as_str())).collect()
     }
 
+    /// Whether a list is Sluice's own, and no command may change it.
+    pub fn is_built_in(&self, list: &str) -> bool {
+        self.lists.iter().any(|named| named.name == list && named.is_built_in)
+    }
+
     /// What is written with an entry.
     pub fn remark(&self, list: &str, net: IpNet) -> Remark {
         self.remarks.get(&(list.to_owned(), net)).cloned().unwrap_or_default()
@@ -405,6 +418,8 @@ pub struct NamedList {
     pub feed: Option<Feed>,
     /// Whether it may cover services, backends, this node, or everything.
     pub force: bool,
+    /// Whether it is Sluice's own, and no command may change it.
+    pub is_built_in: bool,
 }
 
 /// A list on a server.

@@ -37,6 +37,8 @@ pub enum Change {
     AddSource(u16, IpNet),
     /// No longer let a source use a service.
     RemoveSource(u16, IpNet),
+    /// Write which sanity checks are on, bits of [`lb_common::Sanity`], into an element.
+    PutSanity(u32, u64),
     /// Write a service: from here on packets see it, and its ring.
     PutService(EndpointKey, ServiceValue),
     /// Remove a service.
@@ -104,6 +106,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     }
     // A source that is allowed before and after is allowed all the time.
     changes.extend(to.sources.difference(&from.sources).map(|&(service, source)| Change::AddSource(service, source)));
+    changes.extend(put(&from.sanity, &to.sanity).map(|(&element, &checks)| Change::PutSanity(element, checks)));
     let (known, wanted) = (from.services_by_id(), to.services_by_id());
     let new = wanted.into_keys().filter(|id| !known.contains_key(id));
     changes.extend(new.map(|id| Change::ResetService(id.into())));
@@ -112,6 +115,7 @@ pub fn difference(from: &Snapshot, to: &Snapshot) -> Vec<Change> {
     changes.extend(put(&from.services, &to.services).map(|(&key, &value)| Change::PutService(key, value)));
 
     changes.extend(gone(&from.services, &to.services).map(Change::RemoveService));
+    changes.extend(gone(&from.sanity, &to.sanity).map(|element| Change::PutSanity(element, 0)));
     changes.extend(gone(&from.port_blocks, &to.port_blocks).map(Change::ForgetPortBlock));
     changes.extend(gone(&from.rings, &to.rings).map(Change::ForgetRing));
     changes.extend(gone(&from.rules, &to.rules).map(Change::ForgetRules));

@@ -18,7 +18,7 @@ use super::{
     ramps::{self, Ramps, Takes},
     rings::{CachedRing, Crew},
     rows::{Census, Keep, Patience, Times},
-    rules, services,
+    rules, sanity, services,
     sources::Sources,
 };
 use crate::{
@@ -203,6 +203,7 @@ impl Planner {
         self.retired.extend(gone.map(|&slot| (slot, inputs.now_s)));
         desired.snapshot.lists = Arc::clone(inputs.lists);
         desired.snapshot.scopes = scopes(inputs, &desired.service_ids);
+        desired.snapshot.sanity = sanity::elements(inputs.model, &desired.service_ids);
         let rules = rules::put(inputs, &desired.service_ids, current, &mut desired.snapshot);
         desired.snapshot.settings = settings(inputs, rules, &desired.snapshot, &current.settings);
         desired.snapshot.syn = guard::settings(inputs.guard, &inputs.model.syn);
@@ -354,6 +355,7 @@ fn settings(inputs: Inputs<'_>, rules: RuleSettings, snapshot: &Snapshot, curren
         rules,
         ephemeral,
         zero: 0,
+        amplifiers: sanity::amplifiers(inputs.model, &snapshot.sanity),
     }
 }
 

@@ -15,6 +15,7 @@ mod ramps;
 mod rings;
 mod rows;
 mod rules;
+mod sanity;
 mod services;
 mod snapshot;
 mod sources;

@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub servers: BTreeMap<(u16, u64), u16>,
     /// The blocks of port ranges that entries of `services` name, by their index.
     pub port_blocks: BTreeMap<u16, PortBlock>,
+    /// The sanity checks that are on, bits of [`lb_common::Sanity`], by element.
+    pub sanity: BTreeMap<u32, u64>,
     /// The sources that restricted services allow, by the service's id.
     pub sources: BTreeSet<(u16, IpNet)>,
     /// The rings that services refer to, by their first element.
@@ -65,6 +67,8 @@ impl Snapshot {
             Change::ForgetPortBlock(index) => drop(self.port_blocks.remove(index)),
             Change::AddSource(service, source) => drop(self.sources.insert((*service, *source))),
             Change::RemoveSource(service, source) => drop(self.sources.remove(&(*service, *source))),
+            Change::PutSanity(element, 0) => drop(self.sanity.remove(element)),
+            Change::PutSanity(element, checks) => drop(self.sanity.insert(*element, *checks)),
             Change::PutReply(key, value) => drop(self.replies.insert(*key, *value)),
             Change::RemoveReply(key) => drop(self.replies.remove(key)),
             Change::PutNodeAddress(number, value) => drop(self.node_addresses.insert(*number, *value)),

@@ -114,8 +114,8 @@ mod tests {
     use super::*;
     use crate::{
         model::{
-            AdminState, Affinity, Backend, Firewall, FullNat, Moment, Node, PortSpan, Ports, RingSettings, Syn,
-            SynProtection, Track,
+            AdminState, Affinity, Backend, Exceptions, Firewall, FullNat, Moment, Node, PortSpan, Ports, RingSettings,
+            Syn, SynProtection, Track,
         },
         plan::{Guard, Health, Patience},
         routes::NextHops,
@@ -150,6 +150,7 @@ mod tests {
             quic: None,
             allow_from: Vec::new(),
             syn_protection: SynProtection::Off,
+            sanity: Exceptions::new(),
             health: None,
             pool: None,
             backends: vec![backend(number)],

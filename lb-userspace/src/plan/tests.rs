@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lb_common::{EndpointKey, Features, HashKey, PortSpan, Row, ServiceFlags, ServiceValue};
+use lb_common::{EndpointKey, Features, HashKey, PortSpan, Row, Sanity, ServiceFlags, ServiceValue};
 
 use super::*;
 use crate::{
@@ -285,10 +285,69 @@ fn a_source_that_stays_allowed_is_allowed_after_every_step() {
     assert!(tables.sources.is_empty());
 }
 
+/// The checks of the node, and those of services by name.
+fn checks(text: &str) -> (u64, BTreeMap<String, u64>) {
+    let Desired { snapshot, service_ids, .. } = planned(text);
+    let at = |element: u32| snapshot.sanity.get(&element).copied().unwrap_or(0);
+    assert!(
+        snapshot
+            .sanity
+            .keys()
+            .all(|element| *element == Sanity::OF_NODE || service_ids.values().any(|id| id == element))
+    );
+    (at(Sanity::OF_NODE), service_ids.iter().map(|(name, id)| (name.clone(), at(*id))).collect())
+}
+
+#[test]
+fn a_service_has_the_nodes_checks_but_for_its_exceptions() {
+    let all = Sanity::MARTIANS | Sanity::LAND | Sanity::TCP_FLAGS | Sanity::AMPLIFIERS | Sanity::TINY_FRAGMENTS;
+    let text = service("a", "80", "") + &service("b", "81", "sanity = { land = false, martians = true }");
+    let (node, services) = checks(&text);
+    assert_eq!((node, services["a"], services["b"]), (all, all, all & !Sanity::LAND));
+    let (node, services) = checks(&format!("firewall.sanity.martians = false\n{text}"));
+    assert_eq!((node, services["a"]), (all & !Sanity::MARTIANS, all & !Sanity::MARTIANS));
+    assert_eq!(services["b"], all & !Sanity::LAND);
+}
+
+#[test]
+fn ports_of_amplifiers_are_in_the_settings_only_if_somebody_asks_for_them() {
+    let has = |text: &str, port| planned(text).snapshot.settings.amplifiers.has(port);
+    let udp = |more: &str| service("a", "53", &format!("protocol = 'udp'\n{more}"));
+    assert!(has("", 11211) && has(&udp(""), 11211) && !has("", 53));
+    assert!(has("firewall.sanity.amplifiers = [53]", 53) && !has("firewall.sanity.amplifiers = [53]", 11211));
+    let off = |more: &str| "firewall.sanity.amplifiers = false\n".to_owned() + &udp(more);
+    assert_eq!(planned(&off("")).snapshot.settings.amplifiers.filter(), 0);
+    assert!(has(&off("sanity.amplifiers = true"), 11211));
+}
+
+#[test]
+fn a_service_has_its_checks_before_packets_see_it_and_until_none_does() {
+    let without = planned(&service("a", "80", "")).snapshot;
+    let text = service("a", "80", "") + &service("b", "81", "");
+    let with = desired(&mut Planner::default(), &text, &without).snapshot;
+    let id = with.services[&tcp(81)].id.into();
+    let place =
+        |changes: &[Change], is_it: &dyn Fn(&Change) -> bool| changes.iter().position(is_it).expect("such a change");
+    let changes = difference(&without, &with);
+    let put = place(&changes, &|change| matches!(change, Change::PutSanity(element, _) if *element == id));
+    assert!(put < place(&changes, &|change| matches!(change, Change::PutService(key, _) if *key == tcp(81))));
+    let changes = difference(&with, &without);
+    let taken = place(&changes, &|change| *change == Change::PutSanity(id, 0));
+    assert!(taken > place(&changes, &|change| matches!(change, Change::RemoveService(key) if *key == tcp(81))));
+    let mut performed = with;
+    changes.iter().for_each(|change| performed.perform(change));
+    assert!(performed == without);
+}
+
 #[test]
 fn a_planner_that_takes_tables_over_changes_nothing() {
-    let text = services(&[("a", "[443, '8000-8100', 80]"), ("b", "'any'")])
-        + &service("c", "'1000-2000'", "address = '10.2.0.0/24'\nallow_from = ['192.0.2.0/24']")
+    let text = "firewall.sanity = { land = false, bogons = true }\n".to_owned()
+        + &services(&[("a", "[443, '8000-8100', 80]"), ("b", "'any'")])
+        + &service(
+            "c",
+            "'1000-2000'",
+            "address = '10.2.0.0/24'\nallow_from = ['192.0.2.0/24']\nsanity.tcp_flags = false",
+        )
         + &service("d", "[1, '5-9']", "address = '10.3.0.1'\ndelivery = 'nat'\nbackend = [{ address = '10.1.0.2' }]");
     let first = planned(&text).snapshot;
     let second = desired(&mut Planner::default(), &text, &first).snapshot;

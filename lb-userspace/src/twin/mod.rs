@@ -38,7 +38,7 @@ use lb_ebpf::{
     frame::Frame,
     node,
     parse::Packet,
-    receiver,
+    receiver, sanity,
     service::lookup::{self, Endpoint, ServiceTable},
     sessions::{carry, carry_error, error_road, follow, open, road},
     syn::{Contact, Judgement, ask, judge, watch},
@@ -279,6 +279,11 @@ impl Tables for SnapshotTables<'_> {
     fn allows_source(&self, service: u16, source: &Address) -> bool {
         let source: IpAddr = (*source).into();
         self.snapshot.sources.iter().any(|(id, prefix)| *id == service && prefix.contains(&source))
+    }
+
+    fn judge_sanity(&self, frame: &impl Frame, packet: &Packet, element: u32) -> Result<(), DropReason> {
+        let checks = self.snapshot.sanity.get(&element).copied().unwrap_or(0);
+        sanity::judge(frame, packet, checks, &self.snapshot.settings)
     }
 
     fn named(&self, frame: &impl Frame, offset: u32, service: u16, ids: ConnectionIds, access: Access) -> Named {

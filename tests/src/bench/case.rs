@@ -10,8 +10,8 @@ use lb_common::RowState;
 use lb_userspace::{
     config::Document,
     model::{
-        AdminState, Affinity, Backend, ConnectionIds, Delivery, Firewall, FullNat, Model, Node, PortSpan, Ports,
-        Protocol, RingSettings, ServerId, Service, Syn, SynProtection, Track,
+        AdminState, Affinity, Backend, ConnectionIds, Delivery, Exceptions, Firewall, FullNat, Model, Node, PortSpan,
+        Ports, Protocol, RingSettings, ServerId, Service, Syn, SynProtection, Track,
     },
 };
 
@@ -161,6 +161,7 @@ impl Endpoint {
             quic: (self.kind == Kind::Quic).then_some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
             allow_from: if self.kind == Kind::Restricted { vec![IpNet::from(self.client().ip())] } else { Vec::new() },
             syn_protection: if self.kind == Kind::Flooded { SynProtection::Always } else { SynProtection::Off },
+            sanity: Exceptions::new(),
             health: None,
             pool: None,
             // Whose answer it is must be known before a session is opened.

@@ -72,7 +72,7 @@ fn what_is_no_service() -> Vec<Case> {
             .drops(Denied)
             .listed(Deny, "203.0.113.0/24"),
         case("a denied source's later fragment", {
-            let [_, later] = Packet::v4("203.0.113.8", "10.9.0.200").udp(1, 2).payload(&[0; 32]).fragments(16);
+            let [_, later] = Packet::v4("203.0.113.8", "10.9.0.200").udp(1, 2).payload(&[0; 64]).fragments(48);
             later
         })
         .drops(Denied)

@@ -11,11 +11,11 @@ use crate::{
 const LONG: &[u8] = b"a question that is long enough to be cut in two";
 
 fn udp(source: &str, destination: &str, ports: (u16, u16), ttl: u8) -> [Packet; 2] {
-    Packet::ip(source, destination).ttl(ttl).udp(ports.0, ports.1).payload(LONG).fragments(24)
+    Packet::ip(source, destination).ttl(ttl).udp(ports.0, ports.1).payload(LONG).fragments(48)
 }
 
 fn tcp(destination: &str, ttl: u8) -> [Packet; 2] {
-    Packet::ip(CLIENT, destination).ttl(ttl).tcp(40000, 80).ack().payload(LONG).fragments(24)
+    Packet::ip(CLIENT, destination).ttl(ttl).tcp(40000, 80).ack().payload(LONG).fragments(48)
 }
 
 pub(super) fn cases() -> Vec<Case> {
@@ -81,8 +81,8 @@ fn replies() -> Vec<Case> {
             case("the later passes when it is too late", &later).after(first.clone()).waited(31),
         ]);
     }
-    let [first, later] = Packet::v4("10.9.1.43", CLIENT).tcp(4711, 40000).ack().payload(LONG).fragments(24);
-    let [_, left] = Packet::v4("10.9.0.106", CLIENT).ttl(63).tcp(4711, 40000).ack().payload(LONG).fragments(24);
+    let [first, later] = Packet::v4("10.9.1.43", CLIENT).tcp(4711, 40000).ack().payload(LONG).fragments(48);
+    let [_, left] = Packet::v4("10.9.0.106", CLIENT).ttl(63).tcp(4711, 40000).ack().payload(LONG).fragments(48);
     cases.push(
         Case::new("fragments: a `nat` reply of any port, the later after the first", later)
             .from(BACK)
@@ -96,7 +96,7 @@ fn replies() -> Vec<Case> {
 fn forgotten() -> Vec<Case> {
     let with_id = |id, part: usize| {
         let packet = Packet::v4(CLIENT, "10.9.0.100").identification(id).udp(5000, 53).payload(LONG);
-        packet.fragments(24)[part].clone()
+        packet.fragments(48)[part].clone()
     };
     let case = |name: &str, first: Packet, later: Packet| {
         Case::new(format!("fragments: {name}"), later).after(first).drops(FragmentUnknown)
@@ -181,7 +181,7 @@ fn v6() -> Vec<Case> {
             .redirects(BACK, "fd09:1::13", first_sent)
             .counts("dns6", "fd09:1::13"),
         Case::new("fragments: a later one in IPv6", later).drops(FragmentUnknown),
-        Case::new("fragments: a later one behind options in IPv6", behind_options().fragments(16)[1].clone())
+        Case::new("fragments: a later one behind options in IPv6", behind_options().fragments(48)[1].clone())
             .drops(FragmentUnknown),
         Case::new("fragments: a later one to a stranger passes in IPv6", strangers),
         Case::new("fragments: a datagram in an atomic fragment that claims more than there is", {

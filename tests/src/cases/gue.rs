@@ -135,7 +135,7 @@ impl Tunnel {
         let options = |ttl| self.web(ttl, 5).options(&[1; 12]);
         let bare = |ttl| self.dns(ttl, 5).without_checksum();
         let short = |ttl| self.dns(ttl, 5).claimed_udp_bytes(10);
-        let first = |ttl| self.dns(ttl, 40).fragments(24)[0].clone();
+        let first = |ttl| self.dns(ttl, 60).fragments(48)[0].clone();
         let outer = |inner: &Packet| self.outer((UDP, DNS), inner, 0).without_checksum();
         vec![
             self.web_case("wraps options", options(64), self.outer((TCP, WEB), &options(63), 0)),

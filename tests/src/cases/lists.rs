@@ -27,7 +27,16 @@ fn nets(texts: &[&str]) -> Vec<IpNet> {
 
 fn list(name: &str, action: ListKind, services: &[&str], entries: &[&str]) -> NamedList {
     let services = services.iter().map(ToString::to_string).collect();
-    NamedList { name: name.to_owned(), action, services, entries: nets(entries), file: None, feed: None, force: false }
+    NamedList {
+        name: name.to_owned(),
+        action,
+        services,
+        entries: nets(entries),
+        file: None,
+        feed: None,
+        force: false,
+        is_built_in: false,
+    }
 }
 
 /// Entries of the list `deny`, and when each expires.

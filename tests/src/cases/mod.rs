@@ -44,6 +44,7 @@ mod rare;
 mod receivers;
 mod rules;
 pub mod samples;
+mod sanity;
 mod service;
 mod sockets;
 mod sources;
@@ -436,6 +437,7 @@ pub fn table() -> Vec<Case> {
         rare::cases(),
         too_big::cases(),
         nonsense::cases(),
+        sanity::cases(),
         receivers::cases(),
         samples::cases(),
         rules::cases(),

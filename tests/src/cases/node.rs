@@ -2,7 +2,9 @@
 //! it in. The sockets are those of [`crate::world::SOCKETS`].
 
 use lb_common::{
-    DropReason::{Denied, ExtensionHeaders, MalformedTransport, NodeProtected},
+    DropReason::{
+        Denied, ExtensionHeaders, Land, MalformedTransport, MartianSource, NodeProtected, TcpFlags, TinyFragment,
+    },
     ListKind::{Allow, Deny},
 };
 use lb_userspace::{
@@ -38,7 +40,7 @@ fn syn(client: &str) -> Packet {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [tcp(), udp(), messages(), let_in(), rare(), of_others(), side_roads(), unprotected()].concat()
+    [tcp(), udp(), messages(), let_in(), rare(), nonsense(), of_others(), side_roads(), unprotected()].concat()
 }
 
 fn tcp() -> Vec<Case> {
@@ -129,9 +131,9 @@ fn ruled(action: &str) -> impl Fn(&mut Setup) {
 
 /// Fragments and malformed packets.
 fn rare() -> Vec<Case> {
-    let [first, later] = syn(CLIENT).payload(&[0; 32]).fragments(24);
-    let [first6, later6] = syn(CLIENT6).payload(&[0; 32]).fragments(24);
-    let [answer, _] = to_node(CLIENT).udp(53, 32_768).payload(&[0; 32]).fragments(16);
+    let [first, later] = syn(CLIENT).payload(&[0; 96]).fragments(64);
+    let [first6, later6] = syn(CLIENT6).payload(&[0; 96]).fragments(64);
+    let [answer, _] = to_node(CLIENT).udp(53, 32_768).payload(&[0; 96]).fragments(64);
     let five = to_node(CLIENT6).hop_by_hop(0).destination_options(0).routing().authentication(3);
     vec![
         refused("a first fragment", first.clone()),
@@ -143,6 +145,21 @@ fn rare() -> Vec<Case> {
         enters("a header that is cut short", to_node(CLIENT).protocol(6).payload(&[0; 8])).drops(MalformedTransport),
         enters("a protocol behind too many headers", five.destination_options(0).tcp(50000, 22).ack())
             .drops(ExtensionHeaders),
+    ]
+}
+
+/// The node's sanity checks, which look at what the firewall has not let in.
+fn nonsense() -> Vec<Case> {
+    let flags = || to_node(CLIENT).tcp(50000, 22).flags(3);
+    let [tiny, _] = to_node(CLIENT).udp(53, 32_768).payload(&[0; 32]).fragments(16);
+    vec![
+        enters("SYN and FIN to a connection", flags()).drops(TcpFlags),
+        enters("SYN and FIN that a rule passes", flags()).with(ruled("pass")).matches(&["ssh"]),
+        enters("an echo request of a loopback address", Packet::v4("127.0.0.1", NODE).echo_request(1))
+            .drops(MartianSource),
+        enters("an echo request of the node's own address", Packet::v4(NODE, NODE).echo_request(1)).drops(Land),
+        enters("a tiny fragment of an answer", tiny).drops(TinyFragment),
+        enters("an answer of an agent of SNMP", to_node(CLIENT).udp(161, 32_768)),
     ]
 }
 
@@ -163,7 +180,7 @@ fn of_others() -> Vec<Case> {
 
 /// What a side road leaves to the node.
 fn side_roads() -> Vec<Case> {
-    let [first, _] = Packet::v4("10.9.1.41", "10.9.1.1").tcp(8080, 22).syn().payload(&[0; 32]).fragments(24);
+    let [first, _] = Packet::v4("10.9.1.41", "10.9.1.1").tcp(8080, 22).syn().payload(&[0; 96]).fragments(64);
     vec![
         enters("a `nat` backend's answer to the node", Packet::v4("10.9.1.41", "10.9.1.1").tcp(8080, 51_000).ack())
             .from(BACK),

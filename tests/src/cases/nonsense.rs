@@ -1,7 +1,7 @@
 //! Packets to a service that no honest sender sends: flags and sources that cannot be, and checksums that are wrong.
 
 use lb_common::{
-    DropReason::{MartianSource, TcpFlags},
+    DropReason::{Land, MartianSource, TcpFlags},
     ListKind,
 };
 
@@ -85,7 +85,7 @@ fn flags() -> Vec<Case> {
             Packet::v4("10.9.0.105", CLIENT).ttl(63).tcp(80, 40000).flags(0),
         ),
         Case::new("flags: none, in a first fragment", {
-            let [first, _] = packet(CLIENT, "10.9.0.100", 0, 64).payload(&[1; 40]).fragments(24);
+            let [first, _] = packet(CLIENT, "10.9.0.100", 0, 64).payload(&[1; 64]).fragments(48);
             first
         })
         .drops(TcpFlags),
@@ -105,11 +105,10 @@ fn martians() -> Vec<Case> {
         "239.255.255.255",
         "240.0.0.1",
         "255.255.255.255",
-        "10.9.0.100",
     ] {
         cases.push(Case::new(format!("martians: {source}"), tcp(source, "10.9.0.100", 64)).drops(MartianSource));
     }
-    for source in ["::", "::1", "ff02::1", "ff0e::1234", "ff00::", "fd09::100"] {
+    for source in ["::", "::1", "ff02::1", "ff0e::1234", "ff00::"] {
         cases.push(Case::new(format!("martians: {source}"), tcp(source, "fd09::100", 64)).drops(MartianSource));
     }
     for source in ["1.0.0.0", "126.255.255.255", "128.0.0.0", "223.255.255.255", "169.254.1.1", "10.9.0.101"] {
@@ -127,6 +126,10 @@ fn martians() -> Vec<Case> {
         );
     }
     cases.extend([
+        Case::new("land: the service's own address", tcp("10.9.0.100", "10.9.0.100", 64)).drops(Land),
+        Case::new("land: the service's own address in IPv6", tcp("fd09::100", "fd09::100", 64)).drops(Land),
+        Case::new("land: an echo request", Packet::v4("10.9.0.100", "10.9.0.100").echo_request(1)).drops(Land),
+        Case::new("land: not to a service: passes", tcp("10.9.0.200", "10.9.0.200", 64)),
         Case::new("martians: UDP", Packet::v4("127.0.0.1", "10.9.0.100").udp(5000, 53)).drops(MartianSource),
         Case::new("martians: an echo request", Packet::v4("224.0.0.1", "10.9.0.100").echo_request(1))
             .drops(MartianSource),
@@ -135,7 +138,7 @@ fn martians() -> Vec<Case> {
         Case::new("martians: not to a service: passes", tcp("127.0.0.1", "10.9.0.200", 64)),
         Case::new("martians: not to a service in IPv6: passes", tcp("::1", "fd09::200", 64)),
         Case::new("martians: a later fragment", {
-            let [_, later] = Packet::v4("127.0.0.1", "10.9.0.100").udp(5000, 53).payload(&[1; 40]).fragments(24);
+            let [_, later] = Packet::v4("127.0.0.1", "10.9.0.100").udp(5000, 53).payload(&[1; 64]).fragments(48);
             later
         })
         .drops(MartianSource),

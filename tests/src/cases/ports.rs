@@ -154,7 +154,7 @@ fn addresses() -> Vec<Case> {
             .drops(MalformedTransport),
         SERVICES
             .case("a later fragment to an address with ranges", {
-                let [_, later] = Packet::v4(CLIENT, "10.9.0.110").udp(1, 8000).payload(&[0; 32]).fragments(16);
+                let [_, later] = Packet::v4(CLIENT, "10.9.0.110").udp(1, 8000).payload(&[0; 64]).fragments(48);
                 later
             })
             .drops(FragmentUnknown),

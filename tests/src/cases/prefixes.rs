@@ -123,7 +123,7 @@ fn addresses() -> Vec<Case> {
         SERVICES.case("a malformed packet behind a prefix passes", to("10.21.7.7", 80).claimed_bytes(1000)),
         SERVICES
             .case("a later fragment to a prefix", {
-                let [_, later] = Packet::v4(CLIENT, "10.20.7.7").udp(1, 53).payload(&[0; 32]).fragments(16);
+                let [_, later] = Packet::v4(CLIENT, "10.20.7.7").udp(1, 53).payload(&[0; 64]).fragments(48);
                 later
             })
             .drops(FragmentUnknown),

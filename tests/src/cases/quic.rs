@@ -12,7 +12,7 @@ use std::{net::IpAddr, time::Duration};
 use lb_common::{Row, RowState};
 use lb_userspace::{
     model::{
-        AdminState, Affinity, Backend, ConnectionIds, Delivery, Protocol, RingSettings, ServerId, Service,
+        AdminState, Affinity, Backend, ConnectionIds, Delivery, Exceptions, Protocol, RingSettings, ServerId, Service,
         SynProtection, Track,
     },
     plan::Snapshot,
@@ -120,6 +120,7 @@ impl Site {
             quic: Some(ConnectionIds { rotation: 0, server_id_bytes: 2 }),
             allow_from: Vec::new(),
             syn_protection: SynProtection::Off,
+            sanity: Exceptions::new(),
             health: None,
             pool: None,
             backends: backends.collect(),

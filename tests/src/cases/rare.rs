@@ -74,7 +74,7 @@ fn lines() -> Vec<Case> {
         ("net64", 17, "fd20::77", 53, "fd09:1::61"),
     ] {
         let sent = packet(protocol, (address, port), (client(address), 40000));
-        let [first, later] = packet(protocol, (client(address), 40000), (address, port)).payload(LONG).fragments(24);
+        let [first, later] = packet(protocol, (client(address), 40000), (address, port)).payload(LONG).fragments(48);
         let case = |name: &str, packet: &Packet| {
             SERVICES
                 .case(&format!("{name}, {address} port {port} of {service}"), packet.clone())
@@ -91,7 +91,7 @@ fn lines() -> Vec<Case> {
         let sent = packet(6, (from, port), (client(from), 40000));
         SERVICES.case(&format!("an error about {name}"), error(receiver, &sent)).drops(IcmpUnknown)
     };
-    let [_, later] = packet(17, (CLIENT, 40000), ("10.20.0.9", 53)).payload(LONG).fragments(24);
+    let [_, later] = packet(17, (CLIENT, 40000), ("10.20.0.9", 53)).payload(LONG).fragments(48);
     cases.extend([
         unknown("the port before a range", "10.9.0.110", ("10.9.0.110", 7999)),
         unknown("the port behind a range", "10.9.0.110", ("10.9.0.110", 8101)),
@@ -143,7 +143,7 @@ fn nat_fragments() -> Vec<Case> {
         ("nat6-own", "fd09::113", 9000, "fd09:1::59"),
     ] {
         let client = client(address);
-        let cut = |from, to, ttl| packet(17, from, to).ttl(ttl).payload(LONG).fragments(24);
+        let cut = |from, to, ttl| packet(17, from, to).ttl(ttl).payload(LONG).fragments(48);
         let asked = cut((client, 40000), (address, port), 64);
         let sent = cut((client, 40000), (backend, port), 63);
         let replied = cut((backend, port), (client, 40000), 64);
@@ -172,7 +172,7 @@ fn nat_fragments() -> Vec<Case> {
 fn sources() -> Vec<Case> {
     let only = |setup: &mut Setup| setup.service("web").allow_from = vec!["203.0.113.0/24".parse().expect("a prefix")];
     let about = |client: &str| error("10.9.0.100", &packet(6, ("10.9.0.100", 80), (client, 40000)));
-    let cut = |client: &str, ttl| packet(6, (client, 40000), ("10.9.0.100", 80)).ttl(ttl).payload(LONG).fragments(24);
+    let cut = |client: &str, ttl| packet(6, (client, 40000), ("10.9.0.100", 80)).ttl(ttl).payload(LONG).fragments(48);
     let case = |name: &str, packet: Packet| Case::new(format!("rare: {name}"), packet).with(only);
     let [first, later] = cut(CLIENT, 64);
     let [good, others] = cut("203.0.113.9", 64);
@@ -208,7 +208,7 @@ fn gue() -> Vec<Case> {
             outer.gue(source_port(hash), 6080, &inner.clone().ttl(63)).without_checksum()
         };
         let sent = packet(6, (address, 80), (client, 40000));
-        let [first, later] = packet(17, (client, 40000), (address, 53)).payload(LONG).fragments(24);
+        let [first, later] = packet(17, (client, 40000), (address, 53)).payload(LONG).fragments(48);
         let case = |name: &str, service, packet: &Packet, hash| {
             Case::new(format!("rare: {name} by {service}"), packet.clone())
                 .redirects(BACK, backend, carried(hash, packet))
@@ -227,7 +227,7 @@ fn gue() -> Vec<Case> {
 /// identification; the protocol in IPv4, the fragment header's in IPv6.
 fn identity(client: &str, service: &str) -> u64 {
     let address = |text: &str| text.parse::<std::net::IpAddr>().expect("an address").into();
-    let [first, _] = packet(17, (client, 40000), (service, 53)).payload(LONG).fragments(24);
+    let [first, _] = packet(17, (client, 40000), (service, 53)).payload(LONG).fragments(48);
     let bytes = first.bytes();
     let (at, protocol) = if is_v6(client) { (14 + 40 + 4, 44) } else { (14 + 4 - 2, 17) };
     let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
@@ -251,7 +251,7 @@ fn local() -> Vec<Case> {
         }
     };
     let sent = packet(6, ("10.9.0.100", 80), (CLIENT, 40000));
-    let [first, later] = packet(17, (CLIENT, 40000), ("10.9.0.102", 53)).payload(LONG).fragments(24);
+    let [first, later] = packet(17, (CLIENT, 40000), ("10.9.0.102", 53)).payload(LONG).fragments(48);
     vec![
         Case::new("rare: an error about what the node itself has sent", error("10.9.0.100", &sent))
             .with(at_home("web"))

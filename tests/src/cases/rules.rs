@@ -136,8 +136,8 @@ fn addresses() -> Vec<Case> {
 }
 
 fn fragments_and_lengths() -> Vec<Case> {
-    let [first, later] = Packet::v4(CLIENT, "10.9.0.200").udp(1, 9).payload(&[0; 32]).fragments(16);
-    let [first6, later6] = Packet::v6(CLIENT6, "fd09::200").udp(1, 9).payload(&[0; 32]).fragments(16);
+    let [first, later] = Packet::v4(CLIENT, "10.9.0.200").udp(1, 9).payload(&[0; 64]).fragments(48);
+    let [first6, later6] = Packet::v6(CLIENT6, "fd09::200").udp(1, 9).payload(&[0; 64]).fragments(48);
     let whole = || Packet::v4(CLIENT, "10.9.0.200").udp(1, 9).payload(&[0; 32]);
     let long = |bytes: usize| Packet::v4(CLIENT, "10.9.0.200").udp(1, 9).payload(&vec![0; bytes - 28]);
     [
@@ -158,7 +158,7 @@ fn fragments_and_lengths() -> Vec<Case> {
 /// What takes a side road meets rules like all else.
 fn rare() -> Vec<Case> {
     let error = || Packet::v4("10.9.3.1", "10.9.0.100").icmp(3, 4, 0).payload(&[0; 28]);
-    let [first, later] = Packet::v4(CLIENT, "10.9.0.100").udp(40000, 53).payload(&[0; 32]).fragments(16);
+    let [first, later] = Packet::v4(CLIENT, "10.9.0.100").udp(40000, 53).payload(&[0; 64]).fragments(48);
     let by_type = rule("one", "drop", "protocol = \"icmp\"\nicmp = \"unreachable\"");
     let fragments = |which: &str| rule("one", "drop", &format!("fragments = \"{which}\""));
     let counted = rule("one", "count", "fragments = \"first\"\nservices = \"dns\"");

@@ -67,7 +67,7 @@ fn denied(setup: &mut Setup) {
 fn recorded() -> Vec<Case> {
     let (client, web, web6) = ((CLIENT, 40000), ("10.9.0.100", 80), ("fd09::100", 80));
     let to_web = || Packet::v4(CLIENT, web.0).tcp(40000, 80).ack();
-    let [_, later] = Packet::v4(CLIENT, web.0).udp(1, 2).payload(&[0; 32]).fragments(16);
+    let [_, later] = Packet::v4(CLIENT, web.0).udp(1, 2).payload(&[0; 64]).fragments(48);
     let empty = |setup: &mut Setup| setup.down.extend(["10.9.0.11".to_owned()]);
     let refused = |setup: &mut Setup| setup.service("web").allow_from = vec!["192.0.2.0/24".parse().expect("a prefix")];
     let stranger = Packet::v4("203.0.113.8", "10.9.0.200").udp(123, 53);

@@ -251,10 +251,10 @@ fn untouched() -> Vec<Case> {
         case(name, packet.clone()).transmits("10.9.0.11", packet.ttl(63)).counts("web", "10.9.0.11")
     };
     let syn_ack = segment().syn().ack();
-    let [data_first, _] = segment().ack().payload(&[7; 64]).fragments(32);
-    let [syn_first, _] = segment().syn().payload(&[7; 64]).fragments(32);
-    let [session_first, _] = Packet::v4(CLIENT, "10.9.0.108").tcp(PORT, 80).syn().payload(&[7; 64]).fragments(32);
-    let [syn_left, _] = segment().syn().payload(&[7; 64]).ttl(63).fragments(32);
+    let [data_first, _] = segment().ack().payload(&[7; 64]).fragments(48);
+    let [syn_first, _] = segment().syn().payload(&[7; 64]).fragments(48);
+    let [session_first, _] = Packet::v4(CLIENT, "10.9.0.108").tcp(PORT, 80).syn().payload(&[7; 64]).fragments(48);
+    let [syn_left, _] = segment().syn().payload(&[7; 64]).ttl(63).fragments(48);
     vec![
         goes_on("an open connection", segment().ack().payload(b"GET /")),
         goes_on("a SYN-ACK is no SYN", syn_ack),

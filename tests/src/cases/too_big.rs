@@ -81,9 +81,9 @@ fn shapes() -> Vec<Case> {
     let udp = Packet::v4(CLIENT, "10.9.0.102").udp(5000, 53).payload(&[3; 1500]);
     let [fragment, _] = udp.clone().fragments(1472);
     let small = Packet::v4(CLIENT, "10.9.0.102").udp(5000, 53).payload(&[3; 1500]);
-    let [small_first, _] = small.clone().fragments(16);
+    let [small_first, _] = small.clone().fragments(48);
     // Made by hand: a later fragment that is too long.
-    let [first, long_later] = Packet::v4(CLIENT, "10.9.0.102").udp(5000, 53).payload(&[3; 1600]).fragments(16);
+    let [first, long_later] = Packet::v4(CLIENT, "10.9.0.102").udp(5000, 53).payload(&[3; 1600]).fragments(48);
     vec![
         case("a packet that may not be fragmented", "10.9.0.102", 1480, to("10.9.0.102", 80, 1500).dont_fragment())
             .counts("4in4", "10.9.1.31"),
@@ -109,7 +109,7 @@ fn shapes() -> Vec<Case> {
             .counts("4in4", "10.9.1.31"),
         Case::new("too big: a fragment that fits is not", small_first)
             .redirects(BACK, "10.9.1.31", {
-                let [inner, _] = small.ttl(63).fragments(16);
+                let [inner, _] = small.ttl(63).fragments(48);
                 super::ipip::outer4("10.9.1.1", "10.9.1.31").carrying(&inner)
             })
             .counts("4in4-dns", "10.9.1.31"),

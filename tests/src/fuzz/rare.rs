@@ -39,7 +39,7 @@ pub(super) fn complain(frame: &mut Vec<u8>, random: &mut Random) {
 /// Makes an untagged packet a fragment, the first or a later one; in IPv6 by a header of its own.
 pub(super) fn cut(frame: &mut Vec<u8>, random: &mut Random) {
     let Some((is_v6, _)) = shape(frame) else { return };
-    let offset = *random.one_of(&[0, 0, 3, 185]);
+    let offset = *random.one_of(&[0, 0, 1, 3, 185]);
     let has_more = offset == 0 || random.once_in(2);
     if !is_v6 {
         let word = if has_more { 0x2000 | offset } else { offset };

@@ -1,5 +1,7 @@
 //! Fragmentation.
 
+use std::ops::Range;
+
 use etherparse::IpFragOffset;
 
 use super::{Packet, Transport, network::Network};
@@ -9,10 +11,16 @@ impl Packet {
     ///
     /// The transport checksum is the whole packet's, as it is on a real wire.
     pub fn fragments(self, bytes: usize) -> [Self; 2] {
-        assert!(bytes.is_multiple_of(8), "fragments are cut at multiples of eight bytes");
+        [self.part(0..bytes), self.part(bytes..self.transport_bytes().len())]
+    }
+
+    /// A fragment of a packet, with these bytes of transport header and payload: from a multiple of eight to one, or to the end.
+    pub fn part(&self, bytes: Range<usize>) -> Self {
         let whole = self.transport_bytes();
-        let (first, second) = whole.split_at(bytes);
-        [self.fragment(0, true, first), self.fragment((bytes / 8) as u16, false, second)]
+        let more = bytes.end < whole.len();
+        let is_cut_well = |at: usize| at.is_multiple_of(8);
+        assert!(is_cut_well(bytes.start) && (!more || is_cut_well(bytes.end)), "cut at multiples of eight bytes");
+        self.fragment((bytes.start / 8) as u16, more, &whole[bytes])
     }
 
     fn fragment(&self, offset: u16, more: bool, part: &[u8]) -> Self {

@@ -7,8 +7,8 @@ use std::{
 
 use lb_userspace::{
     model::{
-        self, AdminState, Affinity, Backend, Delivery, Firewall, Model, Protocol, RingSettings, Service, Syn,
-        SynProtection, Track,
+        self, AdminState, Affinity, Backend, Delivery, Exceptions, Firewall, Model, Protocol, RingSettings, Service,
+        Syn, SynProtection, Track,
     },
     ring,
 };
@@ -31,6 +31,7 @@ pub(super) fn model(protocol: Protocol) -> Model {
         quic: None,
         allow_from: Vec::new(),
         syn_protection: SynProtection::Off,
+        sanity: Exceptions::new(),
         health: None,
         pool: None,
         backends: Vec::new(),

@@ -5,8 +5,8 @@ use std::{net::IpAddr, time::Duration};
 use super::NODE_PORT;
 use ipnet::IpNet;
 use lb_userspace::model::{
-    AdminState, Affinity, Backend, Delivery, Firewall, FullNat, Model, Node, Ports, Protocol, RingSettings, Service,
-    Syn, SynProtection, Track,
+    AdminState, Affinity, Backend, Delivery, Exceptions, Firewall, FullNat, Model, Node, Ports, Protocol, RingSettings,
+    Service, Syn, SynProtection, Track,
 };
 
 /// The secret of the flow hash.
@@ -97,6 +97,7 @@ pub fn service(
         quic: None,
         allow_from: Vec::new(),
         syn_protection: SynProtection::Off,
+        sanity: Exceptions::new(),
         health: None,
         pool: None,
         backends: backends.iter().map(|&(address, port)| backend(address, port)).collect(),

@@ -16,7 +16,7 @@ use lb_ebpf::{
     parse::{self, Transport},
     verdict::Verdict,
 };
-use lb_userspace::model::SynProtection;
+use lb_userspace::model::{Sanity, SynProtection};
 use proptest::{
     prelude::*,
     test_runner::{Config, RngSeed},
@@ -50,6 +50,11 @@ pub(crate) fn properties(cases: u32) -> Config {
 /// An interface of the world.
 pub(crate) fn interfaces() -> impl Strategy<Value = u32> {
     prop::sample::select(vec![FRONT, BACK, SIDE, FAR])
+}
+
+/// Ports that clients have, and amplifiers have not.
+pub(crate) fn client_ports() -> impl Strategy<Value = u16> {
+    any::<u16>().prop_filter("a client's port", |port| !Sanity::AMPLIFIERS.contains(port))
 }
 
 /// What a run shows.

@@ -8,26 +8,33 @@ use std::{
 use ipnet::IpNet;
 use lb_common::{LISTS_OF_A_KIND, ListKind};
 
-use crate::config::{
-    names::nearest,
-    report::Report,
-    written::{Written, WrittenEntry, WrittenList},
+use crate::{
+    config::{
+        names::nearest,
+        report::Report,
+        written::{Written, WrittenEntry},
+    },
+    model::BOGONS,
 };
 
 /// Names are unique, services exist, and no deny list covers what it would cut off.
 pub(super) fn check(written: &Written, report: &mut Report<'_>) {
-    names_are_unique(&written.lists, report);
-    lists_fit(&written.lists, report);
+    names_are_unique(written, report);
+    lists_fit(written, report);
     services_exist(written, report);
     nothing_is_cut_off(written, report);
 }
 
-fn names_are_unique(lists: &[WrittenList], report: &mut Report<'_>) {
+fn names_are_unique(written: &Written, report: &mut Report<'_>) {
     let mut seen = HashMap::new();
-    for name in lists.iter().filter_map(|list| list.name.as_ref()) {
+    for name in written.lists.iter().filter_map(|list| list.name.as_ref()) {
         if let Some(kind) = ListKind::ALL.into_iter().find(|kind| kind.name() == name.value) {
             let message = format!("the list `{}` is there already, as `firewall.{}`", kind.name(), kind.name());
             report.error(&name.span, message, "write its entries there, or give this list another name");
+        }
+        if let Some(service) = written.with_bogons().filter(|_| name.value == BOGONS) {
+            let message = format!("{} has the sanity check `{BOGONS}`, which is a list of that name", service.called());
+            report.error(&name.span, message, "give this list another name, or do without the check");
         }
         let line = report.line(name.span.start);
         if let Some(first) = seen.insert(&name.value, line) {
@@ -37,11 +44,12 @@ fn names_are_unique(lists: &[WrittenList], report: &mut Report<'_>) {
     }
 }
 
-/// The lists that are called like their kinds take a place each.
-fn lists_fit(lists: &[WrittenList], report: &mut Report<'_>) {
+/// The lists that are called like their kinds take a place each, and so do bogons.
+fn lists_fit(written: &Written, report: &mut Report<'_>) {
     for kind in ListKind::ALL {
-        let mut of_kind = lists.iter().filter(|list| list.action == Some(kind));
-        let most = LISTS_OF_A_KIND as usize - 1;
+        let mut of_kind = written.lists.iter().filter(|list| list.action == Some(kind));
+        let has_bogons = kind == ListKind::Deny && written.with_bogons().is_some();
+        let most = LISTS_OF_A_KIND as usize - 1 - usize::from(has_bogons);
         if let Some(list) = of_kind.nth(most) {
             let message = format!("this is one {} list too many: there is room for {most}", kind.name());
             report.error(&list.span, message, "join lists that are for the same services");

@@ -10,6 +10,7 @@ mod ports;
 mod quic;
 mod rates;
 mod rules;
+mod sanity;
 mod services;
 mod syn;
 
@@ -25,6 +26,7 @@ pub(super) fn document(written: &Written, report: &mut Report<'_>) {
         backends::check(service, report);
         quic::check(service, report);
         syn::check(service, report);
+        sanity::check(service, report);
     }
     nat::check(&written.services, report);
     full_nat::check(written, report);

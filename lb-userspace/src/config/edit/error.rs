@@ -60,6 +60,15 @@ pub enum EditError {
         /// The lists that there are.
         known: Vec<String>,
     },
+    /// The list is Sluice's own.
+    #[error(
+        "the list `{list}` is built in, and no command changes it; to let a source in, `sluice allow add PREFIX`; to switch the list \
+         off, write `{list} = false` into `[firewall.sanity]` or a service's `sanity`"
+    )]
+    BuiltIn {
+        /// The list.
+        list: String,
+    },
     /// Words of the command are not prefixes that can stand in the list.
     #[error("{}; nothing was changed", joined(.0))]
     Prefixes(Vec<Fault>),

@@ -117,8 +117,11 @@ pub(super) fn array_of<'a>(tree: &'a mut DocumentMut, section: &str, key: &str) 
     table.get_mut(key)?.as_array_mut()
 }
 
-/// The list with a name: what a match means, and its entries.
+/// The list with a name that commands may change: what a match means, and its entries.
 fn find<'m>(model: &'m Model, list: &str) -> Result<(ListKind, &'m [IpNet]), EditError> {
+    if model.firewall.is_built_in(list) {
+        return Err(EditError::BuiltIn { list: list.to_owned() });
+    }
     model.firewall.list(list).ok_or_else(|| {
         let known = model.firewall.names().into_iter().map(str::to_owned).collect();
         EditError::UnknownList { list: list.to_owned(), known }

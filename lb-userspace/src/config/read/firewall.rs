@@ -1,8 +1,8 @@
-//! `[firewall]`: who is protected, and the lists that are called `allow` and `deny`.
+//! `[firewall]`: who is protected, the lists that are called `allow` and `deny`, and the sanity checks.
 
 use lb_common::ListKind;
 
-use super::{list, section::Section, value::Value};
+use super::{list, sanity, section::Section, value::Value};
 use crate::{
     config::{
         report::Report,
@@ -11,7 +11,7 @@ use crate::{
     model::Protect,
 };
 
-const KEYS: &[&str] = &["protect", "allow", "deny"];
+const KEYS: &[&str] = &["protect", "allow", "deny", "sanity"];
 const PROTECTED: [(&str, Protect); 2] = [("services", Protect::Services), ("node", Protect::Node)];
 
 /// Reads the section, if there is one.
@@ -24,5 +24,6 @@ pub(super) fn read(value: Option<Value<'_>>, report: &mut Report<'_>) -> Written
         let entries = value.map(|value| list::read_entries(&value, Some(kind), false, report));
         WrittenList::built_in(kind, entries.unwrap_or_default())
     });
-    WrittenFirewall { protect, built_in }
+    let sanity = get("sanity").map(|value| sanity::read(&value, report)).unwrap_or_default();
+    WrittenFirewall { protect, built_in, sanity }
 }

@@ -13,6 +13,7 @@ mod ports;
 mod quic;
 mod ring;
 mod rule;
+mod sanity;
 mod section;
 mod service;
 mod syn;

@@ -4,7 +4,7 @@ use std::{collections::HashSet, ops::RangeInclusive, time::Duration};
 
 use ipnet::IpNet;
 
-use super::{affinity, backend, health, ports, quic, ring, section::Section, syn, value::Value};
+use super::{affinity, backend, health, ports, quic, ring, sanity, section::Section, syn, value::Value};
 use crate::{
     config::{
         address, names, prefix,
@@ -31,6 +31,7 @@ const KEYS: &[&str] = &[
     "track",
     "slow_start",
     "syn_protection",
+    "sanity",
 ];
 const TRACKS: [(&str, Track); 3] = [("changes", Track::Changes), ("always", Track::Always), ("never", Track::Never)];
 /// A slow start has ten steps, and the daemon looks at them once a second.
@@ -84,6 +85,7 @@ fn read(value: &Value<'_>, report: &mut Report<'_>) -> Option<WrittenService> {
         syn_protection: section
             .get("syn_protection")
             .and_then(|value| Some(value.at(value.one_of(&syn::PROTECTIONS, report)?))),
+        sanity: section.get("sanity").map(|value| sanity::exceptions(&value, report)).unwrap_or_default(),
         health: health.and_then(|value| Some(value.at(health::read(&value, report)?))),
         pool: section.get("pool").and_then(|value| Some(value.at(value.parsed(names::name, report)?))),
         backends: section.get("backend").map(|value| backend::read_all(&value, "service", report)).unwrap_or_default(),

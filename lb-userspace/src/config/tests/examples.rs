@@ -65,6 +65,7 @@ fn all_that_is_written_is_read() {
             allow_from: Vec::new(),
             syn_protection: SynProtection::Auto,
             pool: None,
+            sanity: Exceptions::new(),
             health: Some(HealthCheck {
                 probe: Probe::Http { path: "/health".into(), host: None, status: vec![(200, 299), (301, 301)] },
                 port: None,

@@ -21,6 +21,7 @@ mod rates;
 mod refused_edits;
 mod robustness;
 mod rules;
+mod sanity;
 mod syn;
 
 use proptest::test_runner::{Config, RngSeed};

@@ -16,7 +16,7 @@ use super::Run;
 use crate::{
     api::types::ExplainStep,
     daemon::{lists, state::State},
-    model::{Rule, RuleAction},
+    model::{Rule, RuleAction, SanityCheck},
     plan::{limit_number, rule_number},
     twin::SnapshotTables,
 };
@@ -73,6 +73,7 @@ impl Findings<'_> {
         if service.is_none() && reply.is_none() {
             steps.extend(self.node().map(|node| step("node", node)));
         }
+        steps.extend(self.sanity().map(|sanity| step("sanity", sanity)));
         steps.extend(self.proof().map(|proof| step("syn", proof)));
         if let Some(service) = service.filter(|service| !service.is_address() && self.is_counted(service)) {
             steps.extend(self.session().map(|session| step("session", session)));
@@ -168,6 +169,16 @@ impl Findings<'_> {
             return format!("{name}, whose `allow_from` does not have the source");
         }
         name
+    }
+
+    /// The sanity check that drops the packet.
+    fn sanity(&self) -> Option<String> {
+        let check = SanityCheck::of(self.run.reason()?)?;
+        let service = self.service().filter(|service| !service.is_address()).map(|service| self.name(service.id));
+        let of = service.and_then(|name| self.state.model.services.iter().find(|service| service.name == name));
+        let of = of.filter(|service| service.sanity.contains_key(&check));
+        let switch = of.map_or_else(|| "in `[firewall.sanity]`".to_owned(), |of| format!("in `sanity` of {}", of.name));
+        Some(format!("`{}`, which is on {switch}, drops it", check.name()))
     }
 
     /// What the packet's source is, if it is a `nat` backend.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Where packets are cut, in bytes of what IP carries.
-const CUT: usize = 24;
+const CUT: usize = 48;
 
 pub(super) fn cases() -> Vec<Case> {
     [requests(), replies(), strays()].concat()

@@ -164,7 +164,7 @@ fn network() -> Vec<Case> {
         case("an id without a checksum", Packet::without_checksum),
         case("an id before padding", |packet| packet.trailer(7)),
         case("an id in the first of two fragments", |packet| {
-            let [first, _] = packet.fragments(24);
+            let [first, _] = packet.options(&[1; 12]).fragments(40);
             first
         }),
         Case::new("quic: an id behind IPv6 extension headers", extended(64))
