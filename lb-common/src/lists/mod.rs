@@ -4,6 +4,7 @@
 //! seconds, and both are system calls by the million. Mechanism: arrays that the daemon maps and writes with plain stores.
 //!
 //! - `bits`: a bit per /24 of IPv4, set if anything covers any of it. Most packets end there, in one access.
+//! - `covers`: a bit per /24, set if its slot says anything. Without it, there is but the entry for the one address.
 //! - `dir` and `blocks`: for each /20, what covers all of it ([`Slot`]), or a block of a slot for each of its /24s, which is
 //!   one cache line. A slot has the class of the prefixes up to /24 that cover it, and which lengths from 25 to 31 there are.
 //! - `lines_v4`: longer entries, eight to a 64-byte line ([`LongEntry`]): cuckoo hashing with two lines for each key, of
