@@ -1,8 +1,10 @@
 //! Looking a source up in the lists. For the tables see [`lb_common::ListHead`]'s module.
 
+use core::ops::Range;
+
 use lb_common::{
-    Address, FINGERPRINTS_PER_LINE, Fingerprint, LIST_LENGTH_WORDS, LIST_LINE_WORDS, ListClass, ListHead, ListMatch,
-    LongEntry, MAX_CHAIN, Slot, SlotPlace,
+    Address, FINGERPRINTS_PER_LINE, Fingerprint, Guard, LIST_LENGTH_WORDS, LIST_LINE_WORDS, LIST_SHORT_LENGTH_WORDS,
+    ListClass, ListHead, ListMatch, LongEntry, MAX_CHAIN, Slot, SlotPlace,
 };
 
 /// The tables of the lists. User space writes them while they are read: every word is read once.
@@ -31,7 +33,7 @@ pub trait ListTable {
     /// A line of fingerprints.
     fn line_v6(&self, line: u32) -> Option<impl Line>;
 
-    /// A word of the bits for fingerprints.
+    /// A word of the guards.
     fn guard(&self, word: u32) -> Option<u64>;
 
     /// A class.
@@ -154,12 +156,24 @@ fn between(address: u32, lengths: u32, lists: u64, table: &impl ListTable) -> Li
     found
 }
 
-/// What the lists say of an IPv6 address. Every length in use is asked for, eight at a time.
+/// What the lists say of an IPv6 address. Most end at the guard of what is inside their /32; else every length in use is asked
+/// for, eight at a time.
 #[inline(always)]
 pub fn find_v6(address: &Address, lists: u64, table: &impl ListTable) -> ListMatch {
+    let Some(head) = table.head() else { return ListMatch::NONE };
+    let is_inside = may_be(head.guard_inside(address), table);
+    let found = of_lengths(0..LIST_SHORT_LENGTH_WORDS, address, lists, table);
+    if !is_inside {
+        return found;
+    }
+    found.or(of_lengths(LIST_SHORT_LENGTH_WORDS..LIST_LENGTH_WORDS, address, lists, table))
+}
+
+#[inline(always)]
+fn of_lengths(words: Range<usize>, address: &Address, lists: u64, table: &impl ListTable) -> ListMatch {
     let mut found = ListMatch::NONE;
-    for word in 0..LIST_LENGTH_WORDS as u32 {
-        let lengths = table.lengths_v6(word);
+    for word in words {
+        let lengths = table.lengths_v6(word as u32);
         if lengths == 0 {
             break;
         }
@@ -172,17 +186,27 @@ pub fn find_v6(address: &Address, lists: u64, table: &impl ListTable) -> ListMat
 #[inline(always)]
 pub fn prefixes_v6(address: &Address, lists: u64, lengths: u64, table: &impl ListTable) -> ListMatch {
     let mut found = ListMatch::NONE;
+    let Some(head) = table.head() else { return found };
     for byte in 0..8 {
         let length = (lengths >> (8 * byte)) as u8;
-        if length != 0 {
-            let bits = u32::from(length) - 1;
+        if length == 0 {
+            break;
+        }
+        let bits = u32::from(length) - 1;
+        if may_be(head.guard(&address.prefix(bits as u8), bits), table) {
             let class = table.prefix_v6(address, bits);
             if class != 0 {
-                found = found.or(table.meet(class, lists).by(bits));
+                found = found.or(meaning(class, lists, table).by(bits));
             }
         }
     }
     found
+}
+
+/// Whether there may be what a guard is for.
+#[inline(always)]
+fn may_be(guard: Guard, table: &impl ListTable) -> bool {
+    table.guard(guard.word).is_some_and(|word| guard.is_in(word))
 }
 
 /// The class of the entry for the one address; 0 if there is none.
@@ -227,11 +251,6 @@ fn long_in(line: &impl Line, address: u32, length: u32) -> (u32, bool) {
 pub fn prefix_v6(address: &Address, bits: u32, table: &impl ListTable) -> u32 {
     let Some(head) = table.head() else { return 0 };
     let fingerprint = head.fingerprint(&address.prefix(bits as u8), bits);
-    let guard = fingerprint.guard(head);
-    match table.guard(guard >> 6) {
-        Some(word) if word >> (guard & 63) & 1 != 0 => {}
-        _ => return 0,
-    }
     let [first, second] = fingerprint.lines(head);
     let Some(line) = table.line_v6(first) else { return 0 };
     let class = class_in(&line, fingerprint);
@@ -244,15 +263,11 @@ pub fn prefix_v6(address: &Address, bits: u32, table: &impl ListTable) -> u32 {
 
 #[inline(always)]
 fn class_in(line: &impl Line, fingerprint: Fingerprint) -> u32 {
+    let mut class = 0;
     for number in 0..FINGERPRINTS_PER_LINE as u32 {
-        if line.word(2 * number) == fingerprint.word() {
-            let class = fingerprint.class_of(line.word(2 * number + 1));
-            if class != 0 {
-                return class;
-            }
-        }
+        class |= fingerprint.class_of(line.word(2 * number), line.word(2 * number + 1));
     }
-    0
+    class
 }
 
 /// What a class means, if only some lists are asked, and all that is behind it. What has expired means nothing; the clock is

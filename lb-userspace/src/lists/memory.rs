@@ -26,7 +26,7 @@ pub enum Region {
     LinesV4,
     /// Lines of fingerprints.
     LinesV6,
-    /// Bits for fingerprints.
+    /// Bits that say which prefixes of IPv6 there may be.
     Guards,
     /// What entries mean.
     Classes,

@@ -13,7 +13,7 @@ pub struct Sizes {
     pub blocks: u32,
     /// Lines of fingerprints.
     pub lines_v6: u32,
-    /// There are `1 << guard_bits` bits for fingerprints.
+    /// There are `1 << guard_bits` bits that say which prefixes of IPv6 there may be.
     pub guard_bits: u32,
     /// Classes.
     pub classes: u32,
@@ -27,7 +27,8 @@ const FULL_V6_PERCENT: usize = 65;
 /// No table has more lines: 1 GiB.
 const MAX_LINES: u32 = 1 << 24;
 
-/// Bits for each fingerprint: one stranger in sixteen finds its bit set.
+/// Bits of the guards for each fingerprint. Of strangers, one in seventy finds both of his set; one in twenty where every prefix
+/// is in a /32 of its own, which has a guard, too.
 const BITS_PER_FINGERPRINT: usize = 16;
 
 impl Sizes {
