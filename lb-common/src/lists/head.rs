@@ -2,8 +2,12 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Words that hold the lengths of IPv6 prefixes in use, a byte each: there are 129, and one byte that ends them.
-pub const LIST_LENGTH_WORDS: usize = 17;
+/// Words that hold the lengths of IPv6 prefixes in use, a byte each, and one byte that ends them: first those below
+/// [`ListHead::BLOCK_BITS`], then the others.
+pub const LIST_LENGTH_WORDS: usize = LIST_SHORT_LENGTH_WORDS + 13;
+
+/// How many of them hold lengths below [`ListHead::BLOCK_BITS`].
+pub const LIST_SHORT_LENGTH_WORDS: usize = ListHead::BLOCK_BITS as usize / 8;
 
 /// The one element of the `list_head` array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -17,9 +21,10 @@ pub struct ListHead {
     pub lines_v4: u64,
     /// Lines for fingerprints.
     pub lines_v6: u64,
-    /// There are `1 << guard_bits` bits that say which fingerprints there may be.
+    /// There are `1 << guard_bits` bits that say which prefixes of IPv6 there may be.
     pub guard_bits: u64,
-    /// The lengths of IPv6 prefixes in use, plus one, in no order; 0 behind the last. New ones are appended.
+    /// The lengths of IPv6 prefixes in use, plus one, in no order; 0 behind the last of each of the two kinds. New ones
+    /// are appended.
     pub lengths_v6: [u64; LIST_LENGTH_WORDS],
 }
 

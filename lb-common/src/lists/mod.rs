@@ -4,12 +4,13 @@
 //! seconds, and both are system calls by the million. Mechanism: arrays that the daemon maps and writes with plain stores.
 //!
 //! - `bits`: a bit per /24 of IPv4, set if anything covers any of it. Most packets end there, in one access.
+//! - `covers`: a bit per /24, set if its slot says anything. Without it, there is but the entry for the one address.
 //! - `dir` and `blocks`: for each /20, what covers all of it ([`Slot`]), or a block of a slot for each of its /24s, which is
 //!   one cache line. A slot has the class of the prefixes up to /24 that cover it, and which lengths from 25 to 31 there are.
 //! - `lines_v4`: longer entries, eight to a 64-byte line ([`LongEntry`]): cuckoo hashing with two lines for each key, of
 //!   which the second is read only if the first has once been full.
-//! - `guards` and `lines_v6`: a bit for each hashed prefix of IPv6, and behind it the [`Fingerprint`]s, four to a line,
-//!   at each length in use.
+//! - `guards` and `lines_v6`: two bits for each hashed prefix of IPv6, and behind them the [`Fingerprint`]s, four to a line, at
+//!   each length in use. Another two bits say whether anything is inside a /32, which ends most look-ups in one access.
 //! - `classes`: what an entry means ([`ListClass`]): which lists it is on, until when, and what else covers it.
 //!
 //! Every word is valid by itself, so that a reader needs no lock: what a word names is written before it, and reused only
@@ -24,8 +25,8 @@ mod v6;
 
 pub use self::{
     class::{ListClass, ListMatch, MAX_CHAIN, MAX_CLASSES},
-    head::{LIST_LENGTH_WORDS, ListHead},
+    head::{LIST_LENGTH_WORDS, LIST_SHORT_LENGTH_WORDS, ListHead},
     slot::{LIST_BITS_WORDS, LIST_BLOCK_WORDS, LIST_DIR_WORDS, Slot, SlotPlace},
     v4::{LIST_LINE_WORDS, LongEntry},
-    v6::{FINGERPRINTS_PER_LINE, Fingerprint},
+    v6::{FINGERPRINTS_PER_LINE, Fingerprint, Guard},
 };

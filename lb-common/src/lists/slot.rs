@@ -1,6 +1,6 @@
 //! What covers a /24, or a whole /20, of IPv4.
 
-/// Words of `bits`: a bit for each /24.
+/// Words of `bits`, and of `covers`: a bit for each /24.
 pub const LIST_BITS_WORDS: u32 = (1 << 24) / 64;
 
 /// Words of `dir`: a slot for each /20, two to a word. 4 MiB, of which packets touch only what a bit leads them to.

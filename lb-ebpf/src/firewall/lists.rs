@@ -1,8 +1,10 @@
 //! Looking a source up in the lists. For the tables see [`lb_common::ListHead`]'s module.
 
+use core::ops::Range;
+
 use lb_common::{
-    Address, FINGERPRINTS_PER_LINE, Fingerprint, LIST_LENGTH_WORDS, LIST_LINE_WORDS, ListClass, ListHead, ListMatch,
-    LongEntry, MAX_CHAIN, Slot, SlotPlace,
+    Address, FINGERPRINTS_PER_LINE, Fingerprint, Guard, LIST_LENGTH_WORDS, LIST_LINE_WORDS, LIST_SHORT_LENGTH_WORDS,
+    ListClass, ListHead, ListMatch, LongEntry, MAX_CHAIN, Slot, SlotPlace,
 };
 
 /// The tables of the lists. User space writes them while they are read: every word is read once.
@@ -16,6 +18,9 @@ pub trait ListTable {
     /// A word of the bits for each /24.
     fn bits(&self, word: u32) -> Option<u64>;
 
+    /// A word of the bits for each /24 whose slot says anything.
+    fn covers(&self, word: u32) -> Option<u64>;
+
     /// A word of the slots for each /20.
     fn dir(&self, word: u32) -> Option<u64>;
 
@@ -28,7 +33,7 @@ pub trait ListTable {
     /// A line of fingerprints.
     fn line_v6(&self, line: u32) -> Option<impl Line>;
 
-    /// A word of the bits for fingerprints.
+    /// A word of the guards.
     fn guard(&self, word: u32) -> Option<u64>;
 
     /// A class.
@@ -37,9 +42,18 @@ pub trait ListTable {
     /// Seconds since the machine started.
     fn now_s(&self) -> u32;
 
-    /// The class of the entry with exactly this prefix of 25 to 32 bits, or 0: what [`long`] says.
+    /// What some lists say of an IPv4 address that may be listed: what [`find_v4`] says.
     ///
-    /// This and the next three are asked of the tables so that the verifier looks at each once: they have many ways out.
+    /// This and the next six are asked of the tables so that the verifier looks at each once: they have many ways out.
+    fn find_v4(&self, address: u32, lists: u64) -> ListMatch;
+
+    /// What some lists say of an IPv6 address: what [`find_v6`] says.
+    fn find_v6(&self, address: &Address, lists: u64) -> ListMatch;
+
+    /// What the prefixes around an IPv4 address say: what [`around`] says.
+    fn around(&self, address: u32, lists: u64) -> ListMatch;
+
+    /// The class of the entry with exactly this prefix of 25 to 32 bits, or 0: what [`long`] says.
     fn long(&self, address: u32, length: u32) -> u32;
 
     /// The class of exactly this prefix of an IPv6 address, or 0: what [`prefix_v6`] says.
@@ -58,40 +72,62 @@ pub trait Line {
     fn word(&self, number: u32) -> u64;
 }
 
-/// What the lists say of a source, if only some of them are asked.
+/// What the lists say of a source, if only some of them are asked. Most packets end at the bit of their /24.
 #[inline(always)]
-pub fn find(source: &Address, lists: u64, table: &impl ListTable) -> Option<ListMatch> {
-    if source.is_v4() { find_v4(source.low(), lists, table) } else { find_v6(source, lists, table) }
-}
-
-/// Whether anything covers any of an address's /24.
-#[inline(always)]
-pub fn may_be_listed(address: u32, table: &impl ListTable) -> bool {
-    let slash24 = address >> 8;
-    table.bits(slash24 >> 6).is_some_and(|bits| bits >> (slash24 & 63) & 1 != 0)
-}
-
-/// Most packets end at the bit of their /24. What leads to its slot is read before an entry for the one address is looked for:
-/// neither has to wait for the other.
-#[inline(always)]
-fn find_v4(address: u32, lists: u64, table: &impl ListTable) -> Option<ListMatch> {
-    if !may_be_listed(address, table) {
-        return None;
+pub fn find(source: &Address, lists: u64, table: &impl ListTable) -> ListMatch {
+    if !source.is_v4() {
+        return table.find_v6(source, lists);
     }
+    let slash24 = source.low() >> 8;
+    if !is_set(table.bits(slash24 >> 6), slash24) {
+        return ListMatch::NONE;
+    }
+    table.find_v4(source.low(), lists)
+}
+
+/// Whether the bit of a /24 is set in its word.
+#[inline(always)]
+fn is_set(word: Option<u64>, slash24: u32) -> bool {
+    word.is_some_and(|word| word >> (slash24 & 63) & 1 != 0)
+}
+
+/// What the lists say of an IPv4 address, the bit of whose /24 is set. Whether its /24 is covered and which entry there is for
+/// the one address is read side by side, so that neither waits for the other.
+#[inline(always)]
+pub fn find_v4(address: u32, lists: u64, table: &impl ListTable) -> ListMatch {
+    let covers = table.covers(address >> 14);
+    let single = single(address, table);
+    let mut found = ListMatch::NONE;
+    if is_set(covers, address >> 8) {
+        found = table.around(address, lists);
+    }
+    if single == 0 {
+        return found;
+    }
+    meaning(single, lists, table).or(found)
+}
+
+/// What a class means: most have no lifetime, and nothing behind them.
+#[inline(always)]
+fn meaning(class: u32, lists: u64, table: &impl ListTable) -> ListMatch {
+    match table.class(class) {
+        Some(ListClass { lists: on, life: 0 }) if on & lists != 0 => ListMatch::new(on & lists, class, 128),
+        _ => table.meet(class, lists),
+    }
+}
+
+/// What the prefixes up to /31 around an IPv4 address say.
+#[inline(always)]
+pub fn around(address: u32, lists: u64, table: &impl ListTable) -> Option<ListMatch> {
     let slash24 = address >> 8;
     let place = SlotPlace::in_dir(slash24 >> 4);
-    let all = Slot::of_word(table.dir(place.word)?, place);
-    let single = table.long(address, 32);
-    let slot = slot(all, slash24, table)?;
+    let slot = slot(Slot::of_word(table.dir(place.word)?, place), slash24, table)?;
     let mut found = ListMatch::NONE;
-    if single != 0 {
-        found = table.meet(single, lists);
-    }
     if slot.lengths() != 0 {
-        found = found.or(between(address, slot.lengths(), lists, table));
+        found = between(address, slot.lengths(), lists, table);
     }
     if slot.class() != 0 {
-        found = found.or(table.meet(slot.class(), lists));
+        found = found.or(meaning(slot.class(), lists, table));
     }
     Some(found)
 }
@@ -120,35 +156,68 @@ fn between(address: u32, lengths: u32, lists: u64, table: &impl ListTable) -> Li
     found
 }
 
-/// Every length in use is asked for, eight at a time.
+/// What the lists say of an IPv6 address. Most end at the guard of what is inside their /32; else every length in use is asked
+/// for, eight at a time.
 #[inline(always)]
-fn find_v6(address: &Address, lists: u64, table: &impl ListTable) -> Option<ListMatch> {
+pub fn find_v6(address: &Address, lists: u64, table: &impl ListTable) -> ListMatch {
+    let Some(head) = table.head() else { return ListMatch::NONE };
+    let is_inside = may_be(head.guard_inside(address), table);
+    let found = of_lengths(0..LIST_SHORT_LENGTH_WORDS, address, lists, table);
+    if !is_inside {
+        return found;
+    }
+    found.or(of_lengths(LIST_SHORT_LENGTH_WORDS..LIST_LENGTH_WORDS, address, lists, table))
+}
+
+#[inline(always)]
+fn of_lengths(words: Range<usize>, address: &Address, lists: u64, table: &impl ListTable) -> ListMatch {
     let mut found = ListMatch::NONE;
-    for word in 0..LIST_LENGTH_WORDS as u32 {
-        let lengths = table.lengths_v6(word);
+    for word in words {
+        let lengths = table.lengths_v6(word as u32);
         if lengths == 0 {
             break;
         }
         found = found.or(table.prefixes_v6(address, lists, lengths));
     }
-    Some(found)
+    found
 }
 
 /// What the prefixes of up to eight lengths say of an IPv6 address; `lengths` is a word of [`ListHead::lengths_v6`].
 #[inline(always)]
 pub fn prefixes_v6(address: &Address, lists: u64, lengths: u64, table: &impl ListTable) -> ListMatch {
     let mut found = ListMatch::NONE;
+    let Some(head) = table.head() else { return found };
     for byte in 0..8 {
         let length = (lengths >> (8 * byte)) as u8;
-        if length != 0 {
-            let bits = u32::from(length) - 1;
+        if length == 0 {
+            break;
+        }
+        let bits = u32::from(length) - 1;
+        if may_be(head.guard(&address.prefix(bits as u8), bits), table) {
             let class = table.prefix_v6(address, bits);
             if class != 0 {
-                found = found.or(table.meet(class, lists).by(bits));
+                found = found.or(meaning(class, lists, table).by(bits));
             }
         }
     }
     found
+}
+
+/// Whether there may be what a guard is for.
+#[inline(always)]
+fn may_be(guard: Guard, table: &impl ListTable) -> bool {
+    table.guard(guard.word).is_some_and(|word| guard.is_in(word))
+}
+
+/// The class of the entry for the one address; 0 if there is none.
+#[inline(always)]
+fn single(address: u32, table: &impl ListTable) -> u32 {
+    let Some(head) = table.head() else { return 0 };
+    let [first, _] = head.long_lines(address, 32);
+    let Some(line) = table.line_v4(first) else { return 0 };
+    let (class, is_spilled) = long_in(&line, address, 32);
+    // Few lines are, so this is foretold right.
+    if is_spilled { table.long(address, 32) } else { class }
 }
 
 /// The class of the entry with exactly this prefix of 25 to 32 bits; 0 if there is none.
@@ -157,24 +226,24 @@ pub fn long(address: u32, length: u32, table: &impl ListTable) -> u32 {
     let Some(head) = table.head() else { return 0 };
     let [first, second] = head.long_lines(address, length);
     let Some(line) = table.line_v4(first) else { return 0 };
-    let class = long_in(&line, address, length);
-    // Read behind the entries: whoever moves one marks the line first.
-    if class != 0 || !LongEntry::is_spilled(line.word(0)) {
+    let (class, is_spilled) = long_in(&line, address, length);
+    if class != 0 || !is_spilled {
         return class;
     }
     let Some(line) = table.line_v4(second) else { return 0 };
-    long_in(&line, address, length)
+    long_in(&line, address, length).0
 }
 
+/// The class of the entry with a prefix if it stands in a line, and whether the line has once been full. The word that says so
+/// is read behind the others: whoever moves an entry marks the line first.
 #[inline(always)]
-fn long_in(line: &impl Line, address: u32, length: u32) -> u32 {
-    for number in 0..LIST_LINE_WORDS as u32 {
-        let class = LongEntry::from_word(line.word(number)).class_of(address, length);
-        if class != 0 {
-            return class;
-        }
+fn long_in(line: &impl Line, address: u32, length: u32) -> (u32, bool) {
+    let mut class = 0;
+    for number in (1..LIST_LINE_WORDS as u32).rev() {
+        class |= LongEntry::from_word(line.word(number)).class_of(address, length);
     }
-    0
+    let first = line.word(0);
+    (class | LongEntry::from_word(first).class_of(address, length), LongEntry::is_spilled(first))
 }
 
 /// The class of exactly this prefix of an IPv6 address; 0 if there is none.
@@ -182,11 +251,6 @@ fn long_in(line: &impl Line, address: u32, length: u32) -> u32 {
 pub fn prefix_v6(address: &Address, bits: u32, table: &impl ListTable) -> u32 {
     let Some(head) = table.head() else { return 0 };
     let fingerprint = head.fingerprint(&address.prefix(bits as u8), bits);
-    let guard = fingerprint.guard(head);
-    match table.guard(guard >> 6) {
-        Some(word) if word >> (guard & 63) & 1 != 0 => {}
-        _ => return 0,
-    }
     let [first, second] = fingerprint.lines(head);
     let Some(line) = table.line_v6(first) else { return 0 };
     let class = class_in(&line, fingerprint);
@@ -199,15 +263,11 @@ pub fn prefix_v6(address: &Address, bits: u32, table: &impl ListTable) -> u32 {
 
 #[inline(always)]
 fn class_in(line: &impl Line, fingerprint: Fingerprint) -> u32 {
+    let mut class = 0;
     for number in 0..FINGERPRINTS_PER_LINE as u32 {
-        if line.word(2 * number) == fingerprint.word() {
-            let class = fingerprint.class_of(line.word(2 * number + 1));
-            if class != 0 {
-                return class;
-            }
-        }
+        class |= fingerprint.class_of(line.word(2 * number), line.word(2 * number + 1));
     }
-    0
+    class
 }
 
 /// What a class means, if only some lists are asked, and all that is behind it. What has expired means nothing; the clock is

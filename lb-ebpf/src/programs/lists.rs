@@ -20,6 +20,8 @@ use crate::flows::seconds;
 static HEAD: Array<ListHead> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map(name = "list_bits")]
 static BITS: Array<u64> = Array::with_max_entries(LIST_BITS_WORDS, BPF_F_MMAPABLE);
+#[map(name = "list_covers")]
+static COVERS: Array<u64> = Array::with_max_entries(LIST_BITS_WORDS, BPF_F_MMAPABLE);
 #[map(name = "list_dir")]
 static DIR: Array<u64> = Array::with_max_entries(LIST_DIR_WORDS, BPF_F_MMAPABLE);
 // The sizes of the next five are set when they are loaded.
@@ -51,12 +53,7 @@ static NAMES: Array<[u8; LIST_NAME_BYTES]> = Array::pinned(MAX_LISTS, BPF_F_MMAP
 /// What the lists say of a source.
 #[inline(always)]
 pub(crate) fn listed(source: &Address, lists: u64) -> ListMatch {
-    // Most packets need not even a call.
-    if source.is_v4() && !lists::may_be_listed(source.low(), &KernelLists) {
-        return ListMatch::NONE;
-    }
-    let [upper, lower] = source.halves();
-    ListMatch::from_word(sluice_listed(upper, lower, lists))
+    lists::find(source, lists, &KernelLists)
 }
 
 /// The lists that apply to packets for a service, or for none.
@@ -86,11 +83,25 @@ fn add(hits: Option<*mut Hits>, bytes: u64) {
     }
 }
 
-/// [`lists::find`] as a global function, and so are the four below: the verifier checks each once.
+/// [`lists::find_v4`] as a global function, and so are the six below: the verifier checks each once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn sluice_listed(upper: u64, lower: u64, lists: u64) -> u64 {
-    lists::find(&Address::from_halves([upper, lower]), lists, &KernelLists).unwrap_or(ListMatch::NONE).word()
+extern "C" fn sluice_listed_v4(address: u32, lists: u64) -> u64 {
+    lists::find_v4(address, lists, &KernelLists).word()
+}
+
+/// See [`lists::find_v6`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sluice_listed_v6(upper: u64, lower: u64, lists: u64) -> u64 {
+    lists::find_v6(&Address::from_halves([upper, lower]), lists, &KernelLists).word()
+}
+
+/// See [`lists::around`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sluice_list_around(address: u32, lists: u64) -> u64 {
+    lists::around(address, lists, &KernelLists).unwrap_or(ListMatch::NONE).word()
 }
 
 /// See [`lists::long`].
@@ -153,6 +164,11 @@ impl ListTable for KernelLists {
     }
 
     #[inline(always)]
+    fn covers(&self, index: u32) -> Option<u64> {
+        word(COVERS.get_ptr(index))
+    }
+
+    #[inline(always)]
     fn dir(&self, index: u32) -> Option<u64> {
         word(DIR.get_ptr(index))
     }
@@ -187,6 +203,22 @@ impl ListTable for KernelLists {
     #[inline(always)]
     fn now_s(&self) -> u32 {
         seconds() as u32
+    }
+
+    #[inline(always)]
+    fn find_v4(&self, address: u32, lists: u64) -> ListMatch {
+        ListMatch::from_word(sluice_listed_v4(address, lists))
+    }
+
+    #[inline(always)]
+    fn find_v6(&self, address: &Address, lists: u64) -> ListMatch {
+        let [upper, lower] = address.halves();
+        ListMatch::from_word(sluice_listed_v6(upper, lower, lists))
+    }
+
+    #[inline(always)]
+    fn around(&self, address: u32, lists: u64) -> ListMatch {
+        ListMatch::from_word(sluice_list_around(address, lists))
     }
 
     #[inline(always)]

@@ -202,19 +202,22 @@ pub(super) fn changed<'a, K: Copy + Ord>(from: &Lists, to: &'a Lists, (bulk, own
 }
 
 /// What is in one of two sorted sequences only.
-pub(super) fn differing<T: Ord>(a: impl Iterator<Item = T>, b: impl Iterator<Item = T>, mut note: impl FnMut(T)) {
-    let (mut a, mut b) = (a.peekable(), b.peekable());
-    loop {
-        let order = match (a.peek(), b.peek()) {
-            (Some(x), Some(y)) => x.cmp(y),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => return,
-        };
-        match order {
-            std::cmp::Ordering::Less => a.next().into_iter().for_each(&mut note),
-            std::cmp::Ordering::Greater => b.next().into_iter().for_each(&mut note),
-            std::cmp::Ordering::Equal => drop((a.next(), b.next())),
+pub(super) fn differing<T: Copy + Ord>(
+    mut a: impl Iterator<Item = T>,
+    mut b: impl Iterator<Item = T>,
+    mut note: impl FnMut(T),
+) {
+    let (mut next_a, mut next_b) = (a.next(), b.next());
+    while let (Some(x), Some(y)) = (next_a, next_b) {
+        if x == y {
+            (next_a, next_b) = (a.next(), b.next());
+        } else if x < y {
+            note(x);
+            next_a = a.next();
+        } else {
+            note(y);
+            next_b = b.next();
         }
     }
+    next_a.into_iter().chain(a).chain(next_b).chain(b).for_each(note);
 }

@@ -16,6 +16,8 @@ pub enum Region {
     Head,
     /// A bit for each /24.
     Bits,
+    /// A bit for each /24 whose slot says anything.
+    Covers,
     /// A slot for each /20.
     Dir,
     /// Slots for the /24s of a /20.
@@ -24,7 +26,7 @@ pub enum Region {
     LinesV4,
     /// Lines of fingerprints.
     LinesV6,
-    /// Bits for fingerprints.
+    /// Bits that say which prefixes of IPv6 there may be.
     Guards,
     /// What entries mean.
     Classes,
@@ -38,9 +40,10 @@ pub enum Region {
 
 impl Region {
     /// Those of which each set of tables has its own.
-    pub const OF_A_SET: [Self; 9] = [
+    pub const OF_A_SET: [Self; 10] = [
         Self::Head,
         Self::Bits,
+        Self::Covers,
         Self::Dir,
         Self::Blocks,
         Self::LinesV4,
@@ -58,6 +61,7 @@ impl Region {
         match self {
             Self::Head => "list_head",
             Self::Bits => "list_bits",
+            Self::Covers => "list_covers",
             Self::Dir => "list_dir",
             Self::Blocks => "list_blocks",
             Self::LinesV4 => "list_lines_v4",
@@ -78,7 +82,7 @@ impl Region {
             Self::Classes => size_of::<ListClass>(),
             Self::Labels => size_of::<ListLabel>(),
             Self::Names => LIST_NAME_BYTES,
-            Self::Bits | Self::Dir | Self::Blocks | Self::Guards | Self::Scopes => 8,
+            Self::Bits | Self::Covers | Self::Dir | Self::Blocks | Self::Guards | Self::Scopes => 8,
         };
         bytes / 8
     }
@@ -87,7 +91,7 @@ impl Region {
     pub const fn elements(self, sizes: &Sizes) -> u32 {
         match self {
             Self::Head => 1,
-            Self::Bits => LIST_BITS_WORDS,
+            Self::Bits | Self::Covers => LIST_BITS_WORDS,
             Self::Dir => LIST_DIR_WORDS,
             Self::Blocks => sizes.blocks * LIST_BLOCK_WORDS,
             Self::LinesV4 => sizes.lines_v4,

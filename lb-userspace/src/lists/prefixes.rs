@@ -171,15 +171,11 @@ impl Prefixes {
     /// This set and another together.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        let mut all = Self {
-            short: merged(&self.short, &other.short).collect(),
-            long: merged(&self.long, &other.long).collect(),
-            v6: merged(&self.v6, &other.v6).collect(),
-        };
-        all.short.dedup();
-        all.long.dedup();
-        all.v6.dedup();
-        all
+        Self {
+            short: united(&self.short, &other.short),
+            long: united(&self.long, &other.long),
+            v6: united(&self.v6, &other.v6),
+        }
     }
 }
 
@@ -200,4 +196,18 @@ fn merged<'a, K: Copy + Ord>(a: &'a [K], b: &'a [K]) -> impl Iterator<Item = K> 
         (None, _) => b.next(),
         _ => a.next(),
     })
+}
+
+/// Two sorted sets as one. Without branches that nobody could foretell.
+fn united<K: Copy + Ord>(a: &[K], b: &[K]) -> Vec<K> {
+    let mut all = Vec::with_capacity(a.len() + b.len());
+    let (mut in_a, mut in_b) = (0, 0);
+    while let (Some(&x), Some(&y)) = (a.get(in_a), b.get(in_b)) {
+        all.push(x.min(y));
+        in_a += usize::from(x <= y);
+        in_b += usize::from(y <= x);
+    }
+    all.extend_from_slice(&a[in_a..]);
+    all.extend_from_slice(&b[in_b..]);
+    all
 }

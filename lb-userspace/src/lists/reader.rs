@@ -29,7 +29,7 @@ impl<'a, M: Memory> Reader<'a, M> {
 
     /// What the lists say of a source, if only some of them are asked.
     pub fn find(&self, source: &Address, lists: u64) -> ListMatch {
-        lists::find(source, lists, self).unwrap_or(ListMatch::NONE)
+        lists::find(source, lists, self)
     }
 
     /// The lists that apply to packets for a service, or for none.
@@ -59,6 +59,10 @@ impl<M: Memory> ListTable for Reader<'_, M> {
         self.word(Region::Bits, word)
     }
 
+    fn covers(&self, word: u32) -> Option<u64> {
+        self.word(Region::Covers, word)
+    }
+
     fn dir(&self, word: u32) -> Option<u64> {
         self.word(Region::Dir, word)
     }
@@ -86,6 +90,18 @@ impl<M: Memory> ListTable for Reader<'_, M> {
 
     fn now_s(&self) -> u32 {
         self.now_s
+    }
+
+    fn find_v4(&self, address: u32, lists: u64) -> ListMatch {
+        lists::find_v4(address, lists, self)
+    }
+
+    fn find_v6(&self, address: &Address, lists: u64) -> ListMatch {
+        lists::find_v6(address, lists, self)
+    }
+
+    fn around(&self, address: u32, lists: u64) -> ListMatch {
+        lists::around(address, lists, self).unwrap_or(ListMatch::NONE)
     }
 
     fn long(&self, address: u32, length: u32) -> u32 {

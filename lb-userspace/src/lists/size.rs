@@ -13,7 +13,7 @@ pub struct Sizes {
     pub blocks: u32,
     /// Lines of fingerprints.
     pub lines_v6: u32,
-    /// There are `1 << guard_bits` bits for fingerprints.
+    /// There are `1 << guard_bits` bits that say which prefixes of IPv6 there may be.
     pub guard_bits: u32,
     /// Classes.
     pub classes: u32,
@@ -27,11 +27,12 @@ const FULL_V6_PERCENT: usize = 65;
 /// No table has more lines: 1 GiB.
 const MAX_LINES: u32 = 1 << 24;
 
-/// Bits for each fingerprint: one stranger in sixteen finds its bit set.
+/// Bits of the guards for each fingerprint. Of strangers, one in seventy finds both of his set; one in twenty where every prefix
+/// is in a /32 of its own, which has a guard, too.
 const BITS_PER_FINGERPRINT: usize = 16;
 
 impl Sizes {
-    /// The smallest: 6.8 MB, of which a bit for each /24 and a slot for each /20 are 6.3 MB.
+    /// The smallest: 8.9 MB, of which two bits for each /24 and a slot for each /20 are 8.4 MB.
     pub const LEAST: Self =
         Self { lines_v4: 1024, blocks: 2048, lines_v6: 512, guard_bits: 15, classes: COUNTED_ENTRIES + 4096 };
 

@@ -1,4 +1,4 @@
-//! The bit for each /24: set if anything covers any of it.
+//! The bits for each /24: set if anything covers any of it, and if its slot says anything.
 
 use lb_common::LIST_BITS_WORDS;
 
@@ -42,16 +42,18 @@ impl Touched {
 impl<M: Memory> ListTables<M> {
     /// Sets the bits that must be set; and clears the others, unless `keeps`.
     pub(super) fn set_bits(&self, touched: &Touched, to: &Lists, keeps: bool) {
-        let words = self.memory.words(Region::Bits);
+        let [covers, bits] = [Region::Covers, Region::Bits].map(|region| self.memory.words(region));
         let mut members = Members::new(to, content::LONG);
         for index in touched.0.iter().flat_map(|&(from, to)| from..to.min(LIST_BITS_WORDS)) {
-            let mut wanted = slots::covered(&self.memory, index * 64);
             let (first, end) = (Net4::new(index << 14, 0), Net4::new(index << 14 | 0x3fff, 0xff));
-            wanted |= members.between(first, end).fold(0, |bits, net| bits | 1 << (net.address() >> 8 & 63));
-            let old = load(words, index as usize);
-            let new = if keeps { old | wanted } else { wanted };
-            if new != old {
-                store(words, index as usize, new);
+            let covered = slots::covered(&self.memory, index * 64);
+            let any = members.between(first, end).fold(covered, |bits, net| bits | 1 << (net.address() >> 8 & 63));
+            for (words, wanted) in [(covers, covered), (bits, any)] {
+                let old = load(words, index as usize);
+                let new = if keeps { old | wanted } else { wanted };
+                if new != old {
+                    store(words, index as usize, new);
+                }
             }
         }
     }

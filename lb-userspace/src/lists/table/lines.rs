@@ -94,7 +94,7 @@ impl Shape for V6 {
     fn read(line: &[AtomicU64], way: usize) -> Option<Self::Entry> {
         let (word, value) = (load(line, 2 * way), load(line, 2 * way + 1));
         let fingerprint = Fingerprint::from_words(word, value);
-        (word != 0).then_some((fingerprint, fingerprint.class_of(value)))
+        (word != 0).then_some((fingerprint, fingerprint.class_of(word, value)))
     }
 
     fn is_same((one, _): Self::Entry, (other, _): Self::Entry) -> bool {

@@ -15,7 +15,9 @@ mod sweep;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use lb_common::{LIST_NAME_BYTES, ListHead, LongEntry, MAX_SERVICES};
+use lb_common::{
+    Guard, LIST_LENGTH_WORDS, LIST_NAME_BYTES, LIST_SHORT_LENGTH_WORDS, ListHead, LongEntry, MAX_SERVICES,
+};
 use zerocopy::IntoBytes;
 
 pub use self::classes::Slots;
@@ -55,7 +57,7 @@ pub struct ListTables<M> {
     slots: SlotTable,
     long: Lines<V4>,
     v6: Lines<V6>,
-    /// Prefixes of IPv6 that were removed since the bits for fingerprints were last computed.
+    /// Prefixes of IPv6 that were removed since the guards were last computed.
     stale_guards: usize,
     /// Nobody reads the tables yet.
     is_quiet: bool,
@@ -227,19 +229,19 @@ impl<M: Memory> ListTables<M> {
                 Place::Crowded => pending.push((fingerprint, class)),
                 Place::Full => return Err(Full),
             }
-            guards.push(fingerprint.guard(head));
+            guards.extend(guards_of(head, net));
             lengths[usize::from(net.length())] = true;
         }
         v6.settle(memory, head, pending, self.is_quiet)?;
         let words = memory.words(Region::Guards);
         for guard in guards {
-            let word = load(words, guard as usize / 64);
-            if word >> (guard % 64) & 1 == 0 {
-                store(words, guard as usize / 64, word | 1 << (guard % 64));
+            let word = load(words, guard.word as usize);
+            if !guard.is_in(word) {
+                store(words, guard.word as usize, word | guard.bits);
             }
         }
         for (length, _) in lengths.iter().enumerate().filter(|(_, is_used)| **is_used) {
-            use_length(memory, length as u8 + 1);
+            use_length(memory, length as u8);
         }
         Ok(doomed)
     }
@@ -255,13 +257,13 @@ impl<M: Memory> ListTables<M> {
         }
     }
 
-    /// Computes the bits for fingerprints anew: several may share one, so none is cleared when one goes.
+    /// Computes the guards anew: several may share a bit, so none is cleared when one goes.
     fn refresh_guards(&self, lists: &Lists) {
         let words = self.memory.words(Region::Guards);
         let mut fresh = vec![0_u64; words.len()];
-        for net in lists.0.values().flat_map(|list| list.bulk.v6.iter().chain(&list.own.v6.nets)) {
-            let guard = self.head.fingerprint(&net.address(), net.length().into()).guard(&self.head);
-            fresh[guard as usize / 64] |= 1 << (guard % 64);
+        let nets = lists.0.values().flat_map(|list| list.bulk.v6.iter().chain(&list.own.v6.nets));
+        for guard in nets.flat_map(|&net| guards_of(&self.head, net)) {
+            fresh[guard.word as usize] |= guard.bits;
         }
         for (index, word) in fresh.into_iter().enumerate() {
             store(words, index, word);
@@ -309,20 +311,32 @@ fn between(from: &Lists, to: &Lists) -> Lists {
     for (&number, list) in from.0.iter().chain(&to.0) {
         let entry: &mut super::List = lists.entry(number).or_insert_with(|| list.clone());
         if *list != *entry {
-            entry.bulk = Arc::new(entry.bulk.union(&list.bulk));
+            entry.bulk = match [&entry.bulk, &list.bulk] {
+                [nothing, all] | [all, nothing] if nothing.is_empty() => Arc::clone(all),
+                [one, other] => Arc::new(one.union(other)),
+            };
             entry.own = Arc::new(entry.own.union(&list.own));
         }
     }
     Lists(lists)
 }
 
+/// The guards that lead to a prefix.
+fn guards_of(head: &ListHead, net: Net6) -> impl Iterator<Item = Guard> {
+    let (address, bits) = (net.address(), u32::from(net.length()));
+    let inside = (bits >= ListHead::BLOCK_BITS).then(|| head.guard_inside(&address));
+    inside.into_iter().chain([head.guard(&address, bits)])
+}
+
 /// Appends a length of IPv6 prefixes to those in use.
 fn use_length(memory: &impl Memory, length: u8) {
     let words = memory.words(Region::Head);
-    for index in ListHead::LENGTHS_WORD..words.len() {
+    let is_short = u32::from(length) < ListHead::BLOCK_BITS;
+    let kind = if is_short { 0..LIST_SHORT_LENGTH_WORDS } else { LIST_SHORT_LENGTH_WORDS..LIST_LENGTH_WORDS };
+    for index in kind.map(|word| ListHead::LENGTHS_WORD + word) {
         let mut bytes = load(words, index).to_le_bytes();
-        if let Some(place) = bytes.iter_mut().find(|byte| **byte == 0 || **byte == length) {
-            *place = length;
+        if let Some(place) = bytes.iter_mut().find(|byte| **byte == 0 || **byte == length + 1) {
+            *place = length + 1;
             store(words, index, u64::from_le_bytes(bytes));
             return;
         }

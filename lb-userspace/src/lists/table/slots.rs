@@ -1,6 +1,6 @@
 //! Slots: what covers a /20, or, in blocks, each of its /24s.
 
-use std::{collections::BTreeSet, sync::atomic::AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 use lb_common::{LIST_BLOCK_WORDS, Slot, SlotPlace};
 
@@ -21,13 +21,13 @@ pub(super) struct SlotTable {
     /// The first that was never used.
     next: u32,
     end: u32,
-    /// The /20s whose blocks have changed.
-    changed: BTreeSet<u32>,
+    /// The /20s whose blocks have changed, mostly in order.
+    changed: Vec<u32>,
 }
 
 impl SlotTable {
     pub(super) const fn new(blocks: u32) -> Self {
-        Self { free: Vec::new(), resting: Vec::new(), next: 0, end: blocks, changed: BTreeSet::new() }
+        Self { free: Vec::new(), resting: Vec::new(), next: 0, end: blocks, changed: Vec::new() }
     }
 
     /// The slot of a /24.
@@ -44,7 +44,7 @@ impl SlotTable {
         let slash20 = slash24 / PER_BLOCK;
         let all = read(memory.words(Region::Dir), SlotPlace::in_dir(slash20));
         if let Some(block) = all.as_block() {
-            self.changed.insert(slash20);
+            self.note(slash20);
             write(memory.words(Region::Blocks), SlotPlace::in_block(block, slash24), slot);
         } else if all != slot {
             let block = self.take(memory)?;
@@ -53,7 +53,7 @@ impl SlotTable {
                 write(memory.words(Region::Blocks), SlotPlace::in_block(block, other), slot);
             }
             write(memory.words(Region::Dir), SlotPlace::in_dir(slash20), Slot::block(block));
-            self.changed.insert(slash20);
+            self.note(slash20);
         }
         Ok(())
     }
@@ -75,16 +75,22 @@ impl SlotTable {
         Ok(())
     }
 
+    fn note(&mut self, slash20: u32) {
+        if self.changed.last() != Some(&slash20) {
+            self.changed.push(slash20);
+        }
+    }
+
     /// Lets go of blocks whose slots have become the same.
     pub(super) fn collapse(&mut self, memory: &impl Memory) {
-        for slash20 in std::mem::take(&mut self.changed) {
-            let (first, place) = (slash20 * PER_BLOCK, SlotPlace::in_dir(slash20));
-            let slot = Self::of(memory, first);
-            let is_same = (first + 1..first + PER_BLOCK).all(|other| Self::of(memory, other) == slot);
-            if let Some(block) = read(memory.words(Region::Dir), place).as_block()
-                && is_same
-                && slot.lengths() == 0
-            {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        for place in changed.into_iter().map(SlotPlace::in_dir) {
+            let Some(block) = read(memory.words(Region::Dir), place).as_block() else { continue };
+            let mut slots = slots_of(memory, block);
+            let slot = slots.next().unwrap_or_default();
+            if slot.lengths() == 0 && slots.all(|other| other == slot) {
                 write(memory.words(Region::Dir), place, slot);
                 self.resting.push(block);
             }
@@ -123,10 +129,17 @@ pub(super) fn covered(memory: &impl Memory, first: u32) -> u64 {
 }
 
 fn covered_in(memory: &impl Memory, block: u32) -> u64 {
+    slots_of(memory, block).enumerate().fold(0, |bits, (number, slot)| bits | u64::from(!slot.is_empty()) << number)
+}
+
+/// The slots of a block.
+fn slots_of(memory: &impl Memory, block: u32) -> impl Iterator<Item = Slot> {
     let first = (block * LIST_BLOCK_WORDS) as usize;
-    let words = (0..LIST_BLOCK_WORDS as usize).map(|word| load(memory.words(Region::Blocks), first + word));
-    let halves = words.flat_map(|word| [word as u32, (word >> 32) as u32]);
-    halves.enumerate().fold(0, |bits, (number, half)| bits | u64::from(half != 0) << number)
+    let words = memory.words(Region::Blocks)[first..][..LIST_BLOCK_WORDS as usize].iter();
+    words.flat_map(|word| {
+        let word = load(std::slice::from_ref(word), 0);
+        [0, 1].map(|half| Slot::of_word(word, SlotPlace { word: 0, half }))
+    })
 }
 
 fn read(words: &[AtomicU64], place: SlotPlace) -> Slot {
