@@ -78,7 +78,8 @@ pub enum Kind {
 }
 
 const PORT: u16 = 80;
-const CLIENT_PORT: u16 = 1024;
+/// The first of the ports that Linux gives to clients.
+const CLIENT_PORT: u16 = 32768;
 const BACKENDS: u32 = 100;
 /// The only port that sessions have, so that it is known which one they get.
 const NODE_PORT: u16 = 20_000;
