@@ -51,7 +51,8 @@ fn sluice_sink(context: XdpContext) -> u32 {
     xdp_action::XDP_DROP
 }
 
+/// Sends the packet by the outlet.
 #[inline(always)]
-fn send() -> u32 {
+pub(crate) fn send() -> u32 {
     OUTLET.redirect(0, 0).unwrap_or_else(|action| action)
 }

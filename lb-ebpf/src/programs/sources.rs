@@ -13,7 +13,7 @@ use lb_ebpf::{
     wire::{ethernet, ipv4::Ipv4, ipv6::Ipv6},
 };
 
-use crate::{COUNTER, PACKET, TARGET, restore, xdp_frame::XdpFrame};
+use crate::{COUNTER, PACKET, TARGET, restore, road::send, xdp_frame::XdpFrame};
 
 /// The sources, in the order of the numbers in a header; of IPv4, the last number. How many there are, a power of two, is set
 /// when they are loaded.
@@ -37,6 +37,17 @@ fn sluice_sources(context: XdpContext) -> u32 {
     // SAFETY: the array holds XDP programs only. The call returns only if there is none.
     unsafe { TARGET.tail_call(&context, 0) };
     xdp_action::XDP_ABORTED
+}
+
+/// Sends the packet with the next source.
+#[xdp]
+fn sluice_crowd(context: XdpContext) -> u32 {
+    // SAFETY: the kernel made the context for this run.
+    let mut frame = unsafe { XdpFrame::new(context.ctx) };
+    match restore(&mut frame).and_then(|()| set_source(&mut frame)) {
+        Some(()) => send(),
+        None => xdp_action::XDP_ABORTED,
+    }
 }
 
 #[inline(always)]
@@ -66,7 +77,16 @@ fn sluice_trie(context: XdpContext) -> u32 {
     }
 }
 
-/// The same without the look-up.
+/// Asks the trie, and drops what is not in it, too.
+#[xdp]
+fn sluice_trie_sink(context: XdpContext) -> u32 {
+    if let Some(key) = source(&context) {
+        black_box(TRIE.get(&key).is_some());
+    }
+    xdp_action::XDP_DROP
+}
+
+/// [`sluice_trie`] without the look-up.
 #[xdp(frags)]
 fn sluice_trie_floor(context: XdpContext) -> u32 {
     match source(&context) {

@@ -47,7 +47,7 @@ impl Kernel {
     /// The kernel refuses the program or a map.
     pub fn open(pins: &Path) -> Result<Self, DataplaneError> {
         pin::make_pins(pins)?;
-        let mut ebpf = load(pins, &Sizes::LEAST)?;
+        let mut ebpf = load(pins, &Sizes::FIRST)?;
         let (tables, rings) = Tables::take(&mut ebpf)?;
         Ok(Self { ebpf, tables, rings, pins: pins.to_owned(), attached: BTreeMap::new() })
     }

@@ -40,7 +40,7 @@ pub(super) fn resize<'a>(loader: &mut EbpfLoader<'a>, sizes: &Sizes) {
 
 /// Takes the maps that outlive a set out of the first object that was loaded.
 pub(super) fn pinned(ebpf: &mut Ebpf) -> Result<Arc<Pinned>, DataplaneError> {
-    let words = Region::PINNED.map(|region| mapped(ebpf, region, &Sizes::LEAST));
+    let words = Region::PINNED.map(|region| mapped(ebpf, region, &Sizes::FIRST));
     Ok(Arc::new(Pinned {
         words: words.into_iter().collect::<Result<_, _>>()?,
         lists: Mutex::new(take(ebpf, "list_hits")?),
@@ -51,7 +51,7 @@ pub(super) fn pinned(ebpf: &mut Ebpf) -> Result<Arc<Pinned>, DataplaneError> {
 /// The empty tables of the set that a loaded object has, with what a former daemon has left in the pinned maps.
 pub(super) fn opened(ebpf: &mut Ebpf, pinned: &Arc<Pinned>) -> Result<ListTables<Maps>, DataplaneError> {
     let [labels, listed] = [0, 1].map(|index| pinned.words[index].words());
-    tables(ebpf, Sizes::LEAST, pinned, Slots::read(labels), names(listed))
+    tables(ebpf, Sizes::FIRST, pinned, Slots::read(labels), names(listed))
 }
 
 /// The empty tables of the set that a loaded object has.

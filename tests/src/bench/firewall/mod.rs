@@ -10,6 +10,7 @@ mod memory;
 mod prefixes;
 mod report;
 mod trie;
+mod veth;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -21,8 +22,11 @@ use lb_userspace::{
     plan::Snapshot,
 };
 
-pub use self::report::{Report, Row};
 use self::{prefixes::Family, trie::Trie};
+pub use self::{
+    report::{Report, Row},
+    veth::{VethReport, VethRow, over_veth},
+};
 use super::{
     case::{CLIENT, nobody},
     harness::Harness,
@@ -104,7 +108,7 @@ fn list(
     let wanted = with_list(&empty, changed);
     let change_ms = timed(|| node.hold(wanted.clone()))?;
     // What a node has without any list counts, too.
-    let bytes = bytes + Sizes::LEAST.bytes() + nets.len() * family.bytes();
+    let bytes = bytes + Sizes::FIRST.bytes() + nets.len() * family.bytes();
     let [miss_ns, hit_ns] = net_ns;
     Ok(Row {
         structure: "sluice",

@@ -20,6 +20,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 pub use self::{clients::Clients, packets::Packets, report::Report};
+pub(super) use self::{
+    napi::Receiver,
+    road::{FRAME_BYTES, attach, link, program, send_live, set_outlet},
+};
 
 /// How long something may take to be there.
 const PATIENCE: Duration = Duration::from_secs(5);

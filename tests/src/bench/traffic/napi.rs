@@ -15,14 +15,14 @@ use crate::lab::{Namespace, until};
 
 /// The thread that receives for an interface.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Receiver {
+pub(in crate::bench) struct Receiver {
     process_id: u32,
 }
 
 impl Receiver {
     /// Has an interface polled by a thread. Its name must be unlike any other interface's on this machine: the threads are
     /// the kernel's, and are told apart by their names.
-    pub(super) fn start(namespace: &Namespace, interface: &str) -> Result<Self> {
+    pub(in crate::bench) fn start(namespace: &Namespace, interface: &str) -> Result<Self> {
         let setting = format!("/sys/class/net/{interface}/threaded");
         let inside = namespace.clone();
         let written = thread::spawn(move || {
@@ -43,7 +43,7 @@ impl Receiver {
     }
 
     /// How long it has run, in nanoseconds.
-    pub(super) fn run_ns(&self) -> Result<u64> {
+    pub(in crate::bench) fn run_ns(&self) -> Result<u64> {
         let path = format!("/proc/{}/schedstat", self.process_id);
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         let first = text.split_whitespace().next().and_then(|word| word.parse().ok());

@@ -36,7 +36,7 @@ const BATCH: u32 = 64;
 /// The packets: 64 bytes, of a thousand flows.
 const FLOW_BITS: u32 = 10;
 /// The length of a packet that the generator sends, in bytes.
-pub(super) const FRAME_BYTES: usize = 64;
+pub(in crate::bench) const FRAME_BYTES: usize = 64;
 
 /// The road. Its ends are namespaces that end with it.
 pub(super) struct Road {
@@ -154,17 +154,7 @@ impl Road {
     /// Sends some packets, as fast as possible.
     fn burst(&mut self) -> Result<()> {
         let Self { generator, source, frame, .. } = self;
-        let program = program(source, "sluice_generator")?;
-        let mut options = TestRunOptions::new();
-        options.data_in = Some(frame);
-        options.repeat = BURST;
-        options.attrs = TestRunAttrs::new().xdp_live_frames(BATCH);
-        // The map names an interface of this namespace.
-        let sent = generator.enter(|| -> Result<_> {
-            hurry(0)?;
-            Ok(program.test_run(options)?)
-        })?;
-        sent.context("the kernel refuses to send live frames").map(drop)
+        send_live(generator, program(source, "sluice_generator")?, frame)
     }
 
     fn arrived(&self, place: Place) -> Result<Hits> {
@@ -183,24 +173,48 @@ fn load() -> Result<Ebpf> {
     Ebpf::load(BENCH_OBJECT).context("could not load the bench's object")
 }
 
-fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+/// Has a program make some packets, as fast as possible.
+pub(in crate::bench) fn send_live(generator: &Namespace, program: &mut Xdp, frame: &[u8]) -> Result<()> {
+    let mut options = TestRunOptions::new();
+    options.data_in = Some(frame);
+    options.repeat = BURST;
+    options.attrs = TestRunAttrs::new().xdp_live_frames(BATCH);
+    // The map names an interface of this namespace.
+    let sent = generator.enter(|| -> Result<_> {
+        hurry(0)?;
+        Ok(program.test_run(options)?)
+    })?;
+    sent.context("the kernel refuses to send live frames").map(drop)
+}
+
+/// A program of the bench's object.
+pub(in crate::bench) fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     Ok(ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?.try_into()?)
 }
 
-fn attach(namespace: &Namespace, program: &mut Xdp, interface: &str) -> Result<XdpLinkId> {
+/// Attaches a program to an interface of a namespace.
+pub(in crate::bench) fn attach(namespace: &Namespace, program: &mut Xdp, interface: &str) -> Result<XdpLinkId> {
     let attached =
         namespace.enter(|| -> Result<_> { Ok(program.attach(if_nametoindex(interface)?, XdpMode::Driver)?) })?;
     attached.with_context(|| format!("cannot attach to {interface} in {}", namespace.name()))
 }
 
-fn set_outlet(namespace: &Namespace, ebpf: &mut Ebpf, interface: &str) -> Result<()> {
+/// Names the interface that the generator sends by.
+pub(in crate::bench) fn set_outlet(namespace: &Namespace, ebpf: &mut Ebpf, interface: &str) -> Result<()> {
     let map = ebpf.map_mut("outlet").context("the object has no map outlet")?;
     let mut outlet = DevMap::try_from(map)?;
     namespace.enter(|| -> Result<_> { Ok(outlet.set(0, if_nametoindex(interface)?, None, 0)?) })?
 }
 
 /// Two interfaces that are each other's peers, without IPv6, whose chatter would be counted.
-fn link(one: &Namespace, name: &str, mac: &str, other: &Namespace, peer: &str, peer_mac: &str) -> Result<()> {
+pub(in crate::bench) fn link(
+    one: &Namespace,
+    name: &str,
+    mac: &str,
+    other: &Namespace,
+    peer: &str,
+    peer_mac: &str,
+) -> Result<()> {
     one.set("ipv6/conf/default/disable_ipv6", "1")?;
     other.set("ipv6/conf/default/disable_ipv6", "1")?;
     let path = other.path();

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
+use serde::Serialize;
 use tests::bench::{
-    firewall::{self, Report},
+    firewall::{self, Report, VethReport},
     heap::Heap,
     measure::Effort,
     sandbox,
@@ -23,6 +24,9 @@ pub(crate) struct Firewall {
     /// The most prefixes that the kernel's trie is measured with: ten million take half a minute to load, and again to leave
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     trie: u32,
+    /// Measure instead what packets cost that come over veth and are dropped, beside nftables: with this many prefixes
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000000")]
+    veth: Option<u32>,
     /// Rounds of each case
     #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -36,15 +40,19 @@ pub(crate) struct Firewall {
 
 /// Measures every list.
 pub(crate) fn run(arguments: &Firewall, heap: &Heap) -> Result<()> {
+    if let Some(count) = arguments.veth {
+        let report = firewall::over_veth(count, arguments.rounds as usize)?;
+        return print(arguments.json, &report, || format!("{}\n{}", report.table(), VethReport::NOTES));
+    }
     let effort = Effort { rounds: arguments.rounds as usize, repeat: arguments.repeat };
     sandbox::pin_to_cpu(arguments.cpu)?;
     sandbox::enter()?;
     let cases = arguments.v4.iter().map(|&count| (true, count)).chain(arguments.v6.iter().map(|&count| (false, count)));
     let report = firewall::run(cases, arguments.trie, effort, heap)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        println!("{}\n{}", report.table(), Report::NOTES);
-    }
+    print(arguments.json, &report, || format!("{}\n{}", report.table(), Report::NOTES))
+}
+
+fn print(as_json: bool, report: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+    println!("{}", if as_json { serde_json::to_string(report)? } else { text() });
     Ok(())
 }
