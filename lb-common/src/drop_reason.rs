@@ -53,13 +53,13 @@ drop_reasons! {
     /// `sluice deny test ADDRESS` names the prefix. To let it in: `sluice deny remove PREFIX`, or `sluice allow add ADDRESS`,
     /// which is asked first.
     Denied = "denied",
-    /// The IP header of a packet to a service is malformed: version, header length or total length are impossible.
+    /// The IP header of a packet to a service, or to the protected node, is malformed: version, header length or total length are impossible.
     /// Look at the sender, or at what stands between it and the node; there is nothing to be set on the node.
     MalformedIp = "malformed_ip",
-    /// The TCP, UDP or ICMP header of a packet to a service is cut short or its length fields are impossible.
+    /// The TCP, UDP or ICMP header of a packet to a service, or to the protected node, is cut short or its length fields are impossible.
     /// Look at the sender; there is nothing to be set on the node. If there are many of few sources: `sluice deny add`.
     MalformedTransport = "malformed_transport",
-    /// A packet to an IPv6 service has more extension headers than the datapath walks.
+    /// A packet to an IPv6 service, or to the protected node, has more extension headers than the datapath walks.
     /// Honest clients do not send more than four. If there are many of few sources: `sluice deny add`.
     ExtensionHeaders = "extension_headers",
     /// A later fragment of a packet to a service whose first fragment, which tells the backend, has not been seen in the last 30 seconds.
@@ -141,6 +141,9 @@ drop_reasons! {
     /// A reset that answered SYN protection's question: its source is let in now.
     /// It has done its work, and there is nothing to do.
     SynProof = "syn_proof",
+    /// A packet for the node itself, which is protected, that belongs to no connection of the node's and that the firewall does not let in.
+    /// `sluice explain` shows it. To let it in: a `[[rule]]` with `action = "pass"`, or the allow list; or `protect = "services"` in `[firewall]`.
+    NodeProtected = "node_protected",
 }
 
 #[cfg(test)]

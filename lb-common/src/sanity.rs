@@ -19,8 +19,8 @@ impl Sanity {
     /// Fragments that nobody needs to make so small.
     pub const TINY_FRAGMENTS: u64 = 16;
 
-    /// The element of what is for no service in particular: what comes to an address, and later fragments. Those of services
-    /// stand before it, by id.
+    /// The element of what is for no service in particular: what comes to an address, later fragments, and what is for the
+    /// protected node, which knows no amplifiers. Those of services stand before it, by id.
     pub const OF_NODE: u32 = MAX_SERVICES;
     /// Elements of the array.
     pub const ELEMENTS: u32 = MAX_SERVICES + 1;

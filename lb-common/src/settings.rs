@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Address, AddressFilter, AmplifierPorts, HashKey, MAX_MACS, MAX_PREFIX_LENGTHS, Mac};
+use crate::{Address, AddressFilter, AmplifierPorts, HashKey, MAX_MACS, MAX_PREFIX_LENGTHS, Mac, PortSpan};
 
 /// Bits of [`Settings::features`]: what is configured. A feature whose bit is clear costs one test of a bit.
 pub struct Features;
@@ -22,6 +22,8 @@ impl Features {
     pub const RULES: u64 = 32;
     /// The firewall has limits.
     pub const LIMITS: u64 = 64;
+    /// The node itself is protected.
+    pub const PROTECT: u64 = 128;
     /// Somebody looks at drops: some are recorded until [`Settings::sample_until_ns`].
     pub const SAMPLE: u64 = 256;
 }
@@ -66,6 +68,10 @@ pub struct Settings {
     pub samples_per_interval: u64,
     /// The rules.
     pub rules: RuleSettings,
+    /// The ports that the node's kernel chooses from for sockets that name none; what is asked of a protected node.
+    pub ephemeral: PortSpan,
+    /// Always 0.
+    pub zero: u32,
     /// The ports of amplifiers; none, if no check asks for them.
     pub amplifiers: AmplifierPorts,
 }

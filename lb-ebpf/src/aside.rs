@@ -11,6 +11,7 @@ use crate::{
     balance::{self, Access, Choice, fragments},
     deliver::{self, Part},
     frame::Frame,
+    node,
     parse::{self, Packet, Transport, quoted},
     reply, sanity, service, sessions, syn,
     tables::Tables,
@@ -100,7 +101,7 @@ fn attend(frame: &mut impl Frame, tables: &impl Tables, places: &mut Places) -> 
     };
     match choice {
         Some(choice) => Ok(tables.deliver_aside(frame, places, choice.slot, choice.hash)),
-        None if settings.features & Features::NAT == 0 => Ok(Way::PASS),
+        None if settings.features & Features::NAT == 0 => Ok(node::way(packet, settings)),
         None => Ok(Way::BACK),
     }
 }
@@ -161,7 +162,9 @@ fn carry(
 #[inline(always)]
 fn carry_back(frame: &mut impl Frame, tables: &impl Tables, places: &Places) -> Result<Way, DropReason> {
     let (Some((packet, part)), Some(settings)) = (places.read(), tables.settings()) else { return Ok(Way::PASS) };
-    let Some((address, port)) = origin(frame, packet, part, settings, tables)? else { return Ok(Way::PASS) };
+    let Some((address, port)) = origin(frame, packet, part, settings, tables)? else {
+        return Ok(node::way(packet, settings));
+    };
     reply::send(frame, packet, part, (&address, port), tables)
 }
 

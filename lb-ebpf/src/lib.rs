@@ -28,6 +28,7 @@ pub mod deliver;
 
 pub mod drops;
 pub mod echo;
+pub mod node;
 pub mod reply;
 pub mod sessions;
 pub mod verdict;
@@ -50,9 +51,15 @@ use crate::{
 /// What becomes of one frame: the whole datapath. Drops are noted here.
 #[inline(always)]
 pub fn process(frame: &mut impl Frame, tables: &impl Tables) -> Verdict {
-    let way = match tables.road(frame) {
+    let entered = tables.road(frame);
+    let way = match entered.road() {
         Way::ASIDE => aside::process(frame, tables),
         Way::SESSIONS => tables.sessions(frame),
+        way => way,
+    };
+    let way = match way {
+        Way::NODE if entered.is_admitted() => Way::PASS,
+        Way::NODE => tables.node(frame),
         way => way,
     };
     if let Some(reason) = way.reason() {
@@ -81,13 +88,13 @@ fn forward(frame: &mut impl Frame, tables: &impl Tables) -> Result<Way, DropReas
         return Ok(Way::PASS);
     }
     if packet.is_rare() {
-        return Ok(Way::ASIDE);
+        return Ok(Way::ASIDE.admitted(packet.is_admitted));
     }
     let Some(service) = service::find(packet, settings, tables)? else {
         return reply::translate(frame, packet, settings, tables);
     };
     if service.has_sessions() {
-        return Ok(Way::SESSIONS);
+        return Ok(Way::SESSIONS.admitted(packet.is_admitted));
     }
     sanity::check(frame, packet, sanity::element(&service), settings, tables)?;
     if service.is_address() {

@@ -8,13 +8,14 @@ use lb_common::{Address, DropReason, EndpointKey, Features, ReplyValue, Settings
 use crate::{
     deliver::{self, Endpoint, Hop, Part},
     frame::Frame,
+    node,
     parse::{Packet, Transport},
     service::lookup,
     tables::{Route, Tables},
     verdict::Way,
 };
 
-/// Translates the packet if it is a reply; passes it otherwise.
+/// Translates the packet if it is a reply; leaves it to the node otherwise.
 #[inline(always)]
 pub(crate) fn translate(
     frame: &mut impl Frame,
@@ -22,12 +23,13 @@ pub(crate) fn translate(
     settings: &Settings,
     tables: &impl Tables,
 ) -> Result<Way, DropReason> {
-    if settings.features & Features::NAT == 0 || packet.defect.is_some() {
+    if settings.features & (Features::NAT | Features::PROTECT) == 0 {
         return Ok(Way::PASS);
     }
-    match find(packet, settings, tables) {
+    let reply = if packet.defect.is_none() { find(packet, settings, tables) } else { None };
+    match reply {
         Some(reply) => send(frame, packet, Part::Packet, (&reply.address, reply.port), tables),
-        None => Ok(Way::PASS),
+        None => Ok(node::way(packet, settings)),
     }
 }
 
@@ -64,7 +66,7 @@ pub(crate) fn by_route(
 ) -> Result<Way, DropReason> {
     match tables.route(becomes) {
         Route::Local => match rewrite {
-            Rewrite::Reply(_) => Ok(Way::PASS),
+            Rewrite::Reply(_) => Ok(tables.settings().map_or(Way::PASS, |settings| node::way(packet, settings))),
             Rewrite::Both(..) => Err(DropReason::NoRoute),
         },
         Route::Neighbour { ifindex, mac, source_mac } => {

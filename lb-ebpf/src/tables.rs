@@ -8,6 +8,7 @@ use lb_common::{
 use crate::{
     aside::Places,
     balance::{Access, flows::Arrival, quic::Named},
+    firewall::rules::Ruling,
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
@@ -91,6 +92,9 @@ pub trait Tables {
     /// The part of it that leads back to clients: [`crate::aside::back`], with what the former has read.
     fn back(&self, frame: &mut impl Frame) -> Way;
 
+    /// The road of packets for the protected node: [`crate::node::road`].
+    fn node(&self, frame: &mut impl Frame) -> Way;
+
     /// Tells the sender of a packet that its way carries only so many bytes: [`crate::too_big::refuse`].
     fn refuse(&self, frame: &mut impl Frame, max_bytes: u16) -> Way;
 
@@ -161,7 +165,7 @@ pub trait Tables {
     /// # Errors
     ///
     /// What becomes of a packet that may not go on.
-    fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<(), Way>;
+    fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<Ruling, Way>;
 
     /// A block of rules and limits.
     fn rules(&self, bank: u32) -> Option<&RuleBlock>;
@@ -173,6 +177,9 @@ pub trait Tables {
     /// Charges a packet of a service, or of none, to the limit with a number: what [`crate::firewall::limits::charge`] says. It is
     /// asked of the tables for the same reason as [`Tables::steer`].
     fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool;
+
+    /// The socket of the node's that the packet, of TCP or UDP, is for.
+    fn socket(&self, packet: &Packet) -> Socket;
 
     /// The kernel's way to the packet's destination.
     fn route(&self, packet: &Packet) -> Route;
@@ -198,6 +205,17 @@ pub trait Tables {
     /// Records a drop if it is its turn: what [`crate::drops::record`] says. It is asked of the tables for the same reason as
     /// [`Tables::steer`].
     fn sample_drop(&self, frame: &impl Frame, reason: DropReason, rule: u32);
+}
+
+/// The kernel's answer to the question whom a packet is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Socket {
+    /// Nobody.
+    None,
+    /// A socket that takes packets of anybody: it listens, or is not connected.
+    Open,
+    /// A connection with the packet's sender.
+    Connected,
 }
 
 /// The kernel's answer to the question where a packet goes.

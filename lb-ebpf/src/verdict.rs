@@ -42,6 +42,31 @@ impl Way {
     /// That of an ICMP error about a session: [`crate::sessions::error_road`]. No interface has this index.
     pub(crate) const SESSION_ERROR: Self = Self(u32::MAX - 5);
 
+    /// That of a packet for the node itself, which is protected: [`crate::node::road`]. No interface has this index.
+    pub(crate) const NODE: Self = Self(u32::MAX - 6);
+
+    /// Set in the words of all ways above that lead to a road; clear if the firewall has let the packet in for good
+    /// ([`Self::admitted`]).
+    const UNDECIDED: u32 = 16;
+
+    /// The same way to a road, for a packet that the firewall has let in for good, or not.
+    #[inline(always)]
+    pub(crate) const fn admitted(self, is_admitted: bool) -> Self {
+        Self(self.0 ^ (is_admitted as u32 * Self::UNDECIDED))
+    }
+
+    /// Whether [`Self::admitted`] was told so.
+    #[inline(always)]
+    pub(crate) const fn is_admitted(self) -> bool {
+        self.0 >= u32::MAX - 31 && self.0 & Self::UNDECIDED == 0
+    }
+
+    /// The way to a road, whatever [`Self::admitted`] was told.
+    #[inline(always)]
+    pub(crate) const fn road(self) -> Self {
+        if self.is_admitted() { Self(self.0 | Self::UNDECIDED) } else { self }
+    }
+
     /// In a word: a drop, whose reason is still to be noted. No interface's index is so high, and no other way has this bit
     /// without the one above it.
     const DROP_FOR: u32 = 1 << 30;

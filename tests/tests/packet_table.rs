@@ -83,6 +83,19 @@ fn every_packet_that_leaves_is_valid_if_it_came_valid() {
 }
 
 #[test]
+fn protecting_the_node_changes_nothing_for_services() {
+    let of_services = |case: &Case| case.outcome != Outcome::Pass;
+    let table: Vec<Case> = cases::table().into_iter().filter(of_services).collect();
+    let complaints = table.iter().filter_map(|case| {
+        let protected = case.clone().protected();
+        let world = protected.world();
+        let found = host::run(&protected, &world).complaint(&case.expected(&world));
+        found.map(|text| complaint(case, "host", &text))
+    });
+    assert_none(&complaints.collect::<Vec<_>>(), table.len());
+}
+
+#[test]
 fn names_are_unique() {
     let mut names = BTreeSet::new();
     for case in cases::table() {

@@ -17,13 +17,14 @@ const SCREENED: u64 = Features::RULES | Features::LIMITS;
 
 /// Lets a packet go on, or says what becomes of it: allow lists, then deny lists, then the rest.
 #[inline(always)]
-pub fn admit(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), Way> {
+pub fn admit(frame: &impl Frame, packet: &mut Packet, settings: &Settings, tables: &impl Tables) -> Result<(), Way> {
     if settings.features & (Features::LISTS | SCREENED) == 0 {
         return Ok(());
     }
     if settings.features & Features::LISTS != 0
         && let Some(kind) = listed(packet, settings, tables)
     {
+        packet.is_admitted = true;
         return match kind {
             ListKind::Allow => Ok(()),
             ListKind::Deny => Err(Way::drop_for(DropReason::Denied)),
@@ -32,18 +33,22 @@ pub fn admit(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &
     if settings.features & SCREENED == 0 {
         return Ok(());
     }
-    tables.screen(frame, packet)
+    if tables.screen(frame, packet)? == Ruling::Pass {
+        packet.is_admitted = true;
+    }
+    Ok(())
 }
 
 /// What the rest of the firewall says of a packet that no list knows.
 #[inline(always)]
-pub fn screen(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<(), Way> {
-    let Some(block) = tables.rules(settings.rules.bank.into()) else { return Ok(()) };
+pub fn screen(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<Ruling, Way> {
+    let Some(block) = tables.rules(settings.rules.bank.into()) else { return Ok(Ruling::Undecided) };
     let subject = rules::subject(frame, packet, settings, tables);
     if rules::judge(&subject, packet, block, settings, tables)? == Ruling::Pass {
-        return Ok(());
+        return Ok(Ruling::Pass);
     }
-    limits::hold(&subject, packet, block, settings, tables)
+    limits::hold(&subject, packet, block, settings, tables)?;
+    Ok(Ruling::Undecided)
 }
 
 /// Whether a list covers the packet's source, and which kind it is; counts the packet if so.

@@ -47,6 +47,8 @@ pub struct Packet {
     pub ttl: u8,
     /// DSCP and ECN.
     pub traffic_class: u8,
+    /// Whether the firewall has let the packet in for good: an allow list has its source, or a rule passes it.
+    pub is_admitted: bool,
     /// Of a packet that takes a side road ([`crate::aside`]): where the header begins that says so. This is the one with a
     /// fragment's identification, IPv4's own or IPv6's fragment header; or an ICMP error's. Otherwise 0.
     pub rare: u16,
@@ -131,7 +133,7 @@ impl Packet {
 /// It is written to memory at once, and stays there, because LLVM would otherwise hold its fields in registers, of which BPF has ten, and copy
 /// all of them from stack slot to stack slot wherever two ways of parsing meet: half of all instructions executed.
 #[inline(always)]
-pub fn packet<'p>(frame: &impl Frame, place: &'p mut Option<Packet>) -> Option<&'p Packet> {
+pub fn packet<'p>(frame: &impl Frame, place: &'p mut Option<Packet>) -> Option<&'p mut Packet> {
     let mut offset = ethernet::HEADER_BYTES;
     let mut ether_type = frame.header::<Ethernet>(0)?.ether_type;
     // Two tags (802.1ad) at the most.

@@ -23,6 +23,7 @@ mod scratch;
 mod screen;
 mod services;
 mod sessions;
+mod sockets;
 mod syn;
 mod xdp_frame;
 

@@ -14,11 +14,12 @@ use lb_ebpf::{
     aside::Places,
     balance::{Access, flows::Arrival, quic::Named},
     drops,
+    firewall::rules::Ruling,
     frame::Frame,
     parse::Packet,
     service::lookup::Endpoint,
     syn::{Contact, Judgement},
-    tables::{Route, Tables},
+    tables::{Route, Socket, Tables},
     too_big,
     verdict::Way,
 };
@@ -29,12 +30,13 @@ use crate::{
     flows::{nanoseconds, sluice_look, sluice_recall, sluice_remember, sluice_steer},
     lists,
     quic::sluice_quic,
-    roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_refuse, sluice_road},
+    roads::{sluice_aside, sluice_back, sluice_deliver, sluice_is_receiver, sluice_node, sluice_refuse, sluice_road},
     samples::sluice_sample,
     sanity, scratch, screen, services,
     sessions::{
         sluice_carry, sluice_carry_error, sluice_follow, sluice_open, sluice_session_error, sluice_sessions, unpack,
     },
+    sockets,
     syn::{sluice_ask, sluice_syn, sluice_watch},
     xdp_frame::XdpFrame,
 };
@@ -246,6 +248,11 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn node(&self, _: &mut impl Frame) -> Way {
+        Way::from_word(sluice_node(self.context))
+    }
+
+    #[inline(always)]
     fn refuse(&self, _: &mut impl Frame, max_bytes: u16) -> Way {
         Way::from_word(sluice_refuse(self.context, max_bytes.into()))
     }
@@ -286,7 +293,7 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn screen(&self, _: &impl Frame, packet: &Packet) -> Result<(), Way> {
+    fn screen(&self, _: &impl Frame, packet: &Packet) -> Result<Ruling, Way> {
         screen::screen(self.context, packet)
     }
 
@@ -303,6 +310,12 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool {
         buckets::charge(packet, limit, service)
+    }
+
+    #[inline(always)]
+    fn socket(&self, packet: &Packet) -> Socket {
+        // SAFETY: the context is the running program's.
+        unsafe { sockets::find(self.context, packet) }
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@
 
 use aya_ebpf::bindings::xdp_md;
 use lb_common::{DropReason, Mac};
-use lb_ebpf::{aside, receiver::is_one_of, too_big, verdict::Way};
+use lb_ebpf::{aside, node, receiver::is_one_of, too_big, verdict::Way};
 
 use crate::{
     maps::{KernelTables, SETTINGS},
@@ -61,6 +61,15 @@ pub(crate) extern "C" fn sluice_back(context: *mut xdp_md) -> u32 {
     let (mut frame, tables, places) =
         unsafe { (XdpFrame::new(context), KernelTables::new(context), scratch::places()) };
     places.map_or(Way::PASS, |places| aside::back(&mut frame, &tables, places)).word()
+}
+
+/// [`node::road`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn sluice_node(context: *mut xdp_md) -> u32 {
+    // SAFETY: as in `sluice_road`.
+    let (frame, tables) = unsafe { (XdpFrame::new(context), KernelTables::new(context)) };
+    node::road(&frame, &tables).word()
 }
 
 /// [`too_big::refuse`].

@@ -6,7 +6,11 @@ use aya_ebpf::{
     maps::{Array, PerCpuArray},
 };
 use lb_common::{Hits, RuleBlock, RuleLine, Subject};
-use lb_ebpf::{firewall, parse::Packet, verdict::Way};
+use lb_ebpf::{
+    firewall::{self, rules::Ruling},
+    parse::Packet,
+    verdict::Way,
+};
 
 use crate::{
     maps::{KernelTables, SETTINGS},
@@ -22,8 +26,9 @@ static RULE_HITS: PerCpuArray<Hits> = PerCpuArray::pinned(lb_common::MAX_RULES, 
 /// A packet as the verifier sees it in the arguments of a function: so many bytes.
 pub(crate) type PacketWords = [u64; size_of::<Packet>() / 8];
 
-/// The answer that means that the packet goes on: no drop has this word.
+/// The answers that mean that the packet goes on: no drop has these words.
 const GOES_ON: u32 = 0;
+const PASSED: u32 = 1;
 
 /// [`firewall::screen`] as a global function, for the same reason as `flows::sluice_steer`.
 #[unsafe(no_mangle)]
@@ -35,16 +40,18 @@ pub(crate) extern "C" fn sluice_screen(context: *mut xdp_md, packet: *const Pack
     let Some(packet) = (unsafe { packet.cast::<Packet>().as_ref() }) else { return GOES_ON };
     let Some(settings) = SETTINGS.get(0) else { return GOES_ON };
     match firewall::screen(&frame, packet, settings, &tables) {
-        Ok(()) => GOES_ON,
+        Ok(Ruling::Undecided) => GOES_ON,
+        Ok(Ruling::Pass) => PASSED,
         Err(way) => way.word(),
     }
 }
 
 /// Asks [`sluice_screen`].
 #[inline(always)]
-pub(crate) fn screen(context: *mut xdp_md, packet: &Packet) -> Result<(), Way> {
+pub(crate) fn screen(context: *mut xdp_md, packet: &Packet) -> Result<Ruling, Way> {
     match sluice_screen(context, core::ptr::from_ref(packet).cast()) {
-        GOES_ON => Ok(()),
+        GOES_ON => Ok(Ruling::Undecided),
+        PASSED => Ok(Ruling::Pass),
         word => Err(Way::from_word(word)),
     }
 }

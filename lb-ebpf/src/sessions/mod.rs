@@ -26,6 +26,7 @@ use crate::{
     balance,
     deliver::{self, Endpoint, Hop, Part},
     frame::Frame,
+    node,
     parse::{self, Packet, Transport},
     reply::{self, Rewrite},
     sanity, service, syn,
@@ -150,7 +151,7 @@ pub fn carry(
     if service.is_node_address() {
         // What no session expects is the node's own.
         let id = SessionId::new(service.id.into(), rules::is_tcp(packet), packet.destination_port);
-        let Some(cell) = rules::answered(packet, id, tables) else { return Ok(Way::PASS) };
+        let Some(cell) = rules::answered(packet, id, tables) else { return Ok(node::way(packet, settings)) };
         fragments::lead(frame, packet, id, settings, tables)?;
         return back(frame, packet, Part::Packet, &cell.session(), tables);
     }

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use tokio::{net::UnixStream, time::timeout};
 
 use super::{
-    ClientError, DropStream, MAX_BODY_BYTES,
+    ClientError, DropStream, MAX_BODY_BYTES, Operator, operator,
     types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
         Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
@@ -42,17 +42,23 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Client {
     socket: PathBuf,
     timeout: Duration,
+    operator: Option<Operator>,
 }
 
 impl Client {
     /// A client of the daemon behind `socket`; nothing is connected yet.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into(), timeout: TIMEOUT }
+        Self { socket: socket.into(), timeout: TIMEOUT, operator: None }
     }
 
     /// The same client with another limit on the time of each request.
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// The same client, whose changes spare an operator's connection.
+    pub fn on_behalf_of(self, operator: Option<Operator>) -> Self {
+        Self { operator, ..self }
     }
 
     /// The socket.
@@ -167,6 +173,11 @@ impl Client {
         self.post("/v1/apply", document.map_or(Ok(Vec::new()), serde_json::to_vec)).await
     }
 
+    /// What that would do. Nothing is changed.
+    pub async fn plan(&self, document: Option<&ApplyRequest>) -> Result<Changed, ClientError> {
+        self.post("/v1/plan", document.map_or(Ok(Vec::new()), serde_json::to_vec)).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.json(Method::GET, path, Bytes::new()).await
     }
@@ -223,7 +234,12 @@ impl Client {
             .method(method)
             .uri(path)
             .header(HOST, "localhost")
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, "application/json");
+        let request = match &self.operator {
+            Some(operator) => request.header(operator::HEADER, operator.to_string()),
+            None => request,
+        };
+        let request = request
             .body(Full::new(body))
             .map_err(|error| ApiError::usage(format!("{path} cannot be asked for: {error}")))?;
         sender.send_request(request).await.map_err(|source| self.broken(source))

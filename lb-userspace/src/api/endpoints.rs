@@ -16,6 +16,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Control, MAX_BODY_BYTES, MAX_IMPORT_BYTES, drop_stream,
+    operator::Asker,
     problem::Problem,
     types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
@@ -27,7 +28,7 @@ use crate::telemetry::By;
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every endpoint, with its method and path for people who ask for one that there is not.
-fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 17] {
+fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 18] {
     [
         ("GET", "/v1/status", get(status::<C>)),
         ("GET", "/v1/services", get(services::<C>)),
@@ -45,6 +46,7 @@ fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 17
         ("POST", "/v1/lists/{name}/import", post(list_import::<C>).layer(DefaultBodyLimit::max(MAX_IMPORT_BYTES))),
         ("POST", "/v1/change", post(change::<C>)),
         ("POST", "/v1/apply", post(apply::<C>)),
+        ("POST", "/v1/plan", post(plan::<C>)),
         ("POST", "/v1/confirm", post(confirm::<C>)),
     ]
 }
@@ -189,23 +191,40 @@ async fn list_import<C: Control>(
     State(control): State<C>,
     name: Result<Path<String>, PathRejection>,
     Query(ImportQuery { force }): Query<ImportQuery>,
+    Asker(operator): Asker,
     text: Result<axum::body::Bytes, BytesRejection>,
 ) -> Answer<Imported> {
     let name = known(&control, name).await?;
-    Ok(Json(control.list_import(name, text?.into(), force).await?))
+    Ok(Json(control.list_import(name, text?.into(), force, operator).await?))
 }
 
-async fn change<C: Control>(State(control): State<C>, Body(request): Body<ChangeRequest>) -> Answer<Changed> {
+async fn change<C: Control>(
+    State(control): State<C>,
+    Asker(operator): Asker,
+    Body(request): Body<ChangeRequest>,
+) -> Answer<Changed> {
     let request = request.ok_or_else(|| Problem::request(StatusCode::BAD_REQUEST, "the request has no body"))?;
-    Ok(Json(control.change(request).await?))
+    Ok(Json(control.change(request, operator).await?))
 }
 
 async fn confirm<C: Control>(State(control): State<C>, Body(request): Body<ConfirmRequest>) -> Answer<Changed> {
     Ok(Json(control.confirm(request.unwrap_or_default()).await?))
 }
 
-async fn apply<C: Control>(State(control): State<C>, Body(document): Body<ApplyRequest>) -> Answer<Changed> {
-    Ok(Json(control.apply(document).await?))
+async fn apply<C: Control>(
+    State(control): State<C>,
+    Asker(operator): Asker,
+    Body(document): Body<ApplyRequest>,
+) -> Answer<Changed> {
+    Ok(Json(control.apply(document, operator).await?))
+}
+
+async fn plan<C: Control>(
+    State(control): State<C>,
+    Asker(operator): Asker,
+    Body(document): Body<ApplyRequest>,
+) -> Answer<Changed> {
+    Ok(Json(control.plan(document, operator).await?))
 }
 
 /// A JSON body, if there is one. Unlike axum's own extractor it asks for no content type: curl sends another by default.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::{
-    Client, Control, bind, serve,
+    Client, Control, Operator, bind, serve,
     types::{
         ApiError, ApplyRequest, BackendState, BackendStatus, BanStatus, ChangeRequest, Changed, ConfirmRequest,
         DrainStatus, DropCount, DropEvent, DropFilter, Drops, Edit, ExplainQuery, ExplainStep, Explanation, Imported,
@@ -32,6 +32,8 @@ pub(crate) enum Asked {
     Change(ChangeRequest),
     /// A new configuration.
     Apply(Option<ApplyRequest>),
+    /// What a new configuration would do.
+    Plan(Option<ApplyRequest>),
     /// The end of a trial.
     Confirm(ConfirmRequest),
     /// An import: the list, how many bytes, and whether somebody insists.
@@ -194,6 +196,7 @@ pub(crate) fn status() -> Status {
         services: 2,
         backends: 3,
         backends_up: 1,
+        node_protected: true,
         node_addresses: vec![NodeAddressStatus {
             address: address("2001:db8::2"),
             ports: 31_744,
@@ -433,7 +436,13 @@ impl Control for Memory {
         Ok("192.0.2.0/24 # scans\n2001:db8::/32\n".to_owned())
     }
 
-    async fn list_import(&self, name: String, text: Vec<u8>, force: bool) -> Result<Imported, ApiError> {
+    async fn list_import(
+        &self,
+        name: String,
+        text: Vec<u8>,
+        force: bool,
+        _: Option<Operator>,
+    ) -> Result<Imported, ApiError> {
         self.note(Asked::Import(name, text.len(), force));
         let source = ListSource {
             name: "import".to_owned(),
@@ -447,7 +456,12 @@ impl Control for Memory {
     }
 
     /// Knows the service `web` and no interface that could be attached to.
-    async fn change(&self, request: ChangeRequest) -> Result<Changed, ApiError> {
+    async fn plan(&self, document: Option<ApplyRequest>, _: Option<Operator>) -> Result<Changed, ApiError> {
+        self.note(Asked::Plan(document));
+        Ok(Changed { changes: vec!["added service dns".to_owned()], microseconds: 0, warnings: vec![] })
+    }
+
+    async fn change(&self, request: ChangeRequest, _: Option<Operator>) -> Result<Changed, ApiError> {
         self.note(Asked::Change(request.clone()));
         let changes = match request.edit {
             Edit::BackendRemove { service, .. } if service != "web" => {
@@ -468,7 +482,7 @@ impl Control for Memory {
         Ok(Changed { changes: vec!["confirmed".to_owned()], microseconds: 0, warnings: vec![] })
     }
 
-    async fn apply(&self, document: Option<ApplyRequest>) -> Result<Changed, ApiError> {
+    async fn apply(&self, document: Option<ApplyRequest>, _: Option<Operator>) -> Result<Changed, ApiError> {
         self.note(Asked::Apply(document.clone()));
         match document {
             Some(document) if document.text.is_empty() => {

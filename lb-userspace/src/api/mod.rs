@@ -12,6 +12,7 @@ mod endpoints;
 mod listener;
 #[cfg(test)]
 pub(crate) mod memory;
+mod operator;
 mod problem;
 mod server;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use client::Client;
 pub use client_error::ClientError;
 pub use drop_stream::{DropStream, Followed};
 pub use listener::{BindError, Listener, bind};
+pub use operator::Operator;
 pub use server::serve;
 
 use tokio::sync::mpsc;
@@ -84,13 +86,31 @@ pub trait Control: Clone + Send + Sync + 'static {
         name: String,
         text: Vec<u8>,
         force: bool,
+        operator: Option<Operator>,
     ) -> impl Future<Output = Result<Imported, ApiError>> + Send;
 
     /// Makes one edit of the configuration and puts it into effect, or does nothing at all.
-    fn change(&self, request: ChangeRequest) -> impl Future<Output = Result<Changed, ApiError>> + Send;
+    ///
+    /// This and the like spare the connection of an operator who is named.
+    fn change(
+        &self,
+        request: ChangeRequest,
+        operator: Option<Operator>,
+    ) -> impl Future<Output = Result<Changed, ApiError>> + Send;
 
     /// Puts a whole configuration into effect, or does nothing at all; without one, the daemon's own file is read again.
-    fn apply(&self, document: Option<ApplyRequest>) -> impl Future<Output = Result<Changed, ApiError>> + Send;
+    fn apply(
+        &self,
+        document: Option<ApplyRequest>,
+        operator: Option<Operator>,
+    ) -> impl Future<Output = Result<Changed, ApiError>> + Send;
+
+    /// What that would do. Nothing is changed.
+    fn plan(
+        &self,
+        document: Option<ApplyRequest>,
+        operator: Option<Operator>,
+    ) -> impl Future<Output = Result<Changed, ApiError>> + Send;
 
     /// Ends the trial of a configuration: keeps it, or brings back what was before.
     fn confirm(&self, request: ConfirmRequest) -> impl Future<Output = Result<Changed, ApiError>> + Send;

@@ -102,9 +102,23 @@ fn every_edit_arrives_as_it_was_asked_for() {
     let document = ApplyRequest { origin: "a.toml".to_owned(), text: "[node]\n# ä".to_owned(), confirm_seconds: None };
     for document in [None, Some(document)] {
         daemon.runtime.block_on(daemon.client().apply(document.as_ref())).unwrap();
-        expected.push(Asked::Apply(document));
+        expected.push(Asked::Apply(document.clone()));
+        daemon.runtime.block_on(daemon.client().plan(document.as_ref())).unwrap();
+        expected.push(Asked::Plan(document));
     }
     assert_eq!(daemon.memory.asked(), expected);
+}
+
+#[test]
+fn an_operator_s_connection_must_be_one() {
+    let daemon = Daemon::start();
+    let request = "POST /v1/apply HTTP/1.1\r\nHost: x\r\nSluice-Operator: me\r\nConnection: close\r\n\r\n";
+    let (status, error) = raw(&daemon.socket(), request);
+    assert!(status == 400 && error.error.contains("`me` is no connection"), "{status} {error}");
+    assert_eq!(daemon.memory.asked(), []);
+    let operator = "192.0.2.7 50000 192.0.2.1 22".parse().ok();
+    daemon.runtime.block_on(daemon.client().on_behalf_of(operator).apply(None)).unwrap();
+    assert_eq!(daemon.memory.asked(), [Asked::Apply(None)]);
 }
 
 #[test]
@@ -114,7 +128,7 @@ fn what_is_not_there_is_answered_with_what_is() {
     let (status, error) = get(&socket, "/v2/nonsense?x");
     assert_eq!((status, error.usage), (404, true));
     assert!(error.error.starts_with("there is no GET /v2/nonsense: there are GET /v1/status, "), "{error}");
-    assert!(error.error.ends_with("POST /v1/apply, POST /v1/confirm"), "{error}");
+    assert!(error.error.ends_with("POST /v1/plan, POST /v1/confirm"), "{error}");
     assert_eq!(get(&socket, "/v1/services/mail"), (404, ApiError::usage("no service `mail`: there are web, dns")));
     assert_eq!(get(&socket, "/v1/lists/block"), (404, ApiError::usage("no list `block`: there are allow, deny")));
     assert_eq!(get(&socket, "/v1/change"), (405, ApiError::usage("/v1/change takes POST, not GET")));

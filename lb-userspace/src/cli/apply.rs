@@ -4,7 +4,10 @@ use std::{fs, io, io::Read, path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{Failure, Session, change};
+use super::{
+    Failure, Session,
+    change::{self, Insistence},
+};
 use crate::api::types::ApplyRequest;
 
 const EXAMPLES: &str = "\
@@ -29,17 +32,20 @@ pub(super) struct Apply {
     /// comes back even if the daemon has died.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "file")]
     confirm: Option<Duration>,
+
+    #[command(flatten)]
+    insistence: Insistence,
 }
 
 impl Apply {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let document = self.file.map(|file| read(file, self.confirm)).transpose()?;
-        let changed = session.client.apply(document.as_ref()).await?;
+        let changed = session.changer(self.insistence).apply(document.as_ref()).await?;
         session.show(&changed, |changed, _| change::text(changed, false))
     }
 }
 
-fn read(file: PathBuf, confirm: Option<Duration>) -> Result<ApplyRequest, Failure> {
+pub(super) fn read(file: PathBuf, confirm: Option<Duration>) -> Result<ApplyRequest, Failure> {
     let (origin, text) = if file.as_os_str() == "-" {
         let mut text = String::new();
         ("standard input".to_owned(), io::stdin().read_to_string(&mut text).map(|_| text))

@@ -4,7 +4,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 
 use super::{
     Failure, Session,
-    change::{self, Lasting},
+    change::{self, Insistence, Lasting},
 };
 use crate::api::types::Edit;
 
@@ -26,10 +26,13 @@ pub(super) struct Attach {
 
     #[command(flatten)]
     lasting: Lasting,
+
+    #[command(flatten)]
+    insistence: Insistence,
 }
 
 impl Attach {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        change::request(Edit::Attach { interface: self.interface }, self.lasting, session).await
+        change::request(Edit::Attach { interface: self.interface }, self.lasting, self.insistence, session).await
     }
 }

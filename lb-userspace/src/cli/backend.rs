@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, value_parser};
 
 use super::{
     Failure, Session,
-    change::{self, Lasting},
+    change::{self, Insistence, Lasting},
     drain,
 };
 use crate::{
@@ -131,7 +131,7 @@ impl BackendVerb {
             _ => None,
         };
         let (edit, lasting) = self.action.edit();
-        change::request(edit, lasting, session).await?;
+        change::request(edit, lasting, Insistence::default(), session).await?;
         match waits_for {
             Some((service, backend)) => drain::wait(&service, &backend, session).await,
             None => Ok(()),

@@ -11,10 +11,23 @@ pub(super) struct Lasting {
     pub(super) ephemeral: bool,
 }
 
+/// Whether a change may cut the operator off.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(super) struct Insistence {
+    /// Do it although it cuts off the SSH connection that you are typing over.
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
 /// Asks the daemon for an edit and prints what it did.
-pub(super) async fn request(edit: Edit, lasting: Lasting, session: &mut Session<'_>) -> Result<(), Failure> {
+pub(super) async fn request(
+    edit: Edit,
+    lasting: Lasting,
+    insistence: Insistence,
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
     let ephemeral = lasting.ephemeral;
-    let changed = session.client.change(&ChangeRequest { edit, ephemeral }).await?;
+    let changed = session.changer(insistence).change(&ChangeRequest { edit, ephemeral }).await?;
     session.show(&changed, |changed, _| text(changed, ephemeral))
 }
 

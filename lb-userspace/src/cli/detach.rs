@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     Failure, Session,
-    change::{self, Lasting},
+    change::{self, Insistence, Lasting},
 };
 use crate::{api::types::Edit, dataplane, model::Paths, routes};
 
@@ -57,7 +57,9 @@ struct Detached {
 impl Detach {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self.interface {
-            Some(interface) => change::request(Edit::Detach { interface }, self.lasting, session).await,
+            Some(interface) => {
+                change::request(Edit::Detach { interface }, self.lasting, Insistence::default(), session).await
+            }
             None => detach_all(&self.pins, session).await,
         }
     }

@@ -7,7 +7,7 @@ use comfy_table::Cell;
 
 use super::{
     Failure, Session, Style,
-    change::{self, Lasting},
+    change::{self, Insistence, Lasting},
     table::{self, Column},
     units::{bytes, count, duration},
 };
@@ -45,7 +45,7 @@ enum Action {
     /// Add prefixes to the list.
     Add(Add),
     /// Remove prefixes from the list: exactly these, not the larger ones that cover them.
-    Remove(Prefixes),
+    Remove(Remove),
     /// Show the list's own entries, where its other prefixes come from, and how many packets it has matched.
     List,
     /// Say whether the list covers an address, and what happens to packets from there over all lists.
@@ -60,7 +60,7 @@ enum Action {
     Import {
         /// The file, `-` for standard input.
         file: PathBuf,
-        /// Take it although it covers services, backends, this node, or everything.
+        /// Take it although it covers services, backends, this node, or everything, or cuts off your SSH connection.
         #[arg(long)]
         force: bool,
     },
@@ -83,9 +83,18 @@ struct Add {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 
-    /// Add it although it covers services, backends, this node, or everything.
+    /// Add it although it covers services, backends, this node, or everything, or cuts off your SSH connection.
     #[arg(long)]
     force: bool,
+}
+
+#[derive(Debug, Args)]
+struct Remove {
+    #[command(flatten)]
+    prefixes: Prefixes,
+
+    #[command(flatten)]
+    insistence: Insistence,
 }
 
 #[derive(Debug, Args)]
@@ -105,10 +114,10 @@ impl ListVerb {
             Action::Add(Add { prefixes: Prefixes { prefixes, lasting }, duration, reason, force }) => {
                 let for_seconds = duration.map(|duration| duration.as_secs());
                 let terms = ListTerms { reason, for_seconds, force, ..ListTerms::default() };
-                change::request(Edit::ListAdd { list, prefixes, terms }, lasting, session).await
+                change::request(Edit::ListAdd { list, prefixes, terms }, lasting, Insistence { force }, session).await
             }
-            Action::Remove(Prefixes { prefixes, lasting }) => {
-                change::request(Edit::ListRemove { list, prefixes }, lasting, session).await
+            Action::Remove(Remove { prefixes: Prefixes { prefixes, lasting }, insistence }) => {
+                change::request(Edit::ListRemove { list, prefixes }, lasting, insistence, session).await
             }
             Action::List => {
                 let list = session.client.list(&list).await?;
@@ -120,7 +129,7 @@ impl ListVerb {
             }
             Action::Import { file, force } => {
                 let text = read(&file)?;
-                let client = session.client.clone().with_timeout(IMPORT_TIMEOUT);
+                let client = session.changer(Insistence { force }).with_timeout(IMPORT_TIMEOUT);
                 let imported = client.list_import(&list, text, force).await?;
                 session.show(&imported, |imported, _| imported_text(&list, imported))
             }

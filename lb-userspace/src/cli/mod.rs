@@ -23,6 +23,8 @@ mod failure;
 mod limits;
 mod list;
 mod log;
+mod operator;
+mod plan;
 mod rules;
 mod run;
 mod services;
@@ -88,6 +90,7 @@ struct Cli {
 enum Verb {
     Run(run::Run),
     Check(check::Check),
+    Plan(plan::Plan),
     Apply(apply::Apply),
     Confirm(confirm::Confirm),
     Status(status::StatusVerb),
@@ -170,6 +173,7 @@ async fn dispatch(cli: Cli, style: Style, out: &mut dyn Write) -> Result<(), Fai
     match cli.verb {
         Verb::Run(verb) => verb.run(&session).await,
         Verb::Check(verb) => verb.run(&mut session),
+        Verb::Plan(verb) => verb.run(&mut session).await,
         Verb::Apply(verb) => verb.run(&mut session).await,
         Verb::Confirm(verb) => verb.run(&mut session).await,
         Verb::Status(verb) => verb.run(&mut session).await,

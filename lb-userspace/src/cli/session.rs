@@ -8,7 +8,7 @@ use std::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
-use super::{Failure, Style};
+use super::{Failure, Style, change::Insistence, operator};
 use crate::api::Client;
 
 /// A command's surroundings.
@@ -24,6 +24,11 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Asks the daemon for changes, which spare the operator's connection unless he insists.
+    pub(super) fn changer(&self, Insistence { force }: Insistence) -> Client {
+        self.client.clone().on_behalf_of(if force { None } else { operator::find() })
+    }
+
     /// Prints a value as JSON, or as the text that `render` makes of it.
     pub(super) fn show<T: Serialize>(
         &mut self,

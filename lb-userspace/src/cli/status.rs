@@ -41,6 +41,9 @@ fn text(status: &Status) -> String {
         ("Services", status.services.to_string()),
         ("Backends", format!("{} of {} up", status.backends_up, status.backends)),
     ];
+    if status.node_protected {
+        lines.push(("Protected", "services, and the node itself".to_owned()));
+    }
     if !addresses.is_empty() {
         lines.push(("Ports in use", addresses.join("; ")));
     }

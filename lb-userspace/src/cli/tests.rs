@@ -84,6 +84,7 @@ Configuration  /etc/sluice/sluice.toml (ephemeral changes are in effect that it 
 Interfaces     eth0 (native)
 Services       2
 Backends       1 of 3 up
+Protected      services, and the node itself
 Ports in use   0 (TCP) and 7 (UDP) of 31744 on 2001:db8::2
 
 1 warning:
@@ -402,6 +403,19 @@ fn apply_sends_the_file() {
     let missing = ask(&daemon, &format!("apply {origin}"));
     assert_eq!(missing.code, 2);
     assert_eq!(missing.errors, format!("error: cannot read {origin}: No such file or directory (os error 2)\n"));
+}
+
+#[test]
+fn plan_sends_the_file_and_says_that_nothing_was_changed() {
+    let daemon = Daemon::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("new.toml");
+    std::fs::write(&file, "[node]\n").unwrap();
+    let origin = file.display().to_string();
+    let said = output(&daemon, &format!("plan {origin}"));
+    assert_eq!(said, "added service dns\nNothing was changed: `sluice apply` does this.\n");
+    let sent = ApplyRequest { origin, text: "[node]\n".to_owned(), confirm_seconds: None };
+    assert_eq!(daemon.memory.asked(), [Asked::Plan(Some(sent))]);
 }
 
 #[test]

@@ -29,6 +29,17 @@ pub(super) fn list(text: &str) -> Result<String, Fault> {
     name(text)
 }
 
+/// Where a list is fetched: on a server, or in a file that others write.
+pub(super) fn feed(text: &str) -> Result<String, Fault> {
+    if text.starts_with("file://") && !text.starts_with("file:///") {
+        return Err(Fault::new(
+            format!("{} names no file", quote(text)),
+            "write the whole path behind `file://`, like `file:///var/lib/list.txt`",
+        ));
+    }
+    if text.starts_with("file:///") { Ok(text.to_owned()) } else { url(text) }
+}
+
 /// The address of a server's file.
 pub(super) fn url(text: &str) -> Result<String, Fault> {
     let has_host = |url: ureq::http::Uri| {

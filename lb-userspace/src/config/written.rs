@@ -14,8 +14,9 @@ use ipnet::IpNet;
 
 use crate::model::{
     AdminState, Affinity, Backend, ConnectionIds, CrowdSec, Delivery, Feed, Firewall, Fragments, HealthCheck, Lengths,
-    Limit, LimitAction, LimitBy, LimitMeasure, ListKind, Model, Moment, NamedList, Node, Ports, Protocol, Remark,
-    RingSettings, Rule, RuleAction, Sanity, SanityCheck, ServerId, Service, Syn, SynProtection, TcpFlags, Track,
+    Limit, LimitAction, LimitBy, LimitMeasure, ListKind, Model, Moment, NamedList, Node, Ports, Protect, Protocol,
+    Remark, RingSettings, Rule, RuleAction, Sanity, SanityCheck, ServerId, Service, Syn, SynProtection, TcpFlags,
+    Track,
 };
 
 use super::report::{At, Span};
@@ -25,13 +26,11 @@ pub(super) struct Written {
     pub(super) node: Node,
     pub(super) pools: Vec<WrittenPool>,
     pub(super) services: Vec<WrittenService>,
-    /// The lists that are called like their kinds.
-    pub(super) built_in: [WrittenList; 2],
+    pub(super) firewall: WrittenFirewall,
     pub(super) lists: Vec<WrittenList>,
     pub(super) crowdsec: Option<CrowdSec>,
     pub(super) rules: Vec<WrittenRule>,
     pub(super) limits: Vec<WrittenLimit>,
-    pub(super) sanity: Sanity,
     pub(super) syn: Syn,
 }
 
@@ -166,11 +165,10 @@ impl Written {
     /// The model; there is one if nothing was wrong.
     pub(super) fn mean(self) -> Option<Model> {
         let services: Vec<Service> = self.services.into_iter().map(WrittenService::mean).collect::<Option<_>>()?;
-        let mut firewall = firewall(self.built_in, self.lists)?;
+        let mut firewall = firewall(self.firewall, self.lists)?;
         firewall.crowdsec = self.crowdsec;
         firewall.limits = self.limits.into_iter().map(WrittenLimit::mean).collect::<Option<_>>()?;
         firewall.rules = self.rules.into_iter().map(WrittenRule::mean).collect::<Option<_>>()?;
-        firewall.sanity = self.sanity;
         let firewall = firewall.with_bogons(&services);
         Some(Model { node: self.node, services, firewall, syn: self.syn })
     }
@@ -179,10 +177,18 @@ impl Written {
     pub(super) fn with_bogons(&self) -> Option<&WrittenService> {
         let has = |service: &&WrittenService| match service.sanity.get(&SanityCheck::Bogons) {
             Some(exception) => exception.value,
-            None => self.sanity.on.contains(&SanityCheck::Bogons),
+            None => self.firewall.sanity.on.contains(&SanityCheck::Bogons),
         };
         self.services.iter().find(has)
     }
+}
+
+/// What stands in `[firewall]`.
+pub(super) struct WrittenFirewall {
+    pub(super) protect: Protect,
+    /// The lists that are called like their kinds.
+    pub(super) built_in: [WrittenList; 2],
+    pub(super) sanity: Sanity,
 }
 
 /// A list.
@@ -240,8 +246,11 @@ impl WrittenList {
     }
 }
 
-/// The lists; the rest is of other sections.
-fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>) -> Option<Firewall> {
+/// `[firewall]` and the lists; the rest is of other sections.
+fn firewall(
+    WrittenFirewall { protect, built_in, sanity }: WrittenFirewall,
+    lists: Vec<WrittenList>,
+) -> Option<Firewall> {
     let mut remarks = BTreeMap::new();
     for list in built_in.iter().chain(&lists) {
         let name = &list.name.as_ref()?.value;
@@ -250,7 +259,7 @@ fn firewall(built_in: [WrittenList; 2], lists: Vec<WrittenList>) -> Option<Firew
     }
     let [allow, deny] = built_in.map(|list| list.nets());
     let lists = lists.into_iter().map(WrittenList::mean).collect::<Option<_>>()?;
-    Some(Firewall { allow, deny, lists, remarks, ..Firewall::default() })
+    Some(Firewall { protect, sanity, allow, deny, lists, remarks, ..Firewall::default() })
 }
 
 impl WrittenPool {

@@ -69,10 +69,7 @@ impl State {
     /// Takes a whole configuration, or its own file again.
     pub(super) async fn apply(&mut self, request: Option<ApplyRequest>) -> Result<Changed, ApiError> {
         self.refuse_on_trial()?;
-        let (document, model) = match &request {
-            Some(request) => Document::parse(&request.origin, &request.text).map_err(ApiError::usage)?,
-            None => config::read(&self.config).map_err(ApiError::usage)?,
-        };
+        let (document, model) = self.read(request.as_ref())?;
         if request.is_none() {
             self.saved = document.clone();
         }
@@ -89,6 +86,14 @@ impl State {
             Trial::forget(&self.state_directory);
         }
         taken
+    }
+
+    /// A whole configuration: the one that was sent, or that of its own file.
+    pub(super) fn read(&self, request: Option<&ApplyRequest>) -> Result<(Document, Model), ApiError> {
+        match request {
+            Some(request) => Document::parse(&request.origin, &request.text).map_err(ApiError::usage),
+            None => config::read(&self.config).map_err(ApiError::usage),
+        }
     }
 
     /// Makes a configuration the running one and the file's.
@@ -140,7 +145,7 @@ impl State {
     }
 
     /// The interfaces of a model; asks the kernel only if they have changed.
-    async fn wanted_interfaces(&self, model: &Model) -> Result<BTreeMap<String, u32>, DaemonError> {
+    pub(super) async fn wanted_interfaces(&self, model: &Model) -> Result<BTreeMap<String, u32>, DaemonError> {
         if model.node.interfaces == self.model.node.interfaces {
             return Ok(self.interfaces.clone());
         }

@@ -2,9 +2,15 @@
 
 use std::{io, path::PathBuf};
 
+use lb_common::DropReason;
+
 use super::{guard::Covered, listed::FileError};
 use crate::{
-    api::BindError, config::ReadError, dataplane::DataplaneError, lists::ComposeError, plan::PlanError,
+    api::{BindError, Operator, types::ApiError},
+    config::ReadError,
+    dataplane::DataplaneError,
+    lists::ComposeError,
+    plan::PlanError,
     routes::RoutesError,
 };
 
@@ -34,6 +40,23 @@ pub enum DaemonError {
     /// A deny list would cut something off.
     #[error(transparent)]
     Covered(#[from] Covered),
+    /// Whoever asks would cut himself off.
+    #[error(
+        "this would {consequence}, from {} to {} ({}: {}): let it in first, with the allow list or a rule that passes it, \
+         or insist with --force; nothing was changed",
+        operator.client.ip(), operator.server, reason.name(), reason.explanation()
+    )]
+    CutOff {
+        /// What it would do to him.
+        consequence: &'static str,
+        /// His connection.
+        operator: Operator,
+        /// Why its packets would be dropped.
+        reason: DropReason,
+    },
+    /// The datapath could not be tried out.
+    #[error(transparent)]
+    Explain(#[from] ApiError),
     /// The kernel refused something.
     #[error(transparent)]
     Dataplane(#[from] DataplaneError),
@@ -86,6 +109,7 @@ impl DaemonError {
                 | Self::Lists(_)
                 | Self::ListFile(_)
                 | Self::Covered(_)
+                | Self::CutOff { .. }
         )
     }
 }

@@ -66,19 +66,36 @@ impl Guard {
     }
 }
 
-/// The addresses of this node's interfaces, but not those that every machine has, and not link-local ones.
-pub(super) fn own_addresses() -> Vec<IpAddr> {
+/// The addresses of this node's interfaces, with their names.
+fn addresses() -> Vec<(IpAddr, String)> {
     let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
     let address = |interface: nix::ifaddrs::InterfaceAddress| {
         let storage = interface.address?;
         let v4 = storage.as_sockaddr_in().map(|v4| IpAddr::from(v4.ip()));
-        v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))
+        let address = v4.or_else(|| storage.as_sockaddr_in6().map(|v6| IpAddr::from(v6.ip())))?;
+        Some((address, interface.interface_name))
     };
+    interfaces.filter_map(address).collect()
+}
+
+/// Whether an address is one of this node's.
+pub(super) fn is_own(address: IpAddr) -> bool {
+    addresses().iter().any(|(own, _)| *own == address)
+}
+
+/// The index of the interface that has an address.
+pub(super) fn interface_of(address: IpAddr) -> Option<u32> {
+    let (_, name) = addresses().into_iter().find(|(own, _)| *own == address)?;
+    nix::net::if_::if_nametoindex(name.as_str()).ok()
+}
+
+/// The addresses of this node's interfaces, but not those that every machine has, and not link-local ones.
+pub(super) fn own_addresses() -> Vec<IpAddr> {
     let is_own = |address: &IpAddr| match address {
         IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
         IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unicast_link_local(),
     };
-    interfaces.filter_map(address).filter(is_own).collect()
+    addresses().into_iter().map(|(address, _)| address).filter(is_own).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::request::{Reply, Request};
 use crate::{
     api::{
-        Control,
+        Control, Operator,
         types::{
             ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
             Explanation, Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
@@ -84,19 +84,29 @@ impl Control for Handle {
         self.ask(|reply| Request::ListExport(name, reply)).await
     }
 
-    async fn list_import(&self, name: String, text: Vec<u8>, force: bool) -> Result<Imported, ApiError> {
-        self.ask(|reply| Request::ListImport(name, text, force, reply)).await
+    async fn list_import(
+        &self,
+        name: String,
+        text: Vec<u8>,
+        force: bool,
+        operator: Option<Operator>,
+    ) -> Result<Imported, ApiError> {
+        self.ask(|reply| Request::ListImport(name, text, force, operator, reply)).await
     }
 
-    async fn change(&self, request: ChangeRequest) -> Result<Changed, ApiError> {
-        self.ask(|reply| Request::Change(request, reply)).await
+    async fn plan(&self, document: Option<ApplyRequest>, operator: Option<Operator>) -> Result<Changed, ApiError> {
+        self.ask(|reply| Request::Plan(document, operator, reply)).await
+    }
+
+    async fn change(&self, request: ChangeRequest, operator: Option<Operator>) -> Result<Changed, ApiError> {
+        self.ask(|reply| Request::Change(request, operator, reply)).await
     }
 
     async fn confirm(&self, request: ConfirmRequest) -> Result<Changed, ApiError> {
         self.ask(|reply| Request::Confirm(request, reply)).await
     }
 
-    async fn apply(&self, document: Option<ApplyRequest>) -> Result<Changed, ApiError> {
-        self.ask(|reply| Request::Apply(document, reply)).await
+    async fn apply(&self, document: Option<ApplyRequest>, operator: Option<Operator>) -> Result<Changed, ApiError> {
+        self.ask(|reply| Request::Apply(document, operator, reply)).await
     }
 }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use humantime::format_duration;
-use lb_common::{BackendFlags, NodeAddress, Row, SynEvent, Traffic};
+use lb_common::{BackendFlags, NodeAddress, PortSpan, Row, SynEvent, Traffic};
 
-use super::{clock, sessions::Tally, state::State, trial::Trial};
+use super::{clock, local_ports, sessions::Tally, state::State, trial::Trial};
 use crate::{
     api::types::{
         ApiError, BackendState, BackendStatus, DrainStatus, Interface, NodeAddressStatus, ServiceStatus, Status,
@@ -19,8 +19,8 @@ use crate::{
     config::prefix,
     dataplane::DataplaneError,
     model::{
-        AdminState, Backend, Delivery, Firewall, Model, Moment, NamedList, Protocol, Sanity, Service, SynProtection,
-        Track,
+        AdminState, Backend, Delivery, Firewall, Model, Moment, NamedList, Protect, Protocol, Sanity, Service,
+        SynProtection, Track,
     },
     plan::can_be_local,
     routes,
@@ -43,6 +43,7 @@ impl State {
             services: self.model.services.len(),
             backends: self.backends().count(),
             backends_up: up,
+            node_protected: self.model.firewall.protect == Protect::Node,
             node_addresses: self.node_addresses(),
             warnings: self.warnings(),
         })
@@ -314,9 +315,7 @@ fn traffic_status(traffic: Traffic) -> TrafficStatus {
 /// same backend, as health checks do.
 fn ports_warning(model: &Model, read: impl Fn(&str) -> String) -> Option<String> {
     let is_used = model.services.iter().any(|service| service.delivery == Delivery::FullNat);
-    let range = read("/proc/sys/net/ipv4/ip_local_port_range");
-    let mut bounds = range.split_whitespace().filter_map(|port| port.parse::<u16>().ok());
-    let (first, last) = (bounds.next()?, bounds.next()?);
+    let PortSpan { first, last } = local_ports::ephemeral(read);
     let ours = &model.node.full_nat.ports;
     (is_used && *ours.start() <= last && first <= *ours.end()).then(|| {
         format!(
@@ -361,6 +360,11 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
     }
     let gone = from.services.iter().filter(|old| !to.services.iter().any(|service| service.name == old.name));
     sentences.extend(gone.map(|service| format!("removed service {}", service.name)));
+    sentences.extend(match (from.firewall.protect, to.firewall.protect) {
+        (Protect::Services, Protect::Node) => Some("the node itself is protected".to_owned()),
+        (Protect::Node, Protect::Services) => Some("the node itself is no longer protected".to_owned()),
+        _ => None,
+    });
     sentences.extend(list_differences(&from.firewall, &to.firewall));
     sentences.extend(sanity_differences(&from.firewall.sanity, &to.firewall.sanity));
     sentences.extend(super::rules::differences(&from.firewall, &to.firewall));

@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    api::types::{
-        ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
-        Explanation, Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+    api::{
+        Operator,
+        types::{
+            ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
+            Explanation, Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+        },
     },
     telemetry::By,
 };
@@ -29,8 +32,9 @@ pub(super) enum Request {
     List(String, Reply<List>),
     ListTest(String, IpAddr, Reply<ListTest>),
     ListExport(String, Reply<String>),
-    ListImport(String, Vec<u8>, bool, Reply<Imported>),
-    Change(ChangeRequest, Reply<Changed>),
-    Apply(Option<ApplyRequest>, Reply<Changed>),
+    ListImport(String, Vec<u8>, bool, Option<Operator>, Reply<Imported>),
+    Plan(Option<ApplyRequest>, Option<Operator>, Reply<Changed>),
+    Change(ChangeRequest, Option<Operator>, Reply<Changed>),
+    Apply(Option<ApplyRequest>, Option<Operator>, Reply<Changed>),
     Confirm(ConfirmRequest, Reply<Changed>),
 }

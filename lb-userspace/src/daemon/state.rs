@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     net::IpAddr,
     path::PathBuf,
     sync::Arc,
@@ -17,9 +18,11 @@ use tokio::{
 
 use super::{
     DaemonError, Keeps, Options, bans::Crowds, census, clock, drains::Drains, drops, events, floods::Floods, history,
-    interfaces, limits::Excess, listed::Listed, liveness::Liveness, request::Request, secret, trial::Trial,
+    interfaces, limits::Excess, listed::Listed, liveness::Liveness, local_ports, request::Request, secret,
+    trial::Trial,
 };
 use crate::{
+    api::Operator,
     config::Document,
     crowdsec::{Bouncer, Told},
     dataplane::{self, Kernel},
@@ -87,6 +90,8 @@ pub(super) struct State {
     generated_secret: [u64; 2],
     pub(super) planner: Planner,
     pub(super) feeds: Feeds,
+    /// Over which connection the change is asked for that is being made, if it must not cut that one.
+    pub(super) operator: Option<Operator>,
     /// If the configuration is on trial: what was before, and until when.
     pub(super) trial: Option<Trial>,
     fetched: mpsc::UnboundedReceiver<Fetched>,
@@ -166,6 +171,7 @@ impl State {
             excesses,
             state_directory: options.paths.state,
             feeds: Feeds::new(fetch),
+            operator: None,
             trial,
             fetched,
             bouncer: Bouncer::new(tell),
@@ -295,11 +301,25 @@ impl State {
             Request::List(name, reply) => drop(reply.send(self.list_told(&name))),
             Request::ListTest(name, address, reply) => drop(reply.send(self.list_test(&name, address))),
             Request::ListExport(name, reply) => drop(reply.send(self.list_export(&name))),
-            Request::ListImport(name, text, force, reply) => drop(reply.send(self.list_import(&name, &text, force))),
-            Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
-            Request::Apply(request, reply) => drop(reply.send(self.apply(request).await)),
+            Request::Plan(request, operator, reply) => {
+                self.operator = operator;
+                drop(reply.send(self.plan(request).await));
+            }
+            Request::ListImport(name, text, force, operator, reply) => {
+                self.operator = operator;
+                drop(reply.send(self.list_import(&name, &text, force)));
+            }
+            Request::Change(request, operator, reply) => {
+                self.operator = operator;
+                drop(reply.send(self.change(request).await));
+            }
+            Request::Apply(request, operator, reply) => {
+                self.operator = operator;
+                drop(reply.send(self.apply(request).await));
+            }
             Request::Confirm(request, reply) => drop(reply.send(self.confirm(request.undo).await)),
         }
+        self.operator = None;
     }
 
     async fn reload(&mut self) {
@@ -335,6 +355,7 @@ impl State {
 
     pub(super) fn write_desired(&mut self, census: Option<&Census>) -> Result<(), DaemonError> {
         let desired = self.desired(census)?;
+        self.spare_operator(&desired.snapshot)?;
         dataplane::apply(&mut self.kernel, &self.snapshot, &desired.snapshot)?;
         self.snapshot = desired.snapshot;
         let Desired { service_ids, slots, weights, keeps, .. } = desired;
@@ -342,7 +363,7 @@ impl State {
         Ok(())
     }
 
-    fn desired(&mut self, census: Option<&Census>) -> Result<Desired, DaemonError> {
+    pub(super) fn desired(&mut self, census: Option<&Census>) -> Result<Desired, DaemonError> {
         let now_s = clock::now_s();
         let secret = self.model.node.secret.unwrap_or(self.generated_secret);
         let devices = self.interfaces.values().copied().collect();
@@ -357,6 +378,7 @@ impl State {
             devices: &devices,
             macs: &macs,
             interfaces: &self.interfaces,
+            ephemeral: local_ports::ephemeral(|path| fs::read_to_string(path).unwrap_or_default()),
             patience: Patience::default(),
             guard: &self.floods.guard,
             census,

@@ -1,4 +1,4 @@
-//! Lists from URLs: fetched on schedule, one task each.
+//! Lists from URLs, of servers or of files: fetched on schedule, one task each.
 //!
 //! A task only asks and reads; whether an answer is taken is decided by who gets the message, and the task is told, so that it
 //! asks again for what was not taken. Schedules are jittered, or a thousand nodes that an update has restarted at once would ask
@@ -31,7 +31,7 @@ const RETRY: Duration = Duration::from_secs(60);
 /// An interval is at most so many hundredths longer or shorter.
 const JITTER_PERCENT: u64 = 10;
 
-/// Which version of its content a server says that this is.
+/// Which version of its content a server says that this is; of a file, `modified` is time and length.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// The header `ETag`.

@@ -85,3 +85,20 @@ fn intervals_are_jittered_within_bounds() {
     assert_eq!(all.iter().min(), Some(&Duration::from_secs(3240)));
     assert_eq!(all.iter().max(), Some(&Duration::from_secs(3960)));
 }
+
+#[test]
+fn a_file_is_read_when_it_has_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list.txt");
+    let url = format!("file://{}", path.display());
+    let missing = fetch(&url, &Version::default()).unwrap_err();
+    assert!(missing.to_string().contains("No such file"), "{missing}");
+    std::fs::write(&path, "192.0.2.0/24\n").unwrap();
+    let Ok(News::Fresh(content)) = fetch(&url, &Version::default()) else { panic!("a list") };
+    assert_eq!((content.parsed.prefixes.len(), content.bytes.as_slice()), (1, &b"192.0.2.0/24\n"[..]));
+    assert!(matches!(fetch(&url, &content.version), Ok(News::Unchanged)));
+    std::fs::write(&path, "192.0.2.0/24\n198.51.100.0/24\n").unwrap();
+    assert!(matches!(fetch(&url, &content.version), Ok(News::Fresh(more)) if more.parsed.prefixes.len() == 2));
+    std::fs::write(&path, "<html>").unwrap();
+    assert!(matches!(fetch(&url, &content.version), Err(FetchError::Format(_))));
+}

@@ -303,9 +303,21 @@ pub enum Probe {
     },
 }
 
+/// Who is protected from what nobody has let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protect {
+    /// Services alone: what is for none goes on to the node's own stack.
+    #[default]
+    Services,
+    /// The node itself, too: what is for no service must belong to a connection of the node's, or be let in.
+    Node,
+}
+
 /// The firewall: lists, rules, limits and sanity checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Firewall {
+    /// Who is protected from what nobody has let in.
+    pub protect: Protect,
     /// Sources that skip the rest of the firewall.
     pub allow: Vec<IpNet>,
     /// Sources whose packets are dropped.

@@ -32,7 +32,7 @@ impl Free {
 ///
 /// A region that has just been left may still be read by a packet on its way through the datapath, so new regions are
 /// looked for from behind the last one given out: a region is reused only after the search has gone all around.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Regions {
     cursor: u32,
 }

@@ -7,7 +7,7 @@ use std::{
 
 use lb_common::{
     AddressFilter, BackendFlags, Features, HashKey, MAX_BACKENDS, MAX_MACS, MAX_PORT_BLOCKS, MAX_ROWS, MAX_SERVICES,
-    Mac, RuleSettings, ServiceFlags, ServiceValue, Settings,
+    Mac, PortSpan, RuleSettings, ServiceFlags, ServiceValue, Settings,
 };
 
 use super::{
@@ -23,10 +23,13 @@ use super::{
 };
 use crate::{
     lists::{Lists, Scopes},
-    model::{Backend, Delivery, Model, Moment, Service},
+    model::{Backend, Delivery, Model, Moment, Protect, Service},
     ring,
     routes::NextHops,
 };
+
+/// What Linux chooses from for sockets that name no port, if it is told nothing else.
+pub const EPHEMERAL: PortSpan = PortSpan { first: 32_768, last: 60_999 };
 
 /// All that the tables depend on.
 #[derive(Clone, Copy)]
@@ -45,6 +48,8 @@ pub struct Inputs<'a> {
     pub devices: &'a BTreeSet<u32>,
     /// The MAC addresses that frames for this node are addressed to, the likeliest first.
     pub macs: &'a [Mac],
+    /// The ports that the node's kernel chooses from for sockets that name none.
+    pub ephemeral: PortSpan,
     /// The indices of those that rules may name, by name.
     pub interfaces: &'a BTreeMap<String, u32>,
     /// How long rows move.
@@ -108,7 +113,7 @@ pub enum PlanError {
 }
 
 /// Makes desired snapshots; remembers rings, because they are the costly part and most changes touch one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Planner {
     pub(super) regions: Regions,
     /// Places of blocks of port ranges, which are reused as late as those of rings.
@@ -319,6 +324,13 @@ fn settings(inputs: Inputs<'_>, rules: RuleSettings, snapshot: &Snapshot, curren
     if !snapshot.node_addresses.is_empty() {
         features |= Features::FULL_NAT;
     }
+    let ephemeral = match inputs.model.firewall.protect {
+        Protect::Services => PortSpan::default(),
+        Protect::Node => {
+            features |= Features::PROTECT;
+            inputs.ephemeral
+        }
+    };
     let (prefix_bits_v4, prefix_bits_v6) = (snapshot.prefix_lengths(true), snapshot.prefix_lengths(false));
     if prefix_bits_v4[0] | prefix_bits_v6[0] != 0 {
         features |= Features::PREFIXES;
@@ -341,6 +353,8 @@ fn settings(inputs: Inputs<'_>, rules: RuleSettings, snapshot: &Snapshot, curren
         sample_until_ns: current.sample_until_ns,
         samples_per_interval: current.samples_per_interval,
         rules,
+        ephemeral,
+        zero: 0,
         amplifiers: sanity::amplifiers(inputs.model, &snapshot.sanity),
     }
 }

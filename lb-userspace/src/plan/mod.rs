@@ -24,7 +24,7 @@ mod tests;
 
 pub use backends::can_be_local;
 pub use change::{Change, difference};
-pub use desired::{Desired, Health, Inputs, PlanError, Planner};
+pub use desired::{Desired, EPHEMERAL, Health, Inputs, PlanError, Planner};
 pub use guard::{Guard, is_guarded};
 pub use history::History;
 pub use limits::limit_number;

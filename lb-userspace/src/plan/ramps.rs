@@ -32,7 +32,7 @@ enum Standing {
 }
 
 /// The backends' standings, by service and backend.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ramps {
     standings: BTreeMap<String, BTreeMap<String, Standing>>,
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A ring, and what it was built of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct CachedRing {
     settings: RingSettings,
     members: Vec<Member>,

@@ -9,7 +9,8 @@ use crate::model::{Exceptions, Model};
 /// The elements of the `sanity` array in which a check is on.
 pub(super) fn elements(model: &Model, ids: &BTreeMap<String, u32>) -> BTreeMap<u32, u64> {
     let sanity = &model.firewall.sanity;
-    let of_node = (Sanity::OF_NODE, sanity.bits(&Exceptions::new()));
+    // The node itself asks servers for things, and they answer from such ports.
+    let of_node = (Sanity::OF_NODE, sanity.bits(&Exceptions::new()) & !Sanity::AMPLIFIERS);
     let services = model.services.iter();
     let services = services.filter_map(|service| Some((*ids.get(&service.name)?, sanity.bits(&service.sanity))));
     services.chain([of_node]).filter(|(_, checks)| *checks != 0).collect()

@@ -187,6 +187,7 @@ mod tests {
             patience: Patience::default(),
             macs: &[],
             interfaces: &BTreeMap::new(),
+            ephemeral: crate::plan::EPHEMERAL,
             guard: &Guard::default(),
             census: None,
             now_s: 0,

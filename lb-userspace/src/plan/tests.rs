@@ -46,6 +46,7 @@ fn desired_with(planner: &mut Planner, text: &str, current: &Snapshot, guard: &G
         hash_key: HashKey::default(),
         devices: &BTreeSet::new(),
         interfaces: &BTreeMap::new(),
+        ephemeral: EPHEMERAL,
         patience: Patience::default(),
         macs: &[],
         guard,
@@ -302,9 +303,10 @@ fn a_service_has_the_nodes_checks_but_for_its_exceptions() {
     let all = Sanity::MARTIANS | Sanity::LAND | Sanity::TCP_FLAGS | Sanity::AMPLIFIERS | Sanity::TINY_FRAGMENTS;
     let text = service("a", "80", "") + &service("b", "81", "sanity = { land = false, martians = true }");
     let (node, services) = checks(&text);
-    assert_eq!((node, services["a"], services["b"]), (all, all, all & !Sanity::LAND));
+    let of_node = all & !Sanity::AMPLIFIERS;
+    assert_eq!((node, services["a"], services["b"]), (of_node, all, all & !Sanity::LAND));
     let (node, services) = checks(&format!("firewall.sanity.martians = false\n{text}"));
-    assert_eq!((node, services["a"]), (all & !Sanity::MARTIANS, all & !Sanity::MARTIANS));
+    assert_eq!((node, services["a"]), (of_node & !Sanity::MARTIANS, all & !Sanity::MARTIANS));
     assert_eq!(services["b"], all & !Sanity::LAND);
 }
 
@@ -312,8 +314,9 @@ fn a_service_has_the_nodes_checks_but_for_its_exceptions() {
 fn ports_of_amplifiers_are_in_the_settings_only_if_somebody_asks_for_them() {
     let has = |text: &str, port| planned(text).snapshot.settings.amplifiers.has(port);
     let udp = |more: &str| service("a", "53", &format!("protocol = 'udp'\n{more}"));
-    assert!(has("", 11211) && has(&udp(""), 11211) && !has("", 53));
-    assert!(has("firewall.sanity.amplifiers = [53]", 53) && !has("firewall.sanity.amplifiers = [53]", 11211));
+    let named = "firewall.sanity.amplifiers = [53]\n".to_owned() + &udp("");
+    assert!(!has("", 11211) && has(&udp(""), 11211) && !has(&udp(""), 53));
+    assert!(has(&named, 53) && !has(&named, 11211));
     let off = |more: &str| "firewall.sanity.amplifiers = false\n".to_owned() + &udp(more);
     assert_eq!(planned(&off("")).snapshot.settings.amplifiers.filter(), 0);
     assert!(has(&off("sanity.amplifiers = true"), 11211));

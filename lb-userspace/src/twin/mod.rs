@@ -33,14 +33,16 @@ use lb_ebpf::{
     firewall::{
         self,
         limits::{self, Buckets, LimitTable},
+        rules::Ruling,
     },
     frame::Frame,
+    node,
     parse::Packet,
     receiver, sanity,
     service::lookup::{self, Endpoint, ServiceTable},
     sessions::{carry, carry_error, error_road, follow, open, road},
     syn::{Contact, Judgement, ask, judge, watch},
-    tables::{Route, Tables},
+    tables::{Route, Socket, Tables},
     too_big,
     verdict::Way,
 };
@@ -111,6 +113,7 @@ pub struct Counts {
 pub struct SnapshotTables<'a> {
     snapshot: &'a Snapshot,
     route: Box<dyn Fn(&Packet) -> Route + 'a>,
+    socket: Box<dyn Fn(&Packet) -> Socket + 'a>,
     /// What an empty slot of the kernel's array holds.
     nobody: BackendValue,
     flows: Rc<FlowMemory>,
@@ -139,6 +142,7 @@ impl<'a> SnapshotTables<'a> {
         Self {
             snapshot,
             route: Box::new(route),
+            socket: Box::new(|_| Socket::None),
             nobody: BackendValue::default(),
             flows,
             fragments: Rc::new(FlowMemory::new(1, 0)),
@@ -152,6 +156,13 @@ impl<'a> SnapshotTables<'a> {
             totals: TotalMemory::default(),
             counts: RefCell::default(),
         }
+    }
+
+    /// The same of a node with these sockets.
+    #[must_use]
+    pub fn with_sockets(mut self, socket: impl Fn(&Packet) -> Socket + 'a) -> Self {
+        self.socket = Box::new(socket);
+        self
     }
 
     /// The same with these sessions.
@@ -349,6 +360,10 @@ impl Tables for SnapshotTables<'_> {
         aside::back(frame, self, &self.places.borrow())
     }
 
+    fn node(&self, frame: &mut impl Frame) -> Way {
+        node::road(frame, self)
+    }
+
     fn refuse(&self, frame: &mut impl Frame, max_bytes: u16) -> Way {
         too_big::refuse(frame, max_bytes, self)
     }
@@ -395,7 +410,7 @@ impl Tables for SnapshotTables<'_> {
         Reader::new(self.lists().memory(), NOW_S).lists_for(service)
     }
 
-    fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<(), Way> {
+    fn screen(&self, frame: &impl Frame, packet: &Packet) -> Result<Ruling, Way> {
         firewall::screen(frame, packet, &self.snapshot.settings, self)
     }
 
@@ -411,6 +426,10 @@ impl Tables for SnapshotTables<'_> {
         let settings = &self.snapshot.settings;
         let line = self.rules(settings.rules.bank.into()).and_then(|block| block.limits.get(limit as usize));
         line.is_none_or(|line| limits::charge(packet, line, limit, service, &settings.hash_key, self))
+    }
+
+    fn socket(&self, packet: &Packet) -> Socket {
+        (self.socket)(packet)
     }
 
     fn route(&self, packet: &Packet) -> Route {

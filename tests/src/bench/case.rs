@@ -386,6 +386,8 @@ pub fn all() -> Vec<Case> {
         Case::new("firewall/v4/limit/flood", ipip).screened(plenty).spoofed(24),
         Case::new("firewall/v4/limit/over", ipip).screened(little).after_one_like_it(),
     ]);
+    // A packet that the protected node only forwards: it is looked for a socket and for a route.
+    cases.push(Case::new("node/v4/forwarded", ipip).reply().screened("[firewall]\nprotect = \"node\"\n"));
     cases
 }
 

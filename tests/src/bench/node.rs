@@ -47,6 +47,7 @@ impl Node {
             devices: &BTreeSet::from([INGRESS, uplink.ifindex]),
             macs: &[Mac::new([2, 0, 0, 0, 0, 2])],
             interfaces: &BTreeMap::new(),
+            ephemeral: lb_userspace::plan::EPHEMERAL,
             patience: Patience::default(),
             guard: &Guard { keys: [[1, 2], [3, 4]], epoch: 1, ..Guard::default() },
             census: None,

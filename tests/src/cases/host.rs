@@ -12,7 +12,7 @@ use lb_userspace::{
 use super::{Case, Observation, expect::Action};
 use crate::{
     tables::{FlowMemory, SessionMemory, SnapshotTables, SynMemory},
-    world::{World, route},
+    world::{World, route, socket},
 };
 
 /// What the headroom is full of, so that a byte of a header that is never written does not look right.
@@ -67,7 +67,8 @@ fn run_alone(case: &Case, snapshot: &Snapshot, memories: &Memories) -> Observati
     let tables = tables
         .with_sessions(Rc::clone(&memories.sessions))
         .with_fragments(Rc::clone(&memories.fragments))
-        .with_syn(Rc::clone(&memories.syn));
+        .with_syn(Rc::clone(&memories.syn))
+        .with_sockets(socket);
     if case.is_exhausted {
         tables.exhaust_complaints();
     }

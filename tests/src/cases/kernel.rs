@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
@@ -12,17 +13,14 @@ use lb_common::{
     DropReason, DropSample, Event, EventKind, FLOW_WAYS, FRAGMENT_SETS, Hits, LAYOUT_VERSION, LimitHits,
     MAX_NODE_ADDRESSES, RowState, ServiceFlags, Session, SessionId, SessionState, SynEvent, Traffic,
 };
-use lb_ebpf::{
-    frame::MemoryFrame,
-    parse::{self, Packet},
-};
+use lb_ebpf::{frame::MemoryFrame, parse};
 use lb_userspace::{
     dataplane::{self, Kernel, Plain, Records},
     plan::Snapshot,
 };
 use zerocopy::FromBytes;
 
-use super::{Case, Observation, expect::Action, network, poison::Poison, syn_memory::SynMemories};
+use super::{Case, Observation, expect::Action, network, poison::Poison, sockets, syn_memory::SynMemories};
 use crate::{
     tables::Counts,
     world::{NODE_PORT, World},
@@ -42,6 +40,7 @@ pub struct Runner {
     syn: SynMemories,
     held: Snapshot,
     pins: PathBuf,
+    _sockets: Vec<OwnedFd>,
 }
 
 impl Drop for Runner {
@@ -82,6 +81,7 @@ pub fn with_runner<T: Send>(run: impl FnOnce(&mut Runner) -> Result<T> + Send) -
             syn,
             held,
             pins,
+            _sockets: sockets::open_all()?,
         })
     })?
 }
@@ -266,7 +266,7 @@ fn map(pins: &Path, name: &str) -> Result<Map> {
 
 fn is_fragment(frame: &[u8]) -> bool {
     let mut place = None;
-    parse::packet(&MemoryFrame::new(&mut frame.to_vec(), 0, 0), &mut place).is_some_and(Packet::is_fragment)
+    parse::packet(&MemoryFrame::new(&mut frame.to_vec(), 0, 0), &mut place).is_some_and(|packet| packet.is_fragment())
 }
 
 /// What was counted between two readings.

@@ -34,6 +34,7 @@ mod local;
 mod nat_reply;
 mod nat_request;
 mod network;
+mod node;
 mod nonsense;
 mod poison;
 mod ports;
@@ -45,6 +46,7 @@ mod rules;
 pub mod samples;
 mod sanity;
 mod service;
+mod sockets;
 mod sources;
 mod syn;
 mod syn_memory;
@@ -61,7 +63,7 @@ use std::{
 
 use ipnet::IpNet;
 use lb_common::{DropReason, DropSample, ListKind, SynEvent};
-use lb_userspace::plan::Snapshot;
+use lb_userspace::{model::Protect, plan::Snapshot};
 
 pub use self::expect::{Action, Observation, Outcome};
 use crate::{
@@ -367,6 +369,12 @@ impl Case {
         self
     }
 
+    /// The node itself is protected.
+    #[must_use]
+    pub fn protected(self) -> Self {
+        self.with(|setup| setup.model.firewall.protect = Protect::Node)
+    }
+
     /// Whether the packet is dropped, even if an answer to it leaves.
     pub const fn is_dropped(&self) -> bool {
         matches!(self.outcome, Outcome::Drop(_)) || self.refused.is_some()
@@ -435,6 +443,7 @@ pub fn table() -> Vec<Case> {
         rules::cases(),
         limits::cases(),
         syn::cases(),
+        node::cases(),
     ];
     subjects.into_iter().flatten().collect()
 }

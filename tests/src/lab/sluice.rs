@@ -61,6 +61,12 @@ impl Sluice {
         Ok(Answer::from(output))
     }
 
+    /// The same for somebody whose shell runs on this connection, as sshd writes it.
+    pub fn cli_over(&self, connection: &str, arguments: &[&str]) -> anyhow::Result<Answer> {
+        let output = self.command()?.args(arguments).env("SSH_CONNECTION", connection).output();
+        Ok(Answer::from(output.context("cannot run sluice")?))
+    }
+
     /// Runs a command that must succeed; returns what it printed.
     pub fn succeed(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let answer = self.cli(arguments)?;

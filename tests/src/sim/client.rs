@@ -52,6 +52,7 @@ pub(super) fn packet(flow: u32, kind: Kind, service: &Service) -> Packet {
         protocol: service.protocol.number(),
         rare: 0,
         traffic_class: 0,
+        is_admitted: false,
         ttl: 64,
         defect: None,
     }

@@ -184,6 +184,7 @@ impl Node {
             devices: &BTreeSet::new(),
             macs: &[],
             interfaces: &BTreeMap::new(),
+            ephemeral: lb_userspace::plan::EPHEMERAL,
             patience: self.patience,
             guard: &Guard::default(),
             census: census.as_ref(),

@@ -6,6 +6,7 @@
 //! address, see [`mac_of`].
 
 mod services;
+mod sockets;
 mod ways;
 
 use std::{
@@ -23,6 +24,7 @@ use lb_userspace::{
 
 pub use self::{
     services::{SECRET, service},
+    sockets::{NodeSocket, SOCKETS, end, socket},
     ways::{INTERFACES, Interface, WAYS, Way, route},
 };
 
@@ -159,6 +161,7 @@ impl World {
             devices: &BTreeSet::from([FRONT, BACK, SIDE]),
             macs: &setup.macs,
             interfaces: &interfaces,
+            ephemeral: lb_userspace::plan::EPHEMERAL,
             patience: Patience::default(),
             guard: &setup.guard,
             census: None,

@@ -34,6 +34,8 @@ pub struct Status {
     pub backends: usize,
     /// How many of them take traffic.
     pub backends_up: usize,
+    /// Whether the node itself is protected, and not services alone.
+    pub node_protected: bool,
     /// The addresses of this node that `full-nat` sessions come from.
     pub node_addresses: Vec<NodeAddressStatus>,
     /// Things the operator should know, in words.

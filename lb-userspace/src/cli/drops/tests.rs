@@ -26,7 +26,7 @@ To do     `sluice backends` says why, in STATE and REASON. `sluice backend enabl
     let meant = "error: there is no drop reason `no_backnd`; did you mean `no_backend`?\n";
     assert_eq!(ask(&daemon, "drops no_backnd"), unknown(meant));
     let said = ask(&daemon, "drops nonsense");
-    assert!(said.errors.starts_with("error: there is no drop reason `nonsense`; there are denied, "), "{said:?}");
+    assert!(said.errors.starts_with("error: there is no drop reason `nonsense`; there are amplifier, "), "{said:?}");
 }
 
 #[test]

@@ -73,7 +73,9 @@ fn services_exist(written: &Written, report: &mut Report<'_>) {
 
 fn nothing_is_cut_off(written: &Written, report: &mut Report<'_>) {
     let protected = protected(written);
-    for list in written.built_in.iter().chain(&written.lists).filter(|list| list.action == Some(ListKind::Deny)) {
+    for list in
+        written.firewall.built_in.iter().chain(&written.lists).filter(|list| list.action == Some(ListKind::Deny))
+    {
         let entries: HashMap<IpNet, &WrittenEntry> =
             list.entries.iter().filter(|entry| !entry.remark.force).map(|entry| (entry.net.value, entry)).collect();
         let lengths: BTreeSet<u8> = entries.keys().map(IpNet::prefix_len).collect();

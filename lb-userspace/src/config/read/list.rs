@@ -64,7 +64,7 @@ fn read_feed(section: &Section<'_>, report: &mut Report<'_>) -> Option<Feed> {
         return None;
     };
     Some(Feed {
-        url: url.parsed(names::url, report)?,
+        url: url.parsed(names::feed, report)?,
         interval: interval.and_then(|(_, interval)| interval).unwrap_or(Feed::DEFAULT_INTERVAL),
         may_shrink: may_shrink.and_then(|(_, may)| may).unwrap_or(false),
     })

@@ -31,13 +31,11 @@ pub(super) fn document(text: &str, report: &mut Report<'_>) -> Written {
     syntax::report(text, &errors, report);
     let keys = ["node", "pool", "service", "firewall", "list", "crowdsec", "rule", "limit", "syn"];
     let root = Section::root(root.get_ref(), &keys, report);
-    let (built_in, sanity) = firewall::read(root.get("firewall"), report);
     Written {
         node: node::read(root.get("node"), report),
         pools: pool::read_all(root.get("pool"), report),
         services: service::read_all(root.get("service"), report),
-        built_in,
-        sanity,
+        firewall: firewall::read(root.get("firewall"), report),
         lists: list::read_all(root.get("list"), report),
         crowdsec: crowdsec::read(root.get("crowdsec"), report),
         limits: limit::read_all(root.get("limit"), report),

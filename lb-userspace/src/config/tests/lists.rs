@@ -236,6 +236,10 @@ interval = "1ms"
 name = "b"
 action = "deny"
 interval = "1h"
+[[list]]
+name = "c"
+action = "deny"
+url = "file://list.txt"
 "#,
         r#"
 sluice.toml:2:8: error: `.a` begins with a dot
@@ -254,7 +258,11 @@ sluice.toml:9:12: error: this is for a list with a `url`, and there is none
    9 | interval = "1h"
      |            ^^^^
    help: add `url`, or remove this
-4 errors; nothing was changed
+sluice.toml:13:7: error: `file://list.txt` names no file
+   13 | url = "file://list.txt"
+      |       ^^^^^^^^^^^^^^^^^
+   help: write the whole path behind `file://`, like `file:///var/lib/list.txt`
+5 errors; nothing was changed
 "#,
     );
 }

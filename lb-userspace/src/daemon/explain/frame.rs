@@ -16,14 +16,14 @@ use crate::api::types::ExplainProtocol;
 
 /// A packet without a payload.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Probe {
-    pub(super) from: IpAddr,
-    pub(super) to: IpAddr,
+pub(in crate::daemon) struct Probe {
+    pub(in crate::daemon) from: IpAddr,
+    pub(in crate::daemon) to: IpAddr,
     /// Source and destination; 0 where there are none.
-    pub(super) ports: (u16, u16),
-    pub(super) protocol: ExplainProtocol,
+    pub(in crate::daemon) ports: (u16, u16),
+    pub(in crate::daemon) protocol: ExplainProtocol,
     /// A segment of an established TCP connection, instead of one that opens it.
-    pub(super) established: bool,
+    pub(in crate::daemon) established: bool,
 }
 
 impl Probe {

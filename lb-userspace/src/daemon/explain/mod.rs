@@ -15,13 +15,14 @@ use lb_ebpf::{
     parse::{self, Packet},
     service::lookup::Endpoint,
     syn,
-    tables::{Route, Tables as _},
+    tables::{Route, Socket, Tables as _},
     verdict::Verdict,
     wire::protocol,
 };
 
-use self::{frame::Probe, steps::Findings};
-use super::{clock, sessions, state::State};
+pub(super) use self::frame::Probe;
+use self::steps::Findings;
+use super::{clock, guard, sessions, state::State};
 use crate::{
     api::types::{ApiError, ExplainProtocol, ExplainQuery, Explanation},
     dataplane::OpenSession,
@@ -36,24 +37,31 @@ const HEADROOM: usize = 128;
 const CLIENT_PORT: u16 = 50_000;
 
 /// What the twin did with a packet.
-struct Run {
+pub(super) struct Run {
     verdict: Verdict,
     counts: Counts,
     /// The packet as it was parsed.
     packet: Packet,
     /// The `full-nat` session that it belongs to.
     session: Option<(SessionId, Session)>,
-    /// Whether the kernel's route to the packet's destination was asked for, as it is for replies alone.
+    /// Whether the kernel was asked for the route to the packet's destination, which is not this node.
     asked_for_route: bool,
+}
+
+impl Run {
+    /// Why the packet is dropped, if it is.
+    pub(super) fn reason(&self) -> Option<DropReason> {
+        self.counts.drops.keys().next().copied()
+    }
 }
 
 impl State {
     /// Says what would become of a packet.
     pub(super) fn explain(&self, query: &ExplainQuery) -> Result<Explanation, ApiError> {
         let (probe, ingress) = (probe(query)?, self.ingress(query)?);
-        let run = self.try_out(&probe, ingress.1)?;
+        let run = self.try_out(&self.snapshot, &probe, ingress.1)?;
         let findings = Findings { state: self, run: &run };
-        let (reason, words) = (findings.reason(), probe.words());
+        let (reason, words) = (run.reason(), probe.words());
         Ok(Explanation {
             packet: format!("{words}, by {}", ingress.0),
             outcome: findings.outcome(),
@@ -80,16 +88,19 @@ impl State {
         Ok((name.clone(), *index))
     }
 
-    /// Runs the datapath over a packet.
-    fn try_out(&self, probe: &Probe, ingress: u32) -> Result<Run, ApiError> {
+    /// Runs the datapath over a packet, with these tables instead of the kernel's.
+    pub(super) fn try_out(&self, held: &Snapshot, probe: &Probe, ingress: u32) -> Result<Run, ApiError> {
         let mut buffer = vec![0; HEADROOM];
-        buffer.extend(probe.frame(self.snapshot.settings.macs[0]));
+        buffer.extend(probe.frame(held.settings.macs[0]));
         let mut frame = MemoryFrame::new(&mut buffer, HEADROOM, ingress);
         let mut place = None;
         let packet = *parse::packet(&frame, &mut place).ok_or_else(|| ApiError::failure("this is no IP packet"))?;
         let asked = std::cell::Cell::new(false);
         // What XDP would be told of a route nobody can be asked; it is taken to lead back to where the packet came from.
-        let route = |_: &Packet| {
+        let route = |packet: &Packet| {
+            if guard::is_own(packet.destination.into()) {
+                return Route::Local;
+            }
             asked.set(true);
             Route::Neighbour { ifindex: ingress, mac: Mac::default(), source_mac: Mac::default() }
         };
@@ -99,11 +110,14 @@ impl State {
             SessionMemory::of_session(open.id, open.session, hash)
         });
         // Lists may be as long as millions of prefixes.
-        let lists = Arc::new(self.lists.about(packet.source.into(), clock::now_s()));
-        let snapshot = Snapshot { lists, ..self.snapshot.clone() };
+        let lists = Arc::new(held.lists.about(packet.source.into(), clock::now_s()));
+        let snapshot = Snapshot { lists, ..held.clone() };
+        // Sockets are not looked for: who asks says whether there is a connection.
+        let socket = |_: &Packet| if probe.established { Socket::Connected } else { Socket::Open };
         let tables = SnapshotTables::with_flows(&snapshot, route, self.flows_of(&packet))
             .with_sessions(Rc::new(sessions))
-            .with_syn(self.proofs_of(&packet)?);
+            .with_syn(self.proofs_of(&packet)?)
+            .with_sockets(socket);
         let verdict = match lb_ebpf::process(&mut frame, &tables) {
             Verdict::Redirect(egress) if !self.snapshot.devices.contains(&egress) => {
                 drops::note(&frame, DropReason::EgressUnknown, 0, &tables);

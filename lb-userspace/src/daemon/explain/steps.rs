@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use lb_common::{
-    Address, BackendFlags, BackendValue, Delivery, DropReason, ReplyValue, RowState, ServiceValue, SynEvent,
+    Address, BackendFlags, BackendValue, Delivery, DropReason, Features, ReplyValue, RowState, ServiceValue, SynEvent,
 };
 use lb_ebpf::{
     balance,
@@ -16,7 +16,7 @@ use super::Run;
 use crate::{
     api::types::ExplainStep,
     daemon::{lists, state::State},
-    model::{Rule, SanityCheck},
+    model::{Rule, RuleAction, SanityCheck},
     plan::{limit_number, rule_number},
     twin::SnapshotTables,
 };
@@ -28,17 +28,12 @@ pub(super) struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    /// Why the packet is dropped, if it is.
-    pub(super) fn reason(&self) -> Option<DropReason> {
-        self.run.counts.drops.keys().next().copied()
-    }
-
     /// What becomes of it, in a sentence.
     pub(super) fn outcome(&self) -> String {
-        if let Some(reason) = self.reason() {
+        if let Some(reason) = self.run.reason() {
             return format!("dropped, {}: {}", reason.name(), reason.explanation());
         }
-        if self.run.asked_for_route {
+        if self.run.asked_for_route && self.run.verdict != Verdict::Pass {
             return "sent on to the client as the kernel's routes say, with the service as its source".to_owned();
         }
         match (self.run.verdict, self.backend()) {
@@ -60,11 +55,11 @@ impl Findings<'_> {
     pub(super) fn steps(&self) -> Vec<ExplainStep> {
         let step = |stage: &str, finding: String| ExplainStep { stage: stage.to_owned(), finding };
         let mut steps = vec![step("firewall", self.firewall())];
-        if self.reason() == Some(DropReason::Denied) {
+        if self.run.reason() == Some(DropReason::Denied) {
             return steps;
         }
         steps.extend(self.rules().map(|rules| step("rules", rules)));
-        if self.reason() == Some(DropReason::Rule) {
+        if self.run.reason() == Some(DropReason::Rule) {
             return steps;
         }
         steps.extend(self.limits().map(|limits| step("limits", limits)));
@@ -75,6 +70,9 @@ impl Findings<'_> {
             (None, Some(reply)) => step("reply", self.of_reply(reply)),
             (None, None) => step("service", "none: it is not for Sluice".to_owned()),
         });
+        if service.is_none() && reply.is_none() {
+            steps.extend(self.node().map(|node| step("node", node)));
+        }
         steps.extend(self.sanity().map(|sanity| step("sanity", sanity)));
         steps.extend(self.proof().map(|proof| step("syn", proof)));
         if let Some(service) = service.filter(|service| !service.is_address() && self.is_counted(service)) {
@@ -102,9 +100,7 @@ impl Findings<'_> {
         if rules.is_empty() || !self.run.counts.lists.is_empty() {
             return None;
         }
-        let number = |rule: &Rule| rule_number(rule, &self.state.snapshot);
-        let counts = &self.run.counts.rules;
-        let matching = rules.iter().filter(|rule| number(rule).is_some_and(|number| counts.contains_key(&number)));
+        let matching = rules.iter().filter(|rule| self.is_counted_by(rule));
         let (deciding, counting): (Vec<&Rule>, Vec<&Rule>) = matching.partition(|rule| rule.action.is_final());
         let mut words: Vec<String> = counting.iter().map(|rule| format!("{} counts it", rule.name)).collect();
         words.push(match deciding.first() {
@@ -125,6 +121,32 @@ impl Findings<'_> {
         (!names.is_empty()).then(|| format!("charged to {}, and taken to be within", names.join(", ")))
     }
 
+    /// Whether the firewall has let the packet in for good.
+    fn is_let_in(&self) -> bool {
+        let passes = |rule: &Rule| rule.action == RuleAction::Pass && self.is_counted_by(rule);
+        !self.run.counts.lists.is_empty() || self.state.model.firewall.rules.iter().any(passes)
+    }
+
+    fn is_counted_by(&self, rule: &Rule) -> bool {
+        let number = rule_number(rule, &self.state.snapshot);
+        number.is_some_and(|number| self.run.counts.rules.contains_key(&number))
+    }
+
+    /// What the protected node says of a packet that is for no service; `None`: it is not protected.
+    fn node(&self) -> Option<String> {
+        let settings = &self.state.snapshot.settings;
+        if settings.features & Features::PROTECT == 0 {
+            return None;
+        }
+        let words = match self.run.reason() {
+            Some(_) => "protected: nothing lets it in, and it belongs to no connection of the node's",
+            None if self.run.asked_for_route => "protected, but the packet only passes it",
+            None if self.is_let_in() => "protected: the firewall has let it in",
+            None => "protected: it belongs to a connection of the node's, or is what every host needs",
+        };
+        Some(words.to_owned())
+    }
+
     /// The service, or the service's address, at the packet's destination.
     fn service(&self) -> Option<ServiceValue> {
         let packet = &self.run.packet;
@@ -143,7 +165,7 @@ impl Findings<'_> {
             return "the address of a service, which answers echo requests".to_owned();
         }
         let name = self.name(service.id);
-        if self.reason() == Some(DropReason::SourceNotAllowed) {
+        if self.run.reason() == Some(DropReason::SourceNotAllowed) {
             return format!("{name}, whose `allow_from` does not have the source");
         }
         name
@@ -151,7 +173,7 @@ impl Findings<'_> {
 
     /// The sanity check that drops the packet.
     fn sanity(&self) -> Option<String> {
-        let check = SanityCheck::of(self.reason()?)?;
+        let check = SanityCheck::of(self.run.reason()?)?;
         let service = self.service().filter(|service| !service.is_address()).map(|service| self.name(service.id));
         let of = service.and_then(|name| self.state.model.services.iter().find(|service| service.name == name));
         let of = of.filter(|service| service.sanity.contains_key(&check));

@@ -181,6 +181,7 @@ fn planned(model: &Model, guard: &Guard) -> Snapshot {
         health: &|_, _| plan::Health::Up,
         lists: &Default::default(),
         interfaces: &Default::default(),
+        ephemeral: plan::EPHEMERAL,
         next_hops: &Default::default(),
         hash_key: lb_common::HashKey::expand([1, 2]),
         devices: &BTreeSet::new(),
