@@ -58,6 +58,8 @@ impl DirectoryPlace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirectoryEntry(u64);
 
+one_word!(DirectoryEntry, u64);
+
 impl DirectoryEntry {
     /// No entry.
     pub const EMPTY: Self = Self(0);
@@ -66,18 +68,6 @@ impl DirectoryEntry {
     #[inline(always)]
     pub const fn new(hash: u64, id: SessionId) -> Self {
         Self(hash >> SessionId::BITS << SessionId::BITS | id.number() as u64)
-    }
-
-    /// The entry in a word of a set.
-    #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        Self(word)
-    }
-
-    /// The word.
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
     }
 
     /// Whether there is none.

@@ -27,23 +27,13 @@ pub struct Tick(u16);
 /// How many ticks there are before they repeat.
 const TICKS: u64 = 65_535;
 
+one_word!(Tick, u16);
+
 impl Tick {
     /// The tick of a time in seconds.
     #[inline(always)]
     pub const fn from_seconds(seconds: u64) -> Self {
         Self((seconds % TICKS) as u16 + 1)
-    }
-
-    /// The tick in a word that [`Self::word`] returned.
-    #[inline(always)]
-    pub const fn from_word(word: u16) -> Self {
-        Self(word)
-    }
-
-    /// The word.
-    #[inline(always)]
-    pub const fn word(self) -> u16 {
-        self.0
     }
 
     /// Seconds from an earlier tick to this one, if it is less than 9 hours ago; 0 if it is more, or later.
@@ -63,6 +53,8 @@ impl Tick {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Entry(u64);
 
+one_word!(Entry, u64);
+
 impl Entry {
     /// No entry.
     pub const EMPTY: Self = Self(0);
@@ -74,18 +66,6 @@ impl Entry {
     #[inline(always)]
     pub const fn new(hash: u64, backend: u16, now: Tick) -> Self {
         Self((hash >> 33) << 33 | (backend as u64 & 0x7fff) << 18 | (now.0 as u64) << 2)
-    }
-
-    /// The entry in a word of a set.
-    #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        Self(word)
-    }
-
-    /// The word.
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
     }
 
     /// Whether there is none.

@@ -59,6 +59,8 @@ impl Trail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FragmentEntry(u64);
 
+one_word!(FragmentEntry, u64);
+
 impl FragmentEntry {
     const TICK_BITS: u32 = u16::BITS;
     const FINGERPRINT: u32 = Self::TICK_BITS + Trail::BITS;
@@ -71,18 +73,6 @@ impl FragmentEntry {
                 | (trail.word() as u64) << Self::TICK_BITS
                 | now.word() as u64,
         )
-    }
-
-    /// The entry in a word of a set.
-    #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        Self(word)
-    }
-
-    /// The word.
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
     }
 
     /// Whether it is the entry of the packet with this hash, given that it is in that packet's set.

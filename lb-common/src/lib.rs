@@ -8,6 +8,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod word;
+
 mod address;
 mod backend;
 mod bench;

@@ -44,21 +44,11 @@ pub struct BucketSet(pub [u64; LIMIT_WAYS]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket(u64);
 
+one_word!(Bucket, u64);
+
 impl Bucket {
     /// A bucket that nobody has.
     pub const EMPTY: Self = Self(0);
-
-    /// The bucket in a word.
-    #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        Self(word)
-    }
-
-    /// The word.
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
-    }
 
     /// Whether it is the bucket of a source with this hash, given that it is in that source's set.
     #[inline(always)]

@@ -27,6 +27,8 @@ pub enum RowState {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Row(u32);
 
+one_word!(Row, u32);
+
 impl Row {
     /// The slot that stands for "no backend".
     pub const NOBODY: u16 = 0x7fff;
@@ -41,18 +43,6 @@ impl Row {
     #[inline(always)]
     pub const fn new(current: u16, default: u16, state: RowState) -> Self {
         Self((current as u32 & 0x7fff) << 17 | (default as u32 & 0x7fff) << 2 | state as u32)
-    }
-
-    /// The row in a map's word.
-    #[inline(always)]
-    pub const fn from_word(word: u32) -> Self {
-        Self(word)
-    }
-
-    /// The word to write into the map.
-    #[inline(always)]
-    pub const fn word(self) -> u32 {
-        self.0
     }
 
     /// The backend that new flows go to.

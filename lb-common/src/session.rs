@@ -163,6 +163,8 @@ pub struct SessionState(u64);
 
 const _: () = assert!(DirectoryPlace::BITS <= 64 - SessionState::PLACE);
 
+one_word!(SessionState, u64);
+
 impl SessionState {
     /// Nobody has ever been here.
     pub const EMPTY: Self = Self(0);
@@ -181,18 +183,6 @@ impl SessionState {
     const TRANSIENT: u64 = 128;
     const LAST: u32 = 16;
     const PLACE: u32 = Self::LAST + Second::BITS;
-
-    /// The state in a session's first word.
-    #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        Self(word)
-    }
-
-    /// The word.
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
-    }
 
     /// A session that its client has just opened; `place` is that of its entry in the directory.
     #[inline(always)]

@@ -45,6 +45,8 @@ impl ListClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListMatch(u64);
 
+one_word!(ListMatch, u64);
+
 impl ListMatch {
     /// No list.
     pub const NONE: Self = Self(u64::MAX);
@@ -54,18 +56,6 @@ impl ListMatch {
     pub const fn new(lists: u64, class: u32, bits: u32) -> Self {
         let rank = (lists.trailing_zeros() as u64) << 8 | (128 - bits as u64) & 0xff;
         Self(rank << 32 | class as u64)
-    }
-
-    /// From its word.
-    #[inline(always)]
-    pub const fn from_word(word: u64) -> Self {
-        Self(word)
-    }
-
-    /// As a word.
-    #[inline(always)]
-    pub const fn word(self) -> u64 {
-        self.0
     }
 
     /// Whether there is none.

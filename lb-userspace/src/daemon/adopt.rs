@@ -74,7 +74,7 @@ impl State {
             self.saved = document.clone();
         }
         let is_new = model != self.model;
-        let sentences = if is_new { super::report::differences(&self.model, &model) } else { Vec::new() };
+        let sentences = if is_new { super::differences::differences(&self.model, &model) } else { Vec::new() };
         let Some(request) = request else {
             let next = Next { document, model, saved: None };
             return self.adopt_noted(next, sentences).await;

@@ -10,6 +10,7 @@ mod bans;
 mod census;
 mod clock;
 mod decided;
+mod differences;
 mod drains;
 mod drops;
 mod error;
@@ -38,6 +39,7 @@ mod sessions;
 mod state;
 mod tick;
 mod trial;
+mod warnings;
 
 use std::{
     fs,

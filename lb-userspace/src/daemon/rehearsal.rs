@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DaemonError, adopt::to_api, report::differences, state::State};
+use super::{DaemonError, adopt::to_api, differences::differences, state::State};
 use crate::{
     api::types::{ApiError, ApplyRequest, Changed},
     model::Model,

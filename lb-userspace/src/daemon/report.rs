@@ -1,16 +1,11 @@
-//! What the daemon tells of itself.
+//! What the daemon tells of itself, its services and their backends.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fs,
-    net::IpAddr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use humantime::format_duration;
-use lb_common::{BackendFlags, NodeAddress, PortSpan, Row, SynEvent, Traffic};
+use lb_common::{BackendFlags, NodeAddress, Row, SynEvent, Traffic};
 
-use super::{clock, local_ports, sessions::Tally, state::State, trial::Trial};
+use super::{clock, sessions::Tally, state::State};
 use crate::{
     api::types::{
         ApiError, BackendState, BackendStatus, DrainStatus, Interface, NodeAddressStatus, ServiceStatus, Status,
@@ -18,16 +13,9 @@ use crate::{
     },
     config::prefix,
     dataplane::DataplaneError,
-    model::{
-        AdminState, Backend, Delivery, Firewall, Model, Moment, NamedList, Protect, Protocol, Sanity, Service,
-        SynProtection, Track,
-    },
-    plan::can_be_local,
+    model::{AdminState, Backend, Delivery, Moment, Protect, Protocol, Service},
     routes,
 };
-
-/// For how long the operator is told that the flow table was full, in seconds.
-const LATELY_S: u64 = 300;
 
 impl State {
     pub(super) async fn status(&self) -> Result<Status, ApiError> {
@@ -183,7 +171,7 @@ impl State {
     }
 
     /// What is the case with a backend, and why.
-    fn state_of(&self, service: &Service, backend: &Backend) -> (BackendState, String) {
+    pub(super) fn state_of(&self, service: &Service, backend: &Backend) -> (BackendState, String) {
         let finding = self.liveness.of(&service.name, &backend.name);
         match (backend.state_at(Moment::now()), finding) {
             (AdminState::Disabled, _) => (BackendState::Disabled, end_of_drain(backend)),
@@ -210,7 +198,7 @@ impl State {
     }
 
     /// Why a backend of `full-nat` gets nothing although the way to it is known, if that is the case.
-    fn without_source(&self, service: &Service, backend: &Backend) -> Option<String> {
+    pub(super) fn without_source(&self, service: &Service, backend: &Backend) -> Option<String> {
         let value = self.snapshot.backends.get(&self.slot(&service.name, &backend.name)?)?;
         let hop = self.next_hops.get(&backend.address)?;
         let could = service.delivery == Delivery::FullNat && !hop.is_local;
@@ -230,62 +218,6 @@ impl State {
                 format!("{flows}, {} to go", format_duration(Duration::from_secs(until.since(Moment::now()))))
             }
             None => flows,
-        }
-    }
-
-    /// Things the operator should know.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self.trial.iter().map(Trial::warning).collect();
-        if self.interfaces.is_empty() {
-            warnings.push("the program is attached to no interface: `sluice attach IFACE`".to_owned());
-        }
-        for service in &self.model.services {
-            self.warn_of(service, &mut warnings);
-        }
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        warnings.extend(forwarding_warnings(&self.model, read));
-        warnings.extend(ports_warning(&self.model, read));
-        warnings.extend(self.listed.warnings());
-        warnings
-    }
-
-    fn warn_of(&self, service: &Service, warnings: &mut Vec<String>) {
-        let takes_traffic =
-            |backend: &&Backend| backend.weight > 0 && self.state_of(service, backend).0 == BackendState::Up;
-        let id = self.places.service_ids.get(&service.name);
-        let overflowed_s = id.and_then(|id| self.census.overflowed_s.get(id)).copied().unwrap_or(0);
-        if overflowed_s != 0 && clock::now_s().saturating_sub(overflowed_s) < LATELY_S {
-            let price = match service.track {
-                Track::Always => "flows that are not remembered move with the next change",
-                Track::Changes | Track::Never => "changes and drains take longer",
-            };
-            warnings.push(format!("the flow table had no room for flows of service {} lately: {price}", service.name));
-        }
-        if service.syn_protection != SynProtection::Always && self.floods.is_active(service) {
-            let what = match service.syn_protection {
-                SynProtection::Monitor => "SYN protection would be active, and only counts (`monitor`)",
-                _ => "SYN protection is active",
-            };
-            warnings.push(format!("service {} is flooded with SYNs: {what}; see `sluice syn`", service.name));
-        }
-        if !service.backends.iter().any(|backend| takes_traffic(&backend)) {
-            warnings.push(format!("service {} has no backend that takes traffic", service.name));
-        }
-        for backend in service.backends.iter().filter(takes_traffic) {
-            let called = format!("backend {} of service {} ({})", backend.name, service.name, backend.address);
-            match self.next_hops.get(&backend.address) {
-                None => {
-                    warnings.push(format!("the way to {called} is not known: no route, or no answer to ARP or ND"));
-                }
-                Some(hop) if hop.is_local && !can_be_local(service.delivery) => warnings.push(format!(
-                    "{called} is this node itself, whose replies `{}` cannot rewrite: use l2, ipip or gue",
-                    service.delivery.name()
-                )),
-                Some(_) => {}
-            }
-            if let Some(reason) = self.without_source(service, backend) {
-                warnings.push(format!("backend {} of service {} gets nothing: {reason}", backend.name, service.name));
-            }
         }
     }
 }
@@ -309,132 +241,4 @@ fn without_source(source: IpAddr) -> String {
 
 fn traffic_status(traffic: Traffic) -> TrafficStatus {
     TrafficStatus { packets: traffic.packets, bytes: traffic.bytes, flows: traffic.flows }
-}
-
-/// A port that both a session and a connection of the node's own come from makes the answers ambiguous, if both go to the
-/// same backend, as health checks do.
-fn ports_warning(model: &Model, read: impl Fn(&str) -> String) -> Option<String> {
-    let is_used = model.services.iter().any(|service| service.delivery == Delivery::FullNat);
-    let PortSpan { first, last } = local_ports::ephemeral(read);
-    let ours = &model.node.full_nat.ports;
-    (is_used && *ours.start() <= last && first <= *ours.end()).then(|| {
-        format!(
-            "`full-nat` and this node's own connections share ports, so that health checks may fail: sessions have {}-{}, \
-             connections {first}-{last}; change `node.full_nat` or sysctl net.ipv4.ip_local_port_range",
-            ours.start(),
-            ours.end()
-        )
-    })
-}
-
-/// `nat` replies are routed by the kernel's tables, which it allows only where forwarding is on.
-fn forwarding_warnings(model: &Model, read: impl Fn(&str) -> String) -> Vec<String> {
-    let families = [
-        (true, "IPv4", "net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
-        (false, "IPv6", "net.ipv6.conf.all.forwarding", "/proc/sys/net/ipv6/conf/all/forwarding"),
-    ];
-    let is_nat = |service: &Service| matches!(service.delivery, Delivery::Nat | Delivery::FullNat);
-    let has_nat =
-        |is_v4| model.services.iter().any(|service| is_nat(service) && service.address.addr().is_ipv4() == is_v4);
-    let off = families.into_iter().filter(|&(is_v4, _, _, path)| has_nat(is_v4) && read(path).trim() == "0");
-    off.map(|(_, family, name, _)| {
-        format!("replies of {family} `nat` and `full-nat` services are dropped, because forwarding is off: sysctl -w {name}=1")
-    })
-    .collect()
-}
-
-/// What differs between two models, a sentence each.
-pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
-    let mut sentences = Vec::new();
-    for service in &to.services {
-        match from.services.iter().find(|old| old.name == service.name) {
-            None => sentences.push(format!("added service {}", service.name)),
-            Some(old) if old != service => {
-                // What happens to a pool is said once, and not for each of its services.
-                let new = service_differences(old, service).into_iter();
-                let new: Vec<String> = new.filter(|sentence| !sentences.contains(sentence)).collect();
-                sentences.extend(new);
-            }
-            Some(_) => {}
-        }
-    }
-    let gone = from.services.iter().filter(|old| !to.services.iter().any(|service| service.name == old.name));
-    sentences.extend(gone.map(|service| format!("removed service {}", service.name)));
-    sentences.extend(match (from.firewall.protect, to.firewall.protect) {
-        (Protect::Services, Protect::Node) => Some("the node itself is protected".to_owned()),
-        (Protect::Node, Protect::Services) => Some("the node itself is no longer protected".to_owned()),
-        _ => None,
-    });
-    sentences.extend(list_differences(&from.firewall, &to.firewall));
-    sentences.extend(sanity_differences(&from.firewall.sanity, &to.firewall.sanity));
-    sentences.extend(super::rules::differences(&from.firewall, &to.firewall));
-    if from.syn != to.syn {
-        sentences.push("changed the settings of SYN protection".to_owned());
-    }
-    if from.node != to.node {
-        sentences.push("changed the node's settings".to_owned());
-    }
-    sentences
-}
-
-/// What differs between the node's sanity checks.
-fn sanity_differences(from: &Sanity, to: &Sanity) -> Vec<String> {
-    let switched = to.on.symmetric_difference(&from.on);
-    let switched = switched.map(|check| (check.name(), if to.on.contains(check) { "on" } else { "off" }));
-    let mut sentences: Vec<String> = switched.map(|(name, word)| format!("sanity check {name}: {word}")).collect();
-    if from.amplifiers != to.amplifiers {
-        sentences.push("changed the ports of the sanity check amplifiers".to_owned());
-    }
-    sentences
-}
-
-/// What differs between the lists, but for Sluice's own.
-fn list_differences(from: &Firewall, to: &Firewall) -> Vec<String> {
-    let mut sentences = Vec::new();
-    let told = |firewall: &Firewall, name: &&str| !firewall.is_built_in(name);
-    for name in to.names().into_iter().filter(|name| told(to, name)) {
-        let Some((old_kind, old)) = from.list(name) else {
-            sentences.push(format!("added list {name}"));
-            continue;
-        };
-        let Some((kind, new)) = to.list(name) else { continue };
-        let (old, new): (HashSet<_>, HashSet<_>) = (old.iter().collect(), new.iter().collect());
-        let (added, removed) = (new.difference(&old).count(), old.difference(&new).count());
-        if added + removed > 0 {
-            sentences.push(format!("{name} list: {added} added, {removed} removed"));
-        }
-        let named = |firewall: &Firewall| {
-            let list = firewall.lists.iter().find(|list| list.name == name).cloned();
-            list.map(|list| NamedList { entries: Vec::new(), ..list })
-        };
-        if kind != old_kind || named(from) != named(to) {
-            sentences.push(format!("changed list {name}"));
-        }
-    }
-    let gone = from.names().into_iter().filter(|name| told(from, name) && to.list(name).is_none());
-    sentences.extend(gone.map(|name| format!("removed list {name}")));
-    sentences
-}
-
-fn service_differences(old: &Service, new: &Service) -> Vec<String> {
-    let mut sentences = Vec::new();
-    let owner = match &new.pool {
-        Some(pool) => format!("pool {pool}"),
-        None => format!("service {}", new.name),
-    };
-    for backend in &new.backends {
-        match old.backends.iter().find(|before| before.name == backend.name) {
-            None => sentences.push(format!("added backend {} to {owner}", backend.name)),
-            Some(before) if before != backend => {
-                sentences.push(format!("changed backend {} of {owner}", backend.name));
-            }
-            Some(_) => {}
-        }
-    }
-    let gone = old.backends.iter().filter(|before| !new.backends.iter().any(|backend| backend.name == before.name));
-    sentences.extend(gone.map(|backend| format!("removed backend {} from {owner}", backend.name)));
-    if sentences.is_empty() {
-        sentences.push(format!("changed service {}", new.name));
-    }
-    sentences
 }

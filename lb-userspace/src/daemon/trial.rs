@@ -7,7 +7,7 @@ use std::{fs, io, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DaemonError, keep, report::differences, state::State};
+use super::{DaemonError, differences::differences, keep, state::State};
 use crate::{
     api::types::{ApiError, Changed},
     config::{self, Document},

@@ -1,5 +1,7 @@
 //! `cargo xtask verify`: what the kernel's verifier makes of the programs.
 
+mod stack;
+
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::{Context as _, Result};
@@ -10,6 +12,8 @@ use aya::{
 use comfy_table::{CellAlignment, Table, presets};
 use lb_userspace::dataplane::{AGENT_OBJECT, BENCH_OBJECT, LB_OBJECT};
 use tests::bench::sandbox;
+
+use self::stack::{Chain, Functions};
 
 /// How many instructions the verifier may walk, by program. It refuses a million; a program that grows towards that loads
 /// slowly, and one more feature doubles it. Measured with rustc 1.99.1 on Linux 6.18: 201,027 (a third of
@@ -40,6 +44,8 @@ struct Loaded {
     instructions: u32,
     machine_code_bytes: u32,
     load_ms: u128,
+    /// The calls that take the most stack.
+    stack: Chain,
 }
 
 fn main() -> Result<ExitCode> {
@@ -49,6 +55,9 @@ fn main() -> Result<ExitCode> {
         programs.extend(load(object)?);
     }
     println!("{}", table(&programs));
+    if let Some(deepest) = programs.iter().map(|program| &program.stack).max_by_key(|stack| stack.bytes()) {
+        println!("\nThe deepest stack has {} of {} bytes: {deepest}", deepest.bytes(), stack::LIMIT);
+    }
     let mut code = ExitCode::SUCCESS;
     for program in &programs {
         let budget = budget(&program.name);
@@ -67,11 +76,12 @@ fn budget(name: &str) -> u32 {
 
 fn load(object: &[u8]) -> Result<Vec<Loaded>> {
     let mut ebpf = EbpfLoader::new().default_map_pin_directory(sandbox::pins("")).load(object)?;
+    let functions = Functions::of(object)?;
     let programs = ebpf.programs_mut().map(|(name, program)| (name.to_owned(), program));
-    programs.map(|(name, program)| measure(&name, program).with_context(|| name)).collect()
+    programs.map(|(name, program)| measure(&name, program, &functions).with_context(|| name)).collect()
 }
 
-fn measure(name: &str, program: &mut Program) -> Result<Loaded> {
+fn measure(name: &str, program: &mut Program, functions: &Functions) -> Result<Loaded> {
     let program: &mut Xdp = program.try_into()?;
     let start = Instant::now();
     program.load()?;
@@ -83,18 +93,19 @@ fn measure(name: &str, program: &mut Program) -> Result<Loaded> {
         instructions: info.size_translated().context("the kernel does not show them")? / 8,
         machine_code_bytes: info.size_jitted(),
         load_ms,
+        stack: functions.deepest(name),
     })
 }
 
 fn table(programs: &[Loaded]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["program", "verified", "budget", "instructions", "machine code bytes", "load ms"]);
+    table.set_header(["program", "verified", "budget", "instructions", "machine code bytes", "load ms", "stack bytes"]);
     for program in programs {
         let numbers = [program.verified, budget(&program.name), program.instructions, program.machine_code_bytes];
         let mut row = vec![program.name.clone()];
         row.extend(numbers.map(|number| number.to_string()));
-        row.push(program.load_ms.to_string());
+        row.extend([program.load_ms.to_string(), program.stack.bytes().to_string()]);
         table.add_row(row);
     }
     for column in table.column_iter_mut().skip(1) {
