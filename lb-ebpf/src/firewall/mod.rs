@@ -24,7 +24,7 @@ pub fn admit(frame: &impl Frame, packet: &mut Packet, settings: &Settings, table
     if settings.features & Features::LISTS != 0
         && let Some(kind) = listed(packet, settings, tables)
     {
-        packet.is_admitted = true;
+        packet.is_admitted = matches!(kind, ListKind::Allow);
         return match kind {
             ListKind::Allow => Ok(()),
             ListKind::Deny => Err(Way::drop_for(DropReason::Denied)),
