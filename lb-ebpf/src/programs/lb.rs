@@ -16,6 +16,7 @@ mod lists;
 mod maps;
 mod quic;
 mod roads;
+mod routes;
 mod runtime;
 mod samples;
 mod sanity;

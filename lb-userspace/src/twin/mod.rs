@@ -3,23 +3,21 @@
 //! `sluice explain` asks it, and the tests hold it against the loaded program, case by case.
 
 mod buckets;
+mod counts;
 mod flows;
 mod sessions;
 mod syn;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
-    collections::BTreeMap,
     net::IpAddr,
     rc::Rc,
     sync::Arc,
 };
 
-use ipnet::IpNet;
 use lb_common::{
-    Address, BackendValue, ConnectionIds, DropReason, DropSample, EndpointKey, Flow, Hits, LimitHits, ListMatch,
-    MAX_BACKENDS, Mac, ReplyValue, Row, RuleBlock, RuleLine, Sampler, ServiceValue, Settings, Subject, SynEvent,
-    Traffic, Trail,
+    Address, BackendValue, ConnectionIds, DropReason, EndpointKey, Flow, ListMatch, MAX_BACKENDS, Mac, ReplyValue, Row,
+    RuleBlock, RuleLine, Sampler, ServiceValue, Settings, Subject, Trail,
 };
 use lb_ebpf::{
     aside::{self, Places},
@@ -49,10 +47,11 @@ use lb_ebpf::{
 
 use self::{
     buckets::{SetMemory, TotalMemory},
+    counts::{add, hit},
     flows::Flows,
     syn::Syn,
 };
-pub use self::{flows::FlowMemory, sessions::SessionMemory, syn::SynMemory};
+pub use self::{counts::Counts, flows::FlowMemory, sessions::SessionMemory, syn::SynMemory};
 use crate::{
     lists::{Heap, ListTables, Memory, Reader, Region, Sizes, Slots},
     plan::Snapshot,
@@ -81,33 +80,6 @@ const NOW_S: u32 = 1_000_000;
 
 /// The same for limits, whose buckets are full then, in nanoseconds.
 const NOW_NS: u64 = NOW_S as u64 * 1_000_000_000;
-
-/// What the datapath has counted and asked for; only what is not zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Traffic of services, by id.
-    pub services: BTreeMap<u32, Traffic>,
-    /// Traffic of backends, by slot.
-    pub backends: BTreeMap<u16, Traffic>,
-    /// Matches of lists, by number.
-    pub lists: BTreeMap<u32, Hits>,
-    /// Matches of entries that count by themselves, by list and prefix.
-    pub list_entries: BTreeMap<(u32, IpNet), Hits>,
-    /// Matches of rules, by number.
-    pub rules: BTreeMap<u32, Hits>,
-    /// What limits did, by number.
-    pub limits: BTreeMap<u32, LimitHits>,
-    /// Sources over a limit that the daemon was told of.
-    pub excesses: Vec<(u32, Address)>,
-    /// What SYN protection counts, by service id.
-    pub syn: BTreeMap<(u32, SynEvent), u64>,
-    /// Drops.
-    pub drops: BTreeMap<DropReason, u64>,
-    /// Neighbours that the daemon is to ask the kernel for.
-    pub wanted: Vec<(u32, Address)>,
-    /// Drops that were recorded.
-    pub samples: Vec<DropSample>,
-}
 
 /// [`Tables`] over a [`Snapshot`], with counters in memory.
 pub struct SnapshotTables<'a> {
@@ -215,17 +187,6 @@ impl<'a> SnapshotTables<'a> {
     pub fn counts(&self) -> Counts {
         self.counts.borrow().clone()
     }
-}
-
-fn add(traffic: &mut Traffic, bytes: u64, flows: u64) {
-    traffic.packets += 1;
-    traffic.bytes += bytes;
-    traffic.flows += flows;
-}
-
-fn hit(hits: &mut Hits, bytes: u64) {
-    hits.packets += 1;
-    hits.bytes += bytes;
 }
 
 impl ServiceTable for SnapshotTables<'_> {
