@@ -36,18 +36,18 @@ impl Sizes {
     pub const LEAST: Self =
         Self { lines_v4: 1024, blocks: 2048, lines_v6: 512, guard_bits: 15, classes: COUNTED_ENTRIES + 4096 };
 
-    /// Those that a program begins with: 34 MB, so that a list of a million prefixes of IPv4 as they are in use (four of five are
+    /// Those that a program begins with: 38 MB, so that a list of a million prefixes of IPv4 as they are in use (four of five are
     /// single addresses) needs no other program, whose verification alone takes longer than filling them.
-    pub const FIRST: Self = Self { lines_v4: 192 << 10, blocks: 192 << 10, ..Self::LEAST };
+    pub const FIRST: Self = Self { lines_v4: 192 << 10, blocks: 256 << 10, ..Self::LEAST };
 
-    /// What some lists need, with room to grow.
+    /// What some lists need, with room to grow: during a change, what was there and what will be there stand side by side.
     pub(crate) fn of(lists: &Lists) -> Self {
         let mut need = Need::default();
         lists.0.values().for_each(|list| need.add(list));
         let guard_bits = (need.v6 * BITS_PER_FINGERPRINT).next_power_of_two().ilog2();
         Self {
             lines_v4: Self::LEAST.lines_v4.max((2 * need.long / LIST_LINE_WORDS) as u32),
-            blocks: Self::LEAST.blocks.max((need.blocks + need.blocks / 16 + 1024).min(1 << 20) as u32),
+            blocks: Self::LEAST.blocks.max((need.blocks + need.blocks / 4 + 1024).min(1 << 20) as u32),
             lines_v6: Self::LEAST.lines_v6.max((2 * need.v6 / FINGERPRINTS_PER_LINE) as u32),
             guard_bits: guard_bits.clamp(Self::LEAST.guard_bits, 31),
             classes: (Self::LEAST.classes as usize + 4 * need.classes).min(MAX_CLASSES as usize) as u32,

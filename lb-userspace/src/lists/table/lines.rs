@@ -4,7 +4,7 @@
 //! the second only where it matters. Where both are full, somebody in them is copied to his other line; once every packet
 //! that read there before is through, the newcomer takes his old place. So whoever is on a list is found all the time.
 
-use std::{collections::HashSet, hint::black_box, sync::atomic::AtomicU64};
+use std::{collections::HashSet, hint::black_box, iter, sync::atomic::AtomicU64};
 
 use lb_common::{FINGERPRINTS_PER_LINE, Fingerprint, LIST_LINE_WORDS, ListHead, LongEntry};
 
@@ -35,6 +35,8 @@ pub(super) trait Shape {
     fn write(line: &[AtomicU64], way: usize, entry: Self::Entry);
     fn clear(line: &[AtomicU64], way: usize);
     fn spill(line: &[AtomicU64]);
+    /// Whether entries of which this is the first line may stand in their second.
+    fn is_spilled(line: &[AtomicU64]) -> bool;
 }
 
 /// Entries of IPv4 from /25 on.
@@ -72,10 +74,13 @@ impl Shape for V4 {
     }
 
     fn spill(line: &[AtomicU64]) {
-        let word = load(line, 0);
-        if !LongEntry::is_spilled(word) {
-            store(line, 0, LongEntry::spilled(word));
+        if !Self::is_spilled(line) {
+            store(line, 0, LongEntry::spilled(load(line, 0)));
         }
+    }
+
+    fn is_spilled(line: &[AtomicU64]) -> bool {
+        LongEntry::is_spilled(load(line, 0))
     }
 }
 
@@ -114,10 +119,13 @@ impl Shape for V6 {
     }
 
     fn spill(line: &[AtomicU64]) {
-        let value = load(line, 1);
-        if !Fingerprint::is_spilled(value) {
-            store(line, 1, Fingerprint::spilled(value));
+        if !Self::is_spilled(line) {
+            store(line, 1, Fingerprint::spilled(load(line, 1)));
         }
+    }
+
+    fn is_spilled(line: &[AtomicU64]) -> bool {
+        Fingerprint::is_spilled(load(line, 1))
     }
 }
 
@@ -148,10 +156,16 @@ fn line<S: Shape>(memory: &impl Memory, number: u32) -> &[AtomicU64] {
     &memory.words(S::REGION)[number as usize * LIST_LINE_WORDS..][..LIST_LINE_WORDS]
 }
 
-/// Lets the processor fetch many lines at once, where it would otherwise wait for each.
-pub(super) fn fetch(memory: &impl Memory, region: Region, lines: impl Iterator<Item = u32>) {
-    let words = memory.words(region);
-    black_box(lines.fold(0, |sum: u64, line| sum.wrapping_add(load(words, line as usize * LIST_LINE_WORDS))));
+/// Lets the processor fetch the first lines of many entries at once, where it would otherwise wait for each.
+pub(super) fn fetch<S: Shape>(memory: &impl Memory, head: &ListHead, entries: impl Iterator<Item = S::Entry>) {
+    let words = memory.words(S::REGION);
+    let first_words = entries.map(|entry| load(words, S::lines(entry, head)[0] as usize * LIST_LINE_WORDS));
+    black_box(first_words.fold(0, u64::wrapping_add));
+}
+
+/// The lines of an entry's two in which it may stand.
+fn in_use<'a, S: Shape>([first, second]: &[&'a [AtomicU64]; 2]) -> impl Iterator<Item = &'a [AtomicU64]> {
+    iter::once(*first).chain(S::is_spilled(first).then_some(*second))
 }
 
 fn way_of<S: Shape>(line: &[AtomicU64], entry: S::Entry) -> Option<usize> {
@@ -199,7 +213,7 @@ impl<S: Shape> Lines<S> {
     /// Writes every copy that there is of an entry.
     fn update(&self, lines: &[&[AtomicU64]; 2], entry: S::Entry) -> bool {
         let mut is_there = false;
-        for line in lines {
+        for line in in_use::<S>(lines) {
             if let Some(way) = way_of::<S>(line, entry) {
                 S::write(line, way, entry);
                 is_there = true;
@@ -237,17 +251,20 @@ impl<S: Shape> Lines<S> {
     }
 
     /// Removes entries.
-    pub(super) fn remove(&mut self, memory: &impl Memory, head: &ListHead, entries: impl Iterator<Item = S::Entry>) {
-        for entry in entries {
-            let mut was_there = false;
-            for number in S::lines(entry, head) {
-                let line = line::<S>(memory, number);
-                if let Some(way) = way_of::<S>(line, entry) {
-                    S::clear(line, way);
-                    was_there = true;
+    pub(super) fn remove(&mut self, memory: &impl Memory, head: &ListHead, entries: &[S::Entry]) {
+        for entries in entries.chunks(BATCH) {
+            fetch::<S>(memory, head, entries.iter().copied());
+            for &entry in entries {
+                let lines = S::lines(entry, head).map(|number| line::<S>(memory, number));
+                let mut was_there = false;
+                for line in in_use::<S>(&lines) {
+                    if let Some(way) = way_of::<S>(line, entry) {
+                        S::clear(line, way);
+                        was_there = true;
+                    }
                 }
+                self.entries -= usize::from(was_there);
             }
-            self.entries -= usize::from(was_there);
         }
     }
 }

@@ -74,11 +74,17 @@ impl<'a, K: Copy + Ord> Cursor<'a, K> {
 
     /// Moves to the first prefix that is not before `net`: in doubling steps, because it is near.
     fn seek(&mut self, net: K) {
+        let mut step = 1;
         if self.place > 0 && self.nets[self.place - 1] >= net {
-            self.place = self.nets[..self.place].partition_point(|other| *other < net);
+            let mut last = self.place - 1;
+            while self.nets[last.saturating_sub(step)] >= net && last > 0 {
+                last = last.saturating_sub(step);
+                step *= 2;
+            }
+            let first = last.saturating_sub(step);
+            self.place = first + self.nets[first..last].partition_point(|other| *other < net);
             return;
         }
-        let mut step = 1;
         while self.nets.get(self.place + step).is_some_and(|other| *other < net) {
             self.place += step;
             step *= 2;

@@ -168,8 +168,8 @@ impl<M: Memory> ListTables<M> {
             self.set_bits(&touched, to, true);
         }
 
-        let doomed = doomed.iter().map(|net| LongEntry::new(net.address(), net.length(), 1));
-        self.long.remove(&self.memory, &self.head, doomed);
+        let doomed: Vec<LongEntry> = doomed.iter().map(|net| LongEntry::new(net.address(), net.length(), 1)).collect();
+        self.long.remove(&self.memory, &self.head, &doomed);
         if step.removes {
             self.set_bits(&touched, to, false);
         }
@@ -187,11 +187,7 @@ impl<M: Memory> ListTables<M> {
         let mut members = Members::new(to, content::LONG);
         let (mut doomed, mut pending) = (Vec::new(), Vec::new());
         for nets in nets.chunks(lines::BATCH) {
-            lines::fetch(
-                memory,
-                Region::LinesV4,
-                nets.iter().map(|net| head.long_lines(net.address(), net.length())[0]),
-            );
+            lines::fetch::<V4>(memory, head, nets.iter().map(|net| LongEntry::new(net.address(), net.length(), 0)));
             for &net in nets {
                 let class = classes.of(memory, net, members.of(net), 0)?;
                 if class == 0 {
@@ -217,20 +213,24 @@ impl<M: Memory> ListTables<M> {
         let mut members = Members::new(to, content::V6);
         let (mut doomed, mut pending, mut lengths) = (Vec::new(), Vec::new(), [false; 129]);
         let mut guards = Vec::new();
-        for &net in nets {
-            let class = classes.of(memory, net, members.of(net), 0)?;
-            if class == 0 {
-                doomed.push(net);
-                continue;
+        for nets in nets.chunks(lines::BATCH) {
+            let fingerprint = |net: &Net6| head.fingerprint(&net.address(), net.length().into());
+            lines::fetch::<V6>(memory, head, nets.iter().map(|net| (fingerprint(net), 0)));
+            for &net in nets {
+                let class = classes.of(memory, net, members.of(net), 0)?;
+                if class == 0 {
+                    doomed.push(net);
+                    continue;
+                }
+                let entry = (fingerprint(&net), class);
+                match v6.put(memory, head, entry, is_new, room) {
+                    Place::Found => {}
+                    Place::Crowded => pending.push(entry),
+                    Place::Full => return Err(Full),
+                }
+                guards.extend(guards_of(head, net));
+                lengths[usize::from(net.length())] = true;
             }
-            let fingerprint = head.fingerprint(&net.address(), net.length().into());
-            match v6.put(memory, head, (fingerprint, class), is_new, room) {
-                Place::Found => {}
-                Place::Crowded => pending.push((fingerprint, class)),
-                Place::Full => return Err(Full),
-            }
-            guards.extend(guards_of(head, net));
-            lengths[usize::from(net.length())] = true;
         }
         v6.settle(memory, head, pending, self.is_quiet)?;
         let words = memory.words(Region::Guards);
@@ -248,8 +248,9 @@ impl<M: Memory> ListTables<M> {
 
     fn remove_v6(&mut self, nets: &[Net6], to: &Lists) {
         let Self { memory, head, v6, .. } = self;
-        let entries = nets.iter().map(|net| (head.fingerprint(&net.address(), net.length().into()), 0));
-        v6.remove(memory, head, entries);
+        let entries: Vec<_> =
+            nets.iter().map(|net| (head.fingerprint(&net.address(), net.length().into()), 0)).collect();
+        v6.remove(memory, head, &entries);
         self.stale_guards += nets.len();
         if self.stale_guards > self.sizes.most_v6() / 2 {
             self.refresh_guards(to);

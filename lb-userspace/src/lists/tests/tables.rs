@@ -156,6 +156,25 @@ fn a_table_takes_as_many_entries_as_it_says() {
     );
 }
 
+/// While a tenth is replaced, both stand in the tables. Larger ones would cost another program, and half a second.
+#[test]
+fn a_tenth_can_be_replaced_in_tables_that_were_made_for_the_list() {
+    let net = |number: u32, round: u32| {
+        let seed = if number.is_multiple_of(10) { number | round << 24 } else { number };
+        let length = [24, 24, 24, 32][number as usize % 4];
+        IpNet::new_assert(IpAddr::from(mixed(seed).to_be_bytes()), length).trunc()
+    };
+    let state = |round| {
+        let nets: Vec<IpNet> = (0..80_000).map(|number| net(number, round)).collect();
+        lists(&[(40, &nets, &[])])
+    };
+    let mut tables = tables(Sizes::of(&state(0)));
+    tables.publish();
+    for round in 0..3 {
+        assert_eq!(tables.bring_to(&state(round)), Ok(()), "{round}");
+    }
+}
+
 #[test]
 fn entries_keep_their_counters_as_long_as_they_are_there() {
     let net = |text: &str| text.parse::<IpNet>().unwrap();

@@ -71,7 +71,7 @@ pub fn over_veth(count: u32, rounds: usize) -> Result<VethReport> {
                 ns.push(line.send(&mut crowd, DURATION).with_context(|| line.barrier().name())?);
             }
         }
-        for ((line, ns), row) in lines.iter_mut().zip(&ns).zip(&mut rows) {
+        for ((line, ns), row) in lines.iter().zip(&ns).zip(&mut rows) {
             line.check(is_listed).with_context(|| line.barrier().name())?;
             *(if is_listed { &mut row.hit_ns } else { &mut row.miss_ns }) = Statistic::of(ns);
         }
