@@ -43,8 +43,9 @@ pub struct Row {
 impl Report {
     /// What the columns mean.
     pub const NOTES: &str = "\
-ns: added to a packet by the list, minimum / median; load: the first time, with another program if the tables are
-too small; refill: into tables that are large enough; change: a tenth of the prefixes; memory: maps and the daemon's copy. Random sources, a million of them.";
+ns: added to a packet by the list, minimum / median; load: the first time, with another program if the tables are too small; refill:
+into tables that are large enough; change: a tenth of the prefixes; memory: maps and the daemon's copy. Random sources, a million
+of them.";
 
     /// The figures as a table.
     pub fn table(&self) -> Table {
