@@ -29,7 +29,8 @@ pub struct Row {
     pub miss_ns: Statistic,
     /// The same of one that is.
     pub hit_ns: Statistic,
-    /// Milliseconds from prefixes in order to a list in force, the first time: with larger tables and another program.
+    /// Milliseconds from prefixes in order to a list in force, the first time: with larger tables and
+    /// another program, if those that there are do not suffice.
     pub load_ms: f64,
     /// The same where the tables are large enough.
     pub refill_ms: Option<f64>,
@@ -42,8 +43,9 @@ pub struct Row {
 impl Report {
     /// What the columns mean.
     pub const NOTES: &str = "\
-ns: added to a packet by the list, minimum / median; load: into larger tables, with another program; refill: into tables that
-are large enough; change: a tenth of the prefixes; memory: maps and the daemon's copy. Random sources, a million of them.";
+ns: added to a packet by the list, minimum / median; load: the first time, with another program if the tables are too small; refill:
+into tables that are large enough; change: a tenth of the prefixes; memory: maps and the daemon's copy. Random sources, a million
+of them.";
 
     /// The figures as a table.
     pub fn table(&self) -> Table {
