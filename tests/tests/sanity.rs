@@ -5,7 +5,7 @@ use lb_userspace::api::types::{Explanation, List, ListTest};
 use tests::lab::{Echoes, Family};
 
 /// A port that amplifiers answer from.
-const AMPLIFIER: u16 = 11211;
+const AMPLIFIER: u16 = 161;
 
 /// The configuration with keys of the service `six`, and what stands in front of all sections.
 fn with(echoes: &Echoes, front: &str, of_six: &str) -> String {

@@ -315,11 +315,11 @@ fn ports_of_amplifiers_are_in_the_settings_only_if_somebody_asks_for_them() {
     let has = |text: &str, port| planned(text).snapshot.settings.amplifiers.has(port);
     let udp = |more: &str| service("a", "53", &format!("protocol = 'udp'\n{more}"));
     let named = "firewall.sanity.amplifiers = [53]\n".to_owned() + &udp("");
-    assert!(!has("", 11211) && has(&udp(""), 11211) && !has(&udp(""), 53));
-    assert!(has(&named, 53) && !has(&named, 11211));
+    assert!(!has("", 161) && has(&udp(""), 161) && !has(&udp(""), 53));
+    assert!(has(&named, 53) && !has(&named, 161));
     let off = |more: &str| "firewall.sanity.amplifiers = false\n".to_owned() + &udp(more);
     assert_eq!(planned(&off("")).snapshot.settings.amplifiers.filter(), 0);
-    assert!(has(&off("sanity.amplifiers = true"), 11211));
+    assert!(has(&off("sanity.amplifiers = true"), 161));
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn switches() -> Vec<Case> {
     use SanityCheck::{Amplifiers, Land as OwnAddress, Martians, TcpFlags as Flags, TinyFragments};
     let tcp = |source: &str, to: &str| Packet::ip(source, to).tcp(40000, 80).ack();
     let null = |source: &str, to: &str| Packet::ip(source, to).tcp(40000, 80).flags(0);
-    let udp = |source: &str, to: &str| Packet::ip(source, to).udp(11211, 53);
+    let udp = |source: &str, to: &str| Packet::ip(source, to).udp(161, 53);
     let tiny = |source: &str, to: &str| Packet::ip(source, to).udp(40000, 53).payload(&[1; 64]).part(0..16);
     type Line = (SanityCheck, DropReason, &'static str, Packet, &'static str, u32, &'static str, Packet);
     let lines: Vec<Line> = vec![
@@ -203,7 +203,7 @@ fn amplifiers() -> Vec<Case> {
                 .counts("dns6", "fd09:1::13"),
         );
     }
-    let [first, later] = from(11211).fragments(48).map(|part| part.identification(7));
+    let [first, later] = from(161).fragments(48).map(|part| part.identification(7));
     cases.extend([
         Case::new("sanity: amplifiers, a first fragment", first.clone()).drops(Amplifier),
         Case::new("sanity: amplifiers, what follows it", later).after(first).drops(FragmentUnknown),
@@ -220,25 +220,25 @@ fn ports() -> Vec<Case> {
     };
     let leaves = |case: Case, port| case.transmits("10.9.0.13", from(port).ttl(63)).counts("dns", "10.9.0.13");
     let most: Vec<u16> = (100..132).collect();
-    let symmetric = Packet::v6(CLIENT6, "fd09::106").udp(11211, 11211);
-    let tcp = Packet::v4(CLIENT, "10.9.0.100").tcp(11211, 80).ack();
+    let symmetric = Packet::v6(CLIENT6, "fd09::106").udp(161, 161);
+    let tcp = Packet::v4(CLIENT, "10.9.0.100").tcp(161, 80).ack();
     vec![
         Case::new("sanity: amplifiers, a port that was named", from(4444)).with(named(&[4444])).drops(Amplifier),
-        leaves(Case::new("sanity: amplifiers, one that was not", from(11211)).with(named(&[4444])), 11211),
+        leaves(Case::new("sanity: amplifiers, one that was not", from(161)).with(named(&[4444])), 161),
         Case::new("sanity: amplifiers, the first of many", from(100)).with(named(&most)).drops(Amplifier),
         Case::new("sanity: amplifiers, the last of many", from(131)).with(named(&most)).drops(Amplifier),
         leaves(Case::new("sanity: amplifiers, behind the last of many", from(132)).with(named(&most)), 132),
         Case::new("sanity: amplifiers, the last port", from(65535)).with(named(&[65535])).drops(Amplifier),
         Case::new("sanity: amplifiers, the same port at both ends", symmetric.clone())
-            .redirects(BACK, "fd09:1::43", Packet::v6(CLIENT6, "fd09:1::43").ttl(63).udp(11211, 11211))
+            .redirects(BACK, "fd09:1::43", Packet::v6(CLIENT6, "fd09:1::43").ttl(63).udp(161, 161))
             .counts("nat6-any", "fd09:1::43"),
         Case::new("sanity: amplifiers, TCP has none", tcp.clone())
             .transmits("10.9.0.11", tcp.ttl(63))
             .counts("web", "10.9.0.11"),
-        Case::new("sanity: amplifiers, not to a service: passes", Packet::v4(CLIENT, "10.9.0.200").udp(11211, 53)),
-        Case::new("sanity: amplifiers, a `nat` reply", Packet::v6("fd09:1::43", CLIENT6).udp(11211, 5000))
+        Case::new("sanity: amplifiers, not to a service: passes", Packet::v4(CLIENT, "10.9.0.200").udp(161, 53)),
+        Case::new("sanity: amplifiers, a `nat` reply", Packet::v6("fd09:1::43", CLIENT6).udp(161, 5000))
             .from(BACK)
-            .redirects(FRONT, CLIENT6, Packet::v6("fd09::106", CLIENT6).ttl(63).udp(11211, 5000)),
+            .redirects(FRONT, CLIENT6, Packet::v6("fd09::106", CLIENT6).ttl(63).udp(161, 5000)),
     ]
 }
 
