@@ -28,9 +28,11 @@ const TOLERANCE: f64 = 0.03;
 fn spread(family: Family, protocol: &str, open: fn(u16, SocketAddr) -> io::Result<()>) -> anyhow::Result<()> {
     let site = Site::new(3)?;
     let target = SocketAddr::from((family.service(), 7));
+    // So many SYNs without an answer look like a flood.
     let settings = format!(
-        "address = \"{}\"\nport = 7\nprotocol = \"{protocol}\"\ndelivery = \"l2\"\nring = {{ tolerance = 0.005 }}",
-        target.ip()
+        "address = \"{}\"\nport = 7\nprotocol = \"{protocol}\"\ndelivery = \"l2\"\nring = {{ tolerance = 0.005 }}\n{}",
+        target.ip(),
+        if protocol == "tcp" { "syn_protection = \"off\"" } else { "" }
     );
     let configuration = node_section(&["eth0"]) + &service_section("sink", &settings, &site.backends(family));
     let sluice = Sluice::start(&site.node, &configuration)?;
