@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::request::{Reply, Request};
+use super::request::{Asked, Reply, Request};
 use crate::{
     api::{
         Control, Operator,
@@ -19,18 +19,27 @@ use crate::{
 /// Sends requests to the daemon's state.
 #[derive(Clone)]
 pub(super) struct Handle {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Asked>,
 }
 
 impl Handle {
-    pub(super) const fn new(requests: mpsc::Sender<Request>) -> Self {
+    pub(super) const fn new(requests: mpsc::Sender<Asked>) -> Self {
         Self { requests }
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, ApiError> {
+        self.ask_for(None, request).await
+    }
+
+    /// Asks for somebody whose connection must be spared.
+    async fn ask_for<T>(
+        &self,
+        operator: Option<Operator>,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<T, ApiError> {
         let stopping = || ApiError::failure("the daemon is stopping");
         let (reply, answer) = oneshot::channel();
-        self.requests.send(request(reply)).await.map_err(|_| stopping())?;
+        self.requests.send((request(reply), operator)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
     }
 }
@@ -91,15 +100,15 @@ impl Control for Handle {
         force: bool,
         operator: Option<Operator>,
     ) -> Result<Imported, ApiError> {
-        self.ask(|reply| Request::ListImport(name, text, force, operator, reply)).await
+        self.ask_for(operator, |reply| Request::ListImport(name, text, force, reply)).await
     }
 
     async fn plan(&self, document: Option<ApplyRequest>, operator: Option<Operator>) -> Result<Changed, ApiError> {
-        self.ask(|reply| Request::Plan(document, operator, reply)).await
+        self.ask_for(operator, |reply| Request::Plan(document, reply)).await
     }
 
     async fn change(&self, request: ChangeRequest, operator: Option<Operator>) -> Result<Changed, ApiError> {
-        self.ask(|reply| Request::Change(request, operator, reply)).await
+        self.ask_for(operator, |reply| Request::Change(request, reply)).await
     }
 
     async fn confirm(&self, request: ConfirmRequest) -> Result<Changed, ApiError> {
@@ -107,6 +116,6 @@ impl Control for Handle {
     }
 
     async fn apply(&self, document: Option<ApplyRequest>, operator: Option<Operator>) -> Result<Changed, ApiError> {
-        self.ask(|reply| Request::Apply(document, operator, reply)).await
+        self.ask_for(operator, |reply| Request::Apply(document, reply)).await
     }
 }

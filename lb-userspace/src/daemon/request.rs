@@ -18,6 +18,9 @@ use crate::{
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, ApiError>>;
 
+/// A request, and whose connection it must not cut.
+pub(super) type Asked = (Request, Option<Operator>);
+
 /// A request, and where its answer goes.
 pub(super) enum Request {
     Status(Reply<Status>),
@@ -32,9 +35,9 @@ pub(super) enum Request {
     List(String, Reply<List>),
     ListTest(String, IpAddr, Reply<ListTest>),
     ListExport(String, Reply<String>),
-    ListImport(String, Vec<u8>, bool, Option<Operator>, Reply<Imported>),
-    Plan(Option<ApplyRequest>, Option<Operator>, Reply<Changed>),
-    Change(ChangeRequest, Option<Operator>, Reply<Changed>),
-    Apply(Option<ApplyRequest>, Option<Operator>, Reply<Changed>),
+    ListImport(String, Vec<u8>, bool, Reply<Imported>),
+    Plan(Option<ApplyRequest>, Reply<Changed>),
+    Change(ChangeRequest, Reply<Changed>),
+    Apply(Option<ApplyRequest>, Reply<Changed>),
     Confirm(ConfirmRequest, Reply<Changed>),
 }

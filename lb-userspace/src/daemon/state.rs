@@ -17,8 +17,19 @@ use tokio::{
 };
 
 use super::{
-    DaemonError, Keeps, Options, bans::Crowds, census, clock, drains::Drains, drops, events, floods::Floods, history,
-    interfaces, limits::Excess, listed::Listed, liveness::Liveness, local_ports, request::Request, secret,
+    DaemonError, Keeps, Options,
+    bans::Crowds,
+    census, clock,
+    drains::Drains,
+    drops, events,
+    floods::Floods,
+    history, interfaces,
+    limits::Excess,
+    listed::Listed,
+    liveness::Liveness,
+    local_ports,
+    request::{Asked, Request},
+    secret,
     trial::Trial,
 };
 use crate::{
@@ -256,13 +267,13 @@ impl State {
     }
 
     /// Serves requests and follows the world, until nobody can ask any more.
-    pub(super) async fn run(&mut self, mut requests: mpsc::Receiver<Request>, mut hangup: Signal) {
+    pub(super) async fn run(&mut self, mut requests: mpsc::Receiver<Asked>, mut hangup: Signal) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(request) => self.answer(request).await,
+                    Some(asked) => self.answer(asked).await,
                     None => return,
                 },
                 Some(report) = self.reports.recv() => self.note(report),
@@ -287,7 +298,8 @@ impl State {
     }
 
     /// Answers a request. Whoever asked may have gone, which is no matter.
-    pub(super) async fn answer(&mut self, request: Request) {
+    pub(super) async fn answer(&mut self, (request, operator): Asked) {
+        self.operator = operator;
         match request {
             Request::Status(reply) => drop(reply.send(self.status().await)),
             Request::Services(reply) => drop(reply.send(self.services())),
@@ -301,22 +313,10 @@ impl State {
             Request::List(name, reply) => drop(reply.send(self.list_told(&name))),
             Request::ListTest(name, address, reply) => drop(reply.send(self.list_test(&name, address))),
             Request::ListExport(name, reply) => drop(reply.send(self.list_export(&name))),
-            Request::Plan(request, operator, reply) => {
-                self.operator = operator;
-                drop(reply.send(self.plan(request).await));
-            }
-            Request::ListImport(name, text, force, operator, reply) => {
-                self.operator = operator;
-                drop(reply.send(self.list_import(&name, &text, force)));
-            }
-            Request::Change(request, operator, reply) => {
-                self.operator = operator;
-                drop(reply.send(self.change(request).await));
-            }
-            Request::Apply(request, operator, reply) => {
-                self.operator = operator;
-                drop(reply.send(self.apply(request).await));
-            }
+            Request::ListImport(name, text, force, reply) => drop(reply.send(self.list_import(&name, &text, force))),
+            Request::Plan(request, reply) => drop(reply.send(self.plan(request).await)),
+            Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
+            Request::Apply(request, reply) => drop(reply.send(self.apply(request).await)),
             Request::Confirm(request, reply) => drop(reply.send(self.confirm(request.undo).await)),
         }
         self.operator = None;
