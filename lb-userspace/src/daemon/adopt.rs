@@ -7,7 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DaemonError, clock, interfaces, state::State, trial::Trial};
+use super::{
+    DaemonError, clock, interfaces,
+    listed::{Listed, Source},
+    state::State,
+    trial::Trial,
+};
 use crate::{
     api::types::{ApiError, ApplyRequest, ChangeRequest, Changed, Edit},
     config::{self, Document, Edited},
@@ -15,6 +20,13 @@ use crate::{
     model::{AdminState, Model, Moment},
     plan::Health,
 };
+
+/// What a model has replaced.
+pub(super) struct Before {
+    model: Model,
+    interfaces: BTreeMap<String, u32>,
+    listed: Listed,
+}
 
 /// A configuration to be adopted.
 struct Next {
@@ -116,21 +128,14 @@ impl State {
 
     /// Makes a configuration the running one; returns when the kernel held it. After an error everything is as it was.
     async fn adopt(&mut self, Next { document, model, saved }: Next) -> Result<Instant, DaemonError> {
-        let interfaces_before = self.interfaces.clone();
         let files = self.list_files(&model).await?;
         let wanted = self.wanted_interfaces(&model).await?;
         let new = interfaces::attach(&mut self.kernel, &wanted, false).await?;
-        let model_before = std::mem::replace(&mut self.model, model);
-        self.interfaces = wanted;
-        let listed_before = self.listed.clone();
-        self.listed.set_files(files);
-        self.listed.keep_feeds(&self.model.firewall);
+        let before = self.replace(model, wanted, files);
         let effective = match self.adopt_model(saved).await {
             Ok(effective) => effective,
             Err(error) => {
-                self.model = model_before;
-                self.interfaces = interfaces_before;
-                self.listed = listed_before;
+                self.restore(before);
                 interfaces::detach(&mut self.kernel, &new).await;
                 self.take_back().await;
                 return Err(error);
@@ -142,6 +147,29 @@ impl State {
         self.set_targets();
         self.follow_feeds();
         Ok(effective)
+    }
+
+    /// Puts a model in the place of the running one, with its interfaces and the files of its lists; the kernel knows nothing of
+    /// it yet.
+    pub(super) fn replace(
+        &mut self,
+        model: Model,
+        interfaces: BTreeMap<String, u32>,
+        files: BTreeMap<String, Source>,
+    ) -> Before {
+        let listed = self.listed.clone();
+        self.listed.set_files(files);
+        self.listed.keep_feeds(&model.firewall);
+        Before {
+            model: std::mem::replace(&mut self.model, model),
+            interfaces: std::mem::replace(&mut self.interfaces, interfaces),
+            listed,
+        }
+    }
+
+    /// Takes that back.
+    pub(super) fn restore(&mut self, Before { model, interfaces, listed }: Before) {
+        (self.model, self.interfaces, self.listed) = (model, interfaces, listed);
     }
 
     /// The interfaces of a model; asks the kernel only if they have changed.

@@ -12,7 +12,7 @@ impl State {
     /// What taking a whole configuration, or its own file again, would change; refuses what that would refuse.
     pub(super) async fn plan(&mut self, request: Option<ApplyRequest>) -> Result<Changed, ApiError> {
         let (_, model) = self.read(request.as_ref())?;
-        let changes = if model == self.model { Vec::new() } else { differences(&self.model, &model) };
+        let changes = differences(&self.model, &model);
         self.rehearse(model).await.map_err(to_api)?;
         Ok(Changed { changes, microseconds: 0, warnings: Vec::new() })
     }
@@ -21,15 +21,11 @@ impl State {
     async fn rehearse(&mut self, model: Model) -> Result<(), DaemonError> {
         let files = self.list_files(&model).await?;
         let wanted = self.wanted_interfaces(&model).await?;
-        let (planner, listed, lists) = (self.planner.clone(), self.listed.clone(), Arc::clone(&self.lists));
-        let model_before = std::mem::replace(&mut self.model, model);
-        let interfaces_before = std::mem::replace(&mut self.interfaces, wanted);
-        self.listed.set_files(files);
-        self.listed.keep_feeds(&self.model.firewall);
+        let (planner, lists) = (self.planner.clone(), Arc::clone(&self.lists));
+        let before = self.replace(model, wanted, files);
         let outcome = self.try_model();
-        self.model = model_before;
-        self.interfaces = interfaces_before;
-        (self.planner, self.listed, self.lists) = (planner, listed, lists);
+        self.restore(before);
+        (self.planner, self.lists) = (planner, lists);
         outcome
     }
 
