@@ -119,7 +119,7 @@ impl State {
             .with_syn(self.proofs_of(&packet)?)
             .with_sockets(socket);
         let verdict = match lb_ebpf::process(&mut frame, &tables) {
-            Verdict::Redirect(egress) if !self.snapshot.devices.contains(&egress) => {
+            Verdict::Redirect(egress) if !held.devices.contains(&egress) => {
                 drops::note(&frame, DropReason::EgressUnknown, 0, &tables);
                 Verdict::Drop
             }
