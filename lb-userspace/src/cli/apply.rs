@@ -4,10 +4,7 @@ use std::{fs, io, io::Read, path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{
-    Failure, Session,
-    change::{self, Insistence},
-};
+use super::{Failure, Session, change};
 use crate::api::types::ApplyRequest;
 
 const EXAMPLES: &str = "\
@@ -33,14 +30,15 @@ pub(super) struct Apply {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, requires = "file")]
     confirm: Option<Duration>,
 
-    #[command(flatten)]
-    insistence: Insistence,
+    /// Do it although it cuts off the SSH connection that you are typing over.
+    #[arg(long)]
+    force: bool,
 }
 
 impl Apply {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let document = self.file.map(|file| read(file, self.confirm)).transpose()?;
-        let changed = session.changer(self.insistence).apply(document.as_ref()).await?;
+        let changed = session.changer(self.force).apply(document.as_ref()).await?;
         session.show(&changed, |changed, _| change::text(changed, false))
     }
 }

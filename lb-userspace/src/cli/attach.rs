@@ -4,7 +4,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 
 use super::{
     Failure, Session,
-    change::{self, Insistence, Lasting},
+    change::{self, Manner},
 };
 use crate::api::types::Edit;
 
@@ -25,14 +25,11 @@ pub(super) struct Attach {
     interface: String,
 
     #[command(flatten)]
-    lasting: Lasting,
-
-    #[command(flatten)]
-    insistence: Insistence,
+    manner: Manner,
 }
 
 impl Attach {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
-        change::request(Edit::Attach { interface: self.interface }, self.lasting, self.insistence, session).await
+        change::request(Edit::Attach { interface: self.interface }, self.manner, session).await
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, value_parser};
 
 use super::{
     Failure, Session,
-    change::{self, Insistence, Lasting},
+    change::{self, Manner},
     drain,
 };
 use crate::{
@@ -79,7 +79,7 @@ struct Add {
     server_id: Option<String>,
 
     #[command(flatten)]
-    lasting: Lasting,
+    manner: Manner,
 }
 
 #[derive(Debug, Args)]
@@ -91,7 +91,7 @@ struct Named {
     backend: String,
 
     #[command(flatten)]
-    lasting: Lasting,
+    manner: Manner,
 }
 
 #[derive(Debug, Args)]
@@ -121,7 +121,7 @@ struct Weight {
     weight: u32,
 
     #[command(flatten)]
-    lasting: Lasting,
+    manner: Manner,
 }
 
 impl BackendVerb {
@@ -130,8 +130,8 @@ impl BackendVerb {
             Action::Drain(Drain { named, wait: true, .. }) => Some((named.service.clone(), named.backend.clone())),
             _ => None,
         };
-        let (edit, lasting) = self.action.edit();
-        change::request(edit, lasting, Insistence::default(), session).await?;
+        let (edit, manner) = self.action.edit();
+        change::request(edit, manner, session).await?;
         match waits_for {
             Some((service, backend)) => drain::wait(&service, &backend, session).await,
             None => Ok(()),
@@ -140,27 +140,27 @@ impl BackendVerb {
 }
 
 impl Action {
-    fn edit(self) -> (Edit, Lasting) {
+    fn edit(self) -> (Edit, Manner) {
         match self {
-            Self::Add(Add { service, address, name, port, weight, server_id, lasting }) => {
-                (Edit::BackendAdd { service, name, address, port, weight, server_id }, lasting)
+            Self::Add(Add { service, address, name, port, weight, server_id, manner }) => {
+                (Edit::BackendAdd { service, name, address, port, weight, server_id }, manner)
             }
-            Self::Remove(Named { service, backend, lasting }) => (Edit::BackendRemove { service, backend }, lasting),
+            Self::Remove(Named { service, backend, manner }) => (Edit::BackendRemove { service, backend }, manner),
             Self::Drain(Drain { named, deadline, .. }) => {
                 named.state(AdminState::Drain, deadline.map(|deadline| Moment::now().after(deadline)))
             }
             Self::Undrain(named) => named.state(AdminState::Up, None),
             Self::Disable(named) => named.state(AdminState::Disabled, None),
-            Self::Weight(Weight { service, backend, weight, lasting }) => {
-                (Edit::BackendWeight { service, backend, weight }, lasting)
+            Self::Weight(Weight { service, backend, weight, manner }) => {
+                (Edit::BackendWeight { service, backend, weight }, manner)
             }
         }
     }
 }
 
 impl Named {
-    fn state(self, state: AdminState, drain_until: Option<Moment>) -> (Edit, Lasting) {
-        (Edit::BackendState { service: self.service, backend: self.backend, state, drain_until }, self.lasting)
+    fn state(self, state: AdminState, drain_until: Option<Moment>) -> (Edit, Manner) {
+        (Edit::BackendState { service: self.service, backend: self.backend, state, drain_until }, self.manner)
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     Failure, Session,
-    change::{self, Insistence, Lasting},
+    change::{self, Manner},
 };
 use crate::{api::types::Edit, dataplane, model::Paths, routes};
 
@@ -41,7 +41,7 @@ pub(super) struct Detach {
     pins: PathBuf,
 
     #[command(flatten)]
-    lasting: Lasting,
+    manner: Manner,
 }
 
 /// How long a daemon may take to say that it is there: `--all` is for emergencies, in which it may hang.
@@ -57,9 +57,7 @@ struct Detached {
 impl Detach {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self.interface {
-            Some(interface) => {
-                change::request(Edit::Detach { interface }, self.lasting, Insistence::default(), session).await
-            }
+            Some(interface) => change::request(Edit::Detach { interface }, self.manner, session).await,
             None => detach_all(&self.pins, session).await,
         }
     }

@@ -7,7 +7,7 @@ use comfy_table::Cell;
 
 use super::{
     Failure, Session, Style,
-    change::{self, Insistence, Lasting},
+    change::{self, Manner},
     table::{self, Column},
     units::{bytes, count, duration},
 };
@@ -45,7 +45,7 @@ enum Action {
     /// Add prefixes to the list.
     Add(Add),
     /// Remove prefixes from the list: exactly these, not the larger ones that cover them.
-    Remove(Remove),
+    Remove(Prefixes),
     /// Show the list's own entries, where its other prefixes come from, and how many packets it has matched.
     List,
     /// Say whether the list covers an address, and what happens to packets from there over all lists.
@@ -82,19 +82,6 @@ struct Add {
     /// Why: `test` and `list` show it.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-
-    /// Add it although it covers services, backends, this node, or everything, or cuts off your SSH connection.
-    #[arg(long)]
-    force: bool,
-}
-
-#[derive(Debug, Args)]
-struct Remove {
-    #[command(flatten)]
-    prefixes: Prefixes,
-
-    #[command(flatten)]
-    insistence: Insistence,
 }
 
 #[derive(Debug, Args)]
@@ -104,20 +91,20 @@ struct Prefixes {
     prefixes: Vec<String>,
 
     #[command(flatten)]
-    lasting: Lasting,
+    manner: Manner,
 }
 
 impl ListVerb {
     pub(super) async fn run(self, kind: ListKind, session: &mut Session<'_>) -> Result<(), Failure> {
         let list = name(kind, self.list, session).await?;
         match self.action {
-            Action::Add(Add { prefixes: Prefixes { prefixes, lasting }, duration, reason, force }) => {
+            Action::Add(Add { prefixes: Prefixes { prefixes, manner }, duration, reason }) => {
                 let for_seconds = duration.map(|duration| duration.as_secs());
-                let terms = ListTerms { reason, for_seconds, force, ..ListTerms::default() };
-                change::request(Edit::ListAdd { list, prefixes, terms }, lasting, Insistence { force }, session).await
+                let terms = ListTerms { reason, for_seconds, force: manner.force, ..ListTerms::default() };
+                change::request(Edit::ListAdd { list, prefixes, terms }, manner, session).await
             }
-            Action::Remove(Remove { prefixes: Prefixes { prefixes, lasting }, insistence }) => {
-                change::request(Edit::ListRemove { list, prefixes }, lasting, insistence, session).await
+            Action::Remove(Prefixes { prefixes, manner }) => {
+                change::request(Edit::ListRemove { list, prefixes }, manner, session).await
             }
             Action::List => {
                 let list = session.client.list(&list).await?;
@@ -129,7 +116,7 @@ impl ListVerb {
             }
             Action::Import { file, force } => {
                 let text = read(&file)?;
-                let client = session.changer(Insistence { force }).with_timeout(IMPORT_TIMEOUT);
+                let client = session.changer(force).with_timeout(IMPORT_TIMEOUT);
                 let imported = client.list_import(&list, text, force).await?;
                 session.show(&imported, |imported, _| imported_text(&list, imported))
             }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, Session, apply, change::Insistence};
+use super::{Failure, Session, apply, change};
 use crate::api::types::Changed;
 
 const EXAMPLES: &str = "\
@@ -23,14 +23,15 @@ pub(super) struct Plan {
     /// The file, `-` for standard input. Without it: the daemon's own.
     file: Option<PathBuf>,
 
-    #[command(flatten)]
-    insistence: Insistence,
+    /// Plan it although it cuts off the SSH connection that you are typing over.
+    #[arg(long)]
+    force: bool,
 }
 
 impl Plan {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Failure> {
         let document = self.file.map(|file| apply::read(file, None)).transpose()?;
-        let planned = session.changer(self.insistence).plan(document.as_ref()).await?;
+        let planned = session.changer(self.force).plan(document.as_ref()).await?;
         session.show(&planned, |planned, _| text(planned))
     }
 }
@@ -41,7 +42,5 @@ fn text(planned: &Changed) -> String {
     } else {
         "Nothing was changed: `sluice apply` does this."
     };
-    let warnings = planned.warnings.iter().map(|warning| format!("warning: {warning}"));
-    let lines: Vec<_> = planned.changes.iter().cloned().chain([end.to_owned()]).chain(warnings).collect();
-    lines.join("\n")
+    change::lines(planned, end.to_owned())
 }

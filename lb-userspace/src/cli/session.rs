@@ -8,7 +8,7 @@ use std::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::Serialize;
 
-use super::{Failure, Style, change::Insistence, operator};
+use super::{Failure, Style, operator};
 use crate::api::Client;
 
 /// A command's surroundings.
@@ -25,7 +25,7 @@ pub(super) struct Session<'a> {
 
 impl Session<'_> {
     /// Asks the daemon for changes, which spare the operator's connection unless he insists.
-    pub(super) fn changer(&self, Insistence { force }: Insistence) -> Client {
+    pub(super) fn changer(&self, force: bool) -> Client {
         self.client.clone().on_behalf_of(if force { None } else { operator::find() })
     }
 
