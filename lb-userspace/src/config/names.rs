@@ -31,13 +31,14 @@ pub(super) fn list(text: &str) -> Result<String, Fault> {
 
 /// Where a list is fetched: on a server, or in a file that others write.
 pub(super) fn feed(text: &str) -> Result<String, Fault> {
-    if text.starts_with("file://") && !text.starts_with("file:///") {
-        return Err(Fault::new(
+    match text.strip_prefix("file://") {
+        None => url(text),
+        Some(path) if path.starts_with('/') => Ok(text.to_owned()),
+        Some(_) => Err(Fault::new(
             format!("{} names no file", quote(text)),
             "write the whole path behind `file://`, like `file:///var/lib/list.txt`",
-        ));
+        )),
     }
-    if text.starts_with("file:///") { Ok(text.to_owned()) } else { url(text) }
 }
 
 /// The address of a server's file.

@@ -175,11 +175,8 @@ impl Written {
 
     /// The service, if there is one, because of which the list of bogons is made.
     pub(super) fn with_bogons(&self) -> Option<&WrittenService> {
-        let has = |service: &&WrittenService| match service.sanity.get(&SanityCheck::Bogons) {
-            Some(exception) => exception.value,
-            None => self.firewall.sanity.on.contains(&SanityCheck::Bogons),
-        };
-        self.services.iter().find(has)
+        let exception = |service: &WrittenService| Some(service.sanity.get(&SanityCheck::Bogons)?.value);
+        self.services.iter().find(|service| self.firewall.sanity.has(SanityCheck::Bogons, exception(service)))
     }
 }
 

@@ -50,7 +50,8 @@ impl Firewall {
     /// It may cover services and backends, because only sources of packets to services are compared with it.
     #[must_use]
     pub fn with_bogons(mut self, services: &[Service]) -> Self {
-        let checked = services.iter().filter(|service| self.sanity.has(SanityCheck::Bogons, &service.sanity));
+        let exception = |service: &Service| service.sanity.get(&SanityCheck::Bogons).copied();
+        let checked = services.iter().filter(|service| self.sanity.has(SanityCheck::Bogons, exception(service)));
         let services: Vec<String> = checked.map(|service| service.name.clone()).collect();
         // A list for no service in particular would be for all packets.
         if services.is_empty() {

@@ -86,14 +86,14 @@ impl Sanity {
     /// 500 (IPsec).
     pub const AMPLIFIERS: [u16; 8] = [0, 19, 111, 137, 161, 162, 389, 520];
 
-    /// Whether a check is on, for who has these exceptions.
-    pub fn has(&self, check: SanityCheck, exceptions: &Exceptions) -> bool {
-        exceptions.get(&check).copied().unwrap_or_else(|| self.on.contains(&check))
+    /// Whether a check is on, for who has this exception from it, or none.
+    pub fn has(&self, check: SanityCheck, exception: Option<bool>) -> bool {
+        exception.unwrap_or_else(|| self.on.contains(&check))
     }
 
     /// The checks that are on, for who has these exceptions, as the tables have them.
     pub fn bits(&self, exceptions: &Exceptions) -> u64 {
-        let on = SanityCheck::ALL.into_iter().filter(|&check| self.has(check, exceptions));
+        let on = SanityCheck::ALL.into_iter().filter(|&check| self.has(check, exceptions.get(&check).copied()));
         on.fold(0, |bits, check| bits | check.bit())
     }
 }
