@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use lb_userspace::api::types::{DropEvent, Explanation, RuleStatus};
+use lb_userspace::api::types::{DropEvent, RuleStatus};
 use tests::lab::{Echoes, Family, Process, until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -133,14 +133,7 @@ fn a_successor_goes_on_with_the_rules_and_their_counters() -> anyhow::Result<()>
 fn drops_and_explanations_name_the_rule() -> anyhow::Result<()> {
     let echoes = Echoes::start(&rules(WAYS[1]))?;
     let client: IpAddr = Family::V4.host(9, 1);
-    let explained: Explanation = echoes.sluice.json(&[
-        "explain",
-        "--from",
-        &format!("{client}:{DROPPED}"),
-        "--to",
-        &format!("{}:{}", Family::V4.service(), Echoes::PORT),
-        "udp",
-    ])?;
+    let explained = echoes.explained(client, DROPPED)?;
     assert_eq!(explained.reason.as_deref(), Some("rule"));
     let step = explained.steps.last().context("no steps")?;
     assert_eq!((step.stage.as_str(), step.finding.as_str()), ("rules", "all counts it; rest decides: drop"));

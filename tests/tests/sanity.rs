@@ -1,7 +1,7 @@
 //! Sanity checks with real clients: switches that change for one service while another keeps them, and what is said of it.
 
 use anyhow::{Context, ensure};
-use lb_userspace::api::types::{Explanation, List, ListTest};
+use lb_userspace::api::types::{List, ListTest};
 use tests::lab::{Echoes, Family};
 
 /// A port that amplifiers answer from.
@@ -24,14 +24,7 @@ fn a_service_gets_an_exception_while_another_keeps_the_check_and_a_successor_kee
     ensure!(echoes.dropped("amplifier")? == 20, "20 were dropped");
     ensure!((echoes.answered(four, 4001, 10)?, echoes.answered(six, 4001, 10)?) == (10, 10), "others are served");
 
-    let explained: Explanation = echoes.sluice.json(&[
-        "explain",
-        "--from",
-        &format!("{four}:{AMPLIFIER}"),
-        "--to",
-        &format!("{}:{}", Family::V4.service(), Echoes::PORT),
-        "udp",
-    ])?;
+    let explained = echoes.explained(four, AMPLIFIER)?;
     assert_eq!(explained.reason.as_deref(), Some("amplifier"));
     let step = explained.steps.last().context("no steps")?;
     let finding = "`amplifiers`, which is on in `[firewall.sanity]`, drops it";

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lb_userspace::api::types::{Changed, Drops};
+use lb_userspace::api::types::{Changed, Drops, Explanation};
 
 use super::{Family, Site, Sluice, node_section, service_section, until};
 use crate::traffic::UdpEcho;
@@ -89,6 +89,14 @@ impl Echoes {
         }
         socket.set_read_timeout(Some(Duration::from_millis(300)))?;
         Ok((0..count).take_while(|_| socket.recv(&mut [0; 64]).is_ok()).count())
+    }
+
+    /// What is said to become of a datagram from an address and a port.
+    pub fn explained(&self, source: IpAddr, port: u16) -> anyhow::Result<Explanation> {
+        let family = if source.is_ipv4() { Family::V4 } else { Family::V6 };
+        let [from, to] =
+            [(source, port), (family.service(), Self::PORT)].map(SocketAddr::from).map(|end| end.to_string());
+        self.sluice.json(&["explain", "--from", &from, "--to", &to, "udp"])
     }
 
     /// How many packets were dropped for a reason.
