@@ -5,14 +5,12 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::Context;
 use lb_userspace::api::types::{BackendState, BackendStatus};
 use tests::{
-    lab::{Agent, Family, Site, Sluice, node_section, service_section, until},
-    traffic::{Direction, Transfer, TransferOptions, TransferServer},
+    lab::{Agent, Family, Site, Sluice, node_section, service_section},
+    traffic::{self, MANY, Transfer, TransferServer},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const PORT: u16 = 9000;
-/// So many transfers that a change cannot miss all of them: each third of the rows that moves has one or more.
-const TRANSFERS: usize = 24;
 
 /// Three servers that serve transfers, behind one service.
 struct Running {
@@ -45,18 +43,9 @@ impl Running {
         Ok(Self { sluice, _servers: servers, _agents: agents, site })
     }
 
-    /// Slow transfers, half of them each way, all under way.
+    /// Transfers of six seconds, all under way.
     fn transfers(&self) -> anyhow::Result<Vec<Transfer>> {
-        let start = |number: usize| {
-            let direction = if number.is_multiple_of(2) { Direction::Download } else { Direction::Upload };
-            let options = TransferOptions { direction, size_bytes: 600_000, rate_bytes_per_second: Some(100_000) };
-            Transfer::start(&self.site.client, service(), options)
-        };
-        let transfers = (0..TRANSFERS).map(start).collect::<anyhow::Result<Vec<_>>>()?;
-        for transfer in &transfers {
-            until("a transfer should be under way", PATIENCE, || (transfer.moved_bytes() > 0).then_some(()))?;
-        }
-        Ok(transfers)
+        traffic::transfers(&self.site.client, service(), MANY, 600_000)
     }
 
     fn backend(&self, name: &str) -> anyhow::Result<BackendStatus> {

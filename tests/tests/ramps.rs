@@ -1,18 +1,16 @@
 //! Backends that come and go by the clock: slow starts, deadlines, and a node that starts afresh.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use lb_userspace::api::types::{BackendState, BackendStatus};
 use tests::{
     lab::{Agent, Family, Site, Sluice, node_section, service_section, until},
-    traffic::{Direction, Transfer, TransferOptions, TransferServer},
+    traffic::{self, MANY, Transfer, TransferServer, by_server},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const PORT: u16 = 9000;
-/// So many transfers that each of two servers has some.
-const TRANSFERS: usize = 12;
 
 /// Two servers that serve transfers, behind services that differ in their settings.
 struct Running {
@@ -45,33 +43,12 @@ impl Running {
 
     /// Transfers that last for about six seconds, all under way.
     fn transfers(&self, port: u16) -> anyhow::Result<Vec<Transfer>> {
-        let target: SocketAddr = (Family::V4.service(), port).into();
-        let start = |number: usize| {
-            let direction = if number.is_multiple_of(2) { Direction::Download } else { Direction::Upload };
-            let options = TransferOptions { direction, size_bytes: 600_000, rate_bytes_per_second: Some(100_000) };
-            Transfer::start(&self.site.client, target, options)
-        };
-        let transfers = (0..TRANSFERS).map(start).collect::<anyhow::Result<Vec<_>>>()?;
-        for transfer in &transfers {
-            until("a transfer should be under way", PATIENCE, || (transfer.moved_bytes() > 0).then_some(()))?;
-        }
-        Ok(transfers)
+        traffic::transfers(&self.site.client, (Family::V4.service(), port).into(), MANY, 600_000)
     }
 
     fn backend(&self, service: &str, name: &str) -> anyhow::Result<BackendStatus> {
         self.sluice.backends(service)?.into_iter().find(|backend| backend.name == name).context("no such backend")
     }
-}
-
-/// Those of one server, and the others.
-fn by_server(transfers: Vec<Transfer>, server: &str) -> anyhow::Result<(Vec<Transfer>, Vec<Transfer>)> {
-    for transfer in &transfers {
-        transfer.await_backend(PATIENCE)?;
-    }
-    let (its, others): (Vec<_>, Vec<_>) =
-        transfers.into_iter().partition(|transfer| transfer.backend() == Some(server));
-    ensure!(!its.is_empty() && !others.is_empty(), "each server should have transfers");
-    Ok((its, others))
 }
 
 fn finish(transfers: Vec<Transfer>) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ mod report;
 mod stream;
 mod transfer;
 mod transfer_server;
+mod transfers;
 mod udp;
 mod worker;
 
@@ -22,4 +23,5 @@ pub use report::Report;
 pub use stream::Stream;
 pub use transfer::{Direction, Transfer, TransferOptions};
 pub use transfer_server::TransferServer;
+pub use transfers::{MANY, by_server, transfers};
 pub use udp::{UdpEcho, UdpOptions, ask_udp};
