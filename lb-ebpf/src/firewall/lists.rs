@@ -3,8 +3,8 @@
 use core::ops::Range;
 
 use lb_common::{
-    Address, FINGERPRINTS_PER_LINE, Fingerprint, Guard, LIST_LENGTH_WORDS, LIST_LINE_WORDS, LIST_SHORT_LENGTH_WORDS,
-    ListClass, ListHead, ListMatch, LongEntry, MAX_CHAIN, Slot, SlotPlace,
+    Address, FINGERPRINTS_PER_LINE, Fingerprint, Guard, Hint, LIST_LENGTH_WORDS, LIST_LINE_WORDS,
+    LIST_SHORT_LENGTH_WORDS, ListClass, ListHead, ListMatch, LongEntry, MAX_CHAIN, Slot, SlotPlace,
 };
 
 /// The tables of the lists. User space writes them while they are read: every word is read once.
@@ -15,11 +15,8 @@ pub trait ListTable {
     /// A word of [`ListHead::lengths_v6`].
     fn lengths_v6(&self, word: u32) -> u64;
 
-    /// A word of the bits for each /24.
-    fn bits(&self, word: u32) -> Option<u64>;
-
-    /// A word of the bits for each /24 whose slot says anything.
-    fn covers(&self, word: u32) -> Option<u64>;
+    /// A word of the hints for each /24.
+    fn hints(&self, word: u32) -> Option<u64>;
 
     /// A word of the slots for each /20.
     fn dir(&self, word: u32) -> Option<u64>;
@@ -45,7 +42,7 @@ pub trait ListTable {
     /// What some lists say of an IPv4 address that may be listed: what [`find_v4`] says.
     ///
     /// This and the next six are asked of the tables so that the verifier looks at each once: they have many ways out.
-    fn find_v4(&self, address: u32, lists: u64) -> ListMatch;
+    fn find_v4(&self, address: u32, hint: Hint, lists: u64) -> ListMatch;
 
     /// What some lists say of an IPv6 address: what [`find_v6`] says.
     fn find_v6(&self, address: &Address, lists: u64) -> ListMatch;
@@ -72,33 +69,28 @@ pub trait Line {
     fn word(&self, number: u32) -> u64;
 }
 
-/// What the lists say of a source, if only some of them are asked. Most packets end at the bit of their /24.
+/// What the lists say of a source, if only some of them are asked. Most packets end at the hint of their /24.
 #[inline(always)]
 pub fn find(source: &Address, lists: u64, table: &impl ListTable) -> ListMatch {
     if !source.is_v4() {
         return table.find_v6(source, lists);
     }
     let slash24 = source.low() >> 8;
-    if !is_set(table.bits(slash24 >> 6), slash24) {
+    let Some(word) = table.hints(slash24 / Hint::PER_WORD) else { return ListMatch::NONE };
+    let hint = Hint::of_word(word, slash24);
+    if hint.is_empty() {
         return ListMatch::NONE;
     }
-    table.find_v4(source.low(), lists)
+    table.find_v4(source.low(), hint, lists)
 }
 
-/// Whether the bit of a /24 is set in its word.
+/// What the lists say of an IPv4 address in whose /24 there is something.
 #[inline(always)]
-fn is_set(word: Option<u64>, slash24: u32) -> bool {
-    word.is_some_and(|word| word >> (slash24 & 63) & 1 != 0)
-}
-
-/// What the lists say of an IPv4 address, the bit of whose /24 is set. Whether its /24 is covered and which entry there is for
-/// the one address is read side by side, so that neither waits for the other.
-#[inline(always)]
-pub fn find_v4(address: u32, lists: u64, table: &impl ListTable) -> ListMatch {
-    let covers = table.covers(address >> 14);
-    let single = single(address, table);
+pub fn find_v4(address: u32, hint: Hint, lists: u64, table: &impl ListTable) -> ListMatch {
+    // Read before the others are: neither waits for the other.
+    let single = if hint.has_singles() { single(address, table) } else { 0 };
     let mut found = ListMatch::NONE;
-    if is_set(covers, address >> 8) {
+    if hint.has_slot() {
         found = table.around(address, lists);
     }
     if single == 0 {

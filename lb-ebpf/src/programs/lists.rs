@@ -9,7 +9,7 @@ use aya_ebpf::{
     maps::{Array, PerCpuArray},
 };
 use lb_common::{
-    Address, COUNTED_ENTRIES, Hits, LIST_BITS_WORDS, LIST_DIR_WORDS, LIST_LINE_WORDS, LIST_NAME_BYTES, ListClass,
+    Address, COUNTED_ENTRIES, Hint, Hits, LIST_DIR_WORDS, LIST_HINT_WORDS, LIST_LINE_WORDS, LIST_NAME_BYTES, ListClass,
     ListHead, ListLabel, ListMatch, MAX_LISTS, MAX_SERVICES,
 };
 use lb_ebpf::firewall::lists::{self, Line, ListTable};
@@ -18,10 +18,8 @@ use crate::flows::seconds;
 
 #[map(name = "list_head")]
 static HEAD: Array<ListHead> = Array::with_max_entries(1, BPF_F_MMAPABLE);
-#[map(name = "list_bits")]
-static BITS: Array<u64> = Array::with_max_entries(LIST_BITS_WORDS, BPF_F_MMAPABLE);
-#[map(name = "list_covers")]
-static COVERS: Array<u64> = Array::with_max_entries(LIST_BITS_WORDS, BPF_F_MMAPABLE);
+#[map(name = "list_hints")]
+static HINTS: Array<u64> = Array::with_max_entries(LIST_HINT_WORDS, BPF_F_MMAPABLE);
 #[map(name = "list_dir")]
 static DIR: Array<u64> = Array::with_max_entries(LIST_DIR_WORDS, BPF_F_MMAPABLE);
 // The sizes of the next five are set when they are loaded.
@@ -86,8 +84,8 @@ fn add(hits: Option<*mut Hits>, bytes: u64) {
 /// [`lists::find_v4`] as a global function, and so are the six below: the verifier checks each once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sluice_listed_v4(address: u32, lists: u64) -> u64 {
-    lists::find_v4(address, lists, &KernelLists).word()
+extern "C" fn sluice_listed_v4(address: u32, hint: u64, lists: u64) -> u64 {
+    lists::find_v4(address, Hint::from_word(hint), lists, &KernelLists).word()
 }
 
 /// See [`lists::find_v6`].
@@ -159,13 +157,8 @@ impl ListTable for KernelLists {
     }
 
     #[inline(always)]
-    fn bits(&self, index: u32) -> Option<u64> {
-        word(BITS.get_ptr(index))
-    }
-
-    #[inline(always)]
-    fn covers(&self, index: u32) -> Option<u64> {
-        word(COVERS.get_ptr(index))
+    fn hints(&self, index: u32) -> Option<u64> {
+        word(HINTS.get_ptr(index))
     }
 
     #[inline(always)]
@@ -206,8 +199,8 @@ impl ListTable for KernelLists {
     }
 
     #[inline(always)]
-    fn find_v4(&self, address: u32, lists: u64) -> ListMatch {
-        ListMatch::from_word(sluice_listed_v4(address, lists))
+    fn find_v4(&self, address: u32, hint: Hint, lists: u64) -> ListMatch {
+        ListMatch::from_word(sluice_listed_v4(address, hint.word(), lists))
     }
 
     #[inline(always)]

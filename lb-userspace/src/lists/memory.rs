@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lb_common::{
-    COUNTED_ENTRIES, LIST_BITS_WORDS, LIST_BLOCK_WORDS, LIST_DIR_WORDS, LIST_LINE_WORDS, LIST_NAME_BYTES, ListClass,
+    COUNTED_ENTRIES, LIST_BLOCK_WORDS, LIST_DIR_WORDS, LIST_HINT_WORDS, LIST_LINE_WORDS, LIST_NAME_BYTES, ListClass,
     ListHead, ListLabel, MAX_LISTS, MAX_SERVICES,
 };
 
@@ -14,10 +14,8 @@ use super::Sizes;
 pub enum Region {
     /// See [`ListHead`].
     Head,
-    /// A bit for each /24.
-    Bits,
-    /// A bit for each /24 whose slot says anything.
-    Covers,
+    /// What there is in each /24.
+    Hints,
     /// A slot for each /20.
     Dir,
     /// Slots for the /24s of a /20.
@@ -40,10 +38,9 @@ pub enum Region {
 
 impl Region {
     /// Those of which each set of tables has its own.
-    pub const OF_A_SET: [Self; 10] = [
+    pub const OF_A_SET: [Self; 9] = [
         Self::Head,
-        Self::Bits,
-        Self::Covers,
+        Self::Hints,
         Self::Dir,
         Self::Blocks,
         Self::LinesV4,
@@ -60,8 +57,7 @@ impl Region {
     pub const fn map(self) -> &'static str {
         match self {
             Self::Head => "list_head",
-            Self::Bits => "list_bits",
-            Self::Covers => "list_covers",
+            Self::Hints => "list_hints",
             Self::Dir => "list_dir",
             Self::Blocks => "list_blocks",
             Self::LinesV4 => "list_lines_v4",
@@ -82,7 +78,7 @@ impl Region {
             Self::Classes => size_of::<ListClass>(),
             Self::Labels => size_of::<ListLabel>(),
             Self::Names => LIST_NAME_BYTES,
-            Self::Bits | Self::Covers | Self::Dir | Self::Blocks | Self::Guards | Self::Scopes => 8,
+            Self::Hints | Self::Dir | Self::Blocks | Self::Guards | Self::Scopes => 8,
         };
         bytes / 8
     }
@@ -91,7 +87,7 @@ impl Region {
     pub const fn elements(self, sizes: &Sizes) -> u32 {
         match self {
             Self::Head => 1,
-            Self::Bits | Self::Covers => LIST_BITS_WORDS,
+            Self::Hints => LIST_HINT_WORDS,
             Self::Dir => LIST_DIR_WORDS,
             Self::Blocks => sizes.blocks * LIST_BLOCK_WORDS,
             Self::LinesV4 => sizes.lines_v4,

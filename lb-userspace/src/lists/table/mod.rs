@@ -6,8 +6,8 @@
 //! removed. While entries are only added, whatever a look-up sees is at least what was there before; while they are only
 //! removed, at least what will be there. Trade-off: a change that adds and removes takes some milliseconds of waiting.
 
-mod bits;
 mod classes;
+mod hints;
 mod lines;
 mod members;
 mod slots;
@@ -22,8 +22,8 @@ use zerocopy::IntoBytes;
 
 pub use self::classes::Slots;
 use self::{
-    bits::Touched,
     classes::Classes,
+    hints::Touched,
     lines::{Lines, Place, V4, V6},
     members::Members,
     slots::SlotTable,
@@ -165,13 +165,13 @@ impl<M: Memory> ListTables<M> {
         touched.nets(&long);
         touched.finish();
         if step.adds {
-            self.set_bits(&touched, to, true);
+            self.write_hints(&touched, to, true);
         }
 
         let doomed: Vec<LongEntry> = doomed.iter().map(|net| LongEntry::new(net.address(), net.length(), 1)).collect();
         self.long.remove(&self.memory, &self.head, &doomed);
         if step.removes {
-            self.set_bits(&touched, to, false);
+            self.write_hints(&touched, to, false);
         }
         self.remove_v6(&doomed_v6, to);
         self.slots.collapse(&self.memory);

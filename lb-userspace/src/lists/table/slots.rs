@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use lb_common::{LIST_BLOCK_WORDS, Slot, SlotPlace};
+use lb_common::{Hint, LIST_BLOCK_WORDS, Slot, SlotPlace};
 
 use super::Full;
 use crate::lists::{
@@ -113,13 +113,13 @@ impl SlotTable {
     }
 }
 
-/// Whether anything covers each of 64 /24s by its slot, a bit each.
-pub(super) fn covered(memory: &impl Memory, first: u32) -> u64 {
+/// Whether the slots of the /24s of a word of hints say anything, a bit each.
+pub(super) fn in_use(memory: &impl Memory, first: u32) -> u32 {
     let mut bits = 0;
-    for (number, slash20) in (first / PER_BLOCK..).take(4).enumerate() {
+    for (number, slash20) in (first / PER_BLOCK..).take((Hint::PER_WORD / PER_BLOCK) as usize).enumerate() {
         let slot = read(memory.words(Region::Dir), SlotPlace::in_dir(slash20));
         let sixteen = match slot.as_block() {
-            Some(block) => covered_in(memory, block),
+            Some(block) => in_use_of(memory, block),
             None if slot.is_empty() => 0,
             None => 0xffff,
         };
@@ -128,8 +128,8 @@ pub(super) fn covered(memory: &impl Memory, first: u32) -> u64 {
     bits
 }
 
-fn covered_in(memory: &impl Memory, block: u32) -> u64 {
-    slots_of(memory, block).enumerate().fold(0, |bits, (number, slot)| bits | u64::from(!slot.is_empty()) << number)
+fn in_use_of(memory: &impl Memory, block: u32) -> u32 {
+    slots_of(memory, block).enumerate().fold(0, |bits, (number, slot)| bits | u32::from(!slot.is_empty()) << number)
 }
 
 /// The slots of a block.

@@ -2,7 +2,7 @@
 
 use lb_common::Slot;
 
-use super::{Full, ListTables, Members, bits::Touched, slots::SlotTable};
+use super::{Full, ListTables, Members, hints::Touched, slots::SlotTable};
 use crate::lists::{Lists, Memory, Net4, content};
 
 /// Sweeping everything costs about as much as sweeping this many prefixes one by one, and as all prefixes over `SHARE`.

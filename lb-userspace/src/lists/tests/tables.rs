@@ -104,7 +104,7 @@ proptest! {
             agree(&tables, state, &sources);
         }
         tables.bring_to(&Arc::default()).unwrap();
-        prop_assert!(tables.memory().words(Region::Bits).iter().all(|word| word.load(std::sync::atomic::Ordering::Relaxed) == 0));
+        prop_assert!(tables.memory().words(Region::Hints).iter().all(|word| word.load(std::sync::atomic::Ordering::Relaxed) == 0));
     }
 }
 
