@@ -51,8 +51,12 @@ pub(crate) fn demo(keep: bool) -> anyhow::Result<ExitCode> {
 
 /// Builds and becomes the bench. What measures real traffic needs Sluice itself and what it is compared with.
 pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let is_real = |what: &str| match what {
+        "firewall" => arguments.iter().any(|argument| argument.starts_with("--veth")),
+        _ => matches!(what, "traffic" | "flood"),
+    };
     match arguments.first().map(String::as_str) {
-        Some(what @ ("traffic" | "flood")) => {
+        Some(what) if is_real(what) => {
             require_root(&format!("bench {what}"))?;
             setup::to_compare()?;
             let sluice = build_sluice()?;

@@ -77,6 +77,15 @@ fn sluice_trie(context: XdpContext) -> u32 {
     }
 }
 
+/// Reads the source, and drops the packet.
+#[xdp]
+fn sluice_source_sink(context: XdpContext) -> u32 {
+    if let Some(key) = source(&context) {
+        black_box(key);
+    }
+    xdp_action::XDP_DROP
+}
+
 /// Asks the trie, and drops what is not in it, too.
 #[xdp]
 fn sluice_trie_sink(context: XdpContext) -> u32 {

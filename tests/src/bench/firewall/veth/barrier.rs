@@ -22,6 +22,8 @@ use crate::{
 pub(super) enum Barrier {
     /// An XDP program that looks nothing up.
     Drop,
+    /// One that reads the source, which another processor has just written.
+    Read,
     /// Sluice with a list.
     Sluice,
     /// An XDP program with a trie of the kernel's.
@@ -32,8 +34,8 @@ pub(super) enum Barrier {
     Intervals,
 }
 
-pub(super) const BARRIERS: [Barrier; 5] =
-    [Barrier::Drop, Barrier::Sluice, Barrier::Trie, Barrier::Chain, Barrier::Intervals];
+pub(super) const BARRIERS: [Barrier; 6] =
+    [Barrier::Drop, Barrier::Read, Barrier::Sluice, Barrier::Trie, Barrier::Chain, Barrier::Intervals];
 
 /// What must live as long as a barrier stands.
 pub(super) enum Standing {
@@ -49,6 +51,7 @@ impl Barrier {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Drop => "drop",
+            Self::Read => "read",
             Self::Sluice => "sluice",
             Self::Trie => "trie",
             Self::Chain => "chain",
@@ -65,6 +68,11 @@ impl Barrier {
     pub(super) fn stand(self, node: &Namespace, front: &str, nets: &Prefixes, packet: BenchPacket) -> Result<Standing> {
         match self {
             Self::Drop => with_program(node, front, Ebpf::load(BENCH_OBJECT)?, "sluice_sink"),
+            Self::Read => {
+                let mut ebpf = Ebpf::load(BENCH_OBJECT)?;
+                set_packet(&mut ebpf, packet)?;
+                with_program(node, front, ebpf, "sluice_source_sink")
+            }
             Self::Trie => {
                 let mut ebpf = EbpfLoader::new().map_max_entries("trie", nets.len() as u32).load(BENCH_OBJECT)?;
                 set_packet(&mut ebpf, packet)?;

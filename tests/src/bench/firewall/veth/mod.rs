@@ -3,9 +3,9 @@
 //! Problem: nanoseconds in a test run leave out what receiving costs, and nftables cannot be run that way. Mechanism: live frames
 //! with random sources come over veth to a node that drops all of them, listed or not: Sluice, an XDP program with the kernel's
 //! trie, or nftables' interval set at the interface's ingress. A thread of the kernel receives them, and its run time over the
-//! packets that it saw is what one costs. Beside them, an XDP program and an nftables chain that only drop. All take turns in
-//! rounds. Trade-off: what is on no list Sluice drops further on, because it is for a service without a backend, and so pays for
-//! the look-up of a service, too.
+//! packets that it saw is what one costs. Beside them, XDP programs that only drop, without and with a look at the source, and an
+//! nftables chain that only drops. All take turns in rounds. Trade-off: what is on no list Sluice drops further on, because it is
+//! for a service without a backend, and so pays for the look-up of a service, too.
 
 mod barrier;
 mod line;
@@ -99,8 +99,9 @@ impl VethRow {
 impl VethReport {
     /// What the columns mean.
     pub const NOTES: &str = "\
-ns: run time of the thread that receives, for a packet that is dropped, minimum / median. drop and chain look nothing up. What is on
-no list Sluice drops behind the look-up of a service, which the others do not have.";
+ns: run time of the thread that receives, for a packet that is dropped, minimum / median. drop and chain look nothing up, read looks
+at the source, which the sender's processor has just written. What is on no list Sluice drops behind the look-up of
+a service, which the others do not have.";
 
     /// The figures as a table.
     pub fn table(&self) -> Table {
