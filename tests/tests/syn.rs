@@ -3,13 +3,16 @@
 use std::{
     fs,
     net::{IpAddr, SocketAddr},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
 use lb_userspace::api::types::{Explanation, ServiceStatus, SynStatus};
 use tests::{
-    lab::{Agent, Family, Namespace, Nginx, NginxOptions, Site, Sluice, curl, node_section, service_section, until},
+    lab::{
+        Agent, Family, Namespace, Nginx, NginxOptions, Site, Sluice, browse, curl, node_section, service_section, until,
+    },
     traffic::{Direction, Flood, FloodOptions, Transfer, TransferOptions, TransferServer},
 };
 
@@ -20,13 +23,15 @@ const ATTACKER: u8 = 66;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// SYNs a second: ten times the rate at which protection begins here, and far from what a machine can take.
 const RATE: u32 = 3000;
+/// What the page for the browser refers to.
+const PARTS: u32 = 12;
 /// No flood is longer.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Servers behind a protected service, a client and an attacker.
 struct Besieged {
     sluice: Sluice,
-    _servers: Vec<(Nginx, TransferServer)>,
+    servers: Vec<(Nginx, TransferServer)>,
     _agents: Vec<Agent>,
     attacker: Namespace,
     site: Site,
@@ -70,7 +75,7 @@ impl Besieged {
             + &section("bulk", BULK_PORT);
         let sluice = Sluice::start(&site.node, &configuration)?;
         sluice.await_ready()?;
-        Ok(Self { sluice, _servers: servers, _agents: agents, attacker, site, family })
+        Ok(Self { sluice, servers, _agents: agents, attacker, site, family })
     }
 
     fn target(&self, port: u16) -> SocketAddr {
@@ -101,10 +106,51 @@ impl Besieged {
         Ok(start.elapsed())
     }
 
+    /// Opens a page with [`PARTS`] scripts in a browser; how long it took by the browser's clock until all of them had run.
+    fn browse(&self) -> anyhow::Result<Duration> {
+        for (nginx, _) in &self.servers {
+            publish_page(&nginx.files())?;
+        }
+        let document = browse(&self.site.client, &format!("http://{}/files/page.html", self.target(WEB_PORT)))?;
+        for part in 0..PARTS {
+            ensure!(document.contains(&format!("<li>part {part}</li>")), "part {part} is missing: {document}");
+        }
+        let (_, shown) = document.split_once("<output>").context("the page has not been finished")?;
+        let (milliseconds, _) = shown.split_once("</output>").context("this is no document")?;
+        Ok(Duration::from_millis(milliseconds.parse()?))
+    }
+
     fn log(&self) -> anyhow::Result<String> {
         let folder = self.sluice.configuration();
         Ok(fs::read_to_string(folder.with_file_name("log"))?)
     }
+}
+
+/// As a firewall in front of a client does that takes the unexpected for an attack.
+fn filter_resets(client: &Namespace) -> anyhow::Result<()> {
+    for rule in [
+        "add table inet filter",
+        "add chain inet filter out { type filter hook output priority 0; }",
+        "add rule inet filter out tcp flags & rst == rst drop",
+    ] {
+        client.run("nft", &[rule])?;
+    }
+    Ok(())
+}
+
+/// Each script adds a line to the page; when the last has, the page says how long it took.
+fn publish_page(folder: &Path) -> anyhow::Result<()> {
+    let scripts: String = (0..PARTS).map(|part| format!("<script src=part{part}.js defer></script>\n")).collect();
+    let finish = "document.querySelector('output').textContent = Math.round(performance.now())";
+    let page = format!(
+        "<!DOCTYPE html>\n<ul></ul><output></output>\n{scripts}<script>onload = () => {{ {finish} }}</script>\n"
+    );
+    fs::write(folder.join("page.html"), page)?;
+    for part in 0..PARTS {
+        let line = format!("document.querySelector('ul').innerHTML += '<li>part {part}</li>'");
+        fs::write(folder.join(format!("part{part}.js")), line)?;
+    }
+    Ok(())
 }
 
 const fn sources(family: Family) -> &'static str {
@@ -212,6 +258,33 @@ fn a_stranger_who_connects_many_times_at_once_gets_all_of_it() -> anyhow::Result
 }
 
 #[test]
+#[ignore = "needs a browser, which `cargo xtask test --browser` installs"]
+fn a_browser_gets_all_of_a_page() -> anyhow::Result<()> {
+    let besieged = Besieged::start("l2", Family::V4, "always")?;
+    let _flood = besieged.flood()?;
+    let took = besieged.browse()?;
+    let syn = besieged.syn()?;
+    ensure!(took < Duration::from_secs(2), "it took {took:?}");
+    ensure!(syn.proved >= 1 && syn.retried == 0, "it got in in another way: {syn:?}");
+    ensure!(syn.admitted > 1, "it had one connection only: {syn:?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a browser, which `cargo xtask test --browser` installs"]
+fn a_browser_whose_resets_are_filtered_gets_all_of_a_page() -> anyhow::Result<()> {
+    let besieged = Besieged::start("l2", Family::V4, "always")?;
+    filter_resets(&besieged.site.client)?;
+    let _flood = besieged.flood()?;
+    let took = besieged.browse()?;
+    let syn = besieged.syn()?;
+    // Its first connection waits for a second, and then carries what the others still wait for.
+    ensure!((Duration::from_millis(900)..Duration::from_secs(4)).contains(&took), "it took {took:?}");
+    ensure!(syn.proved == 0 && syn.retried >= 1, "it got in in another way: {syn:?}");
+    Ok(())
+}
+
+#[test]
 fn an_explanation_says_who_would_be_asked() -> anyhow::Result<()> {
     let besieged = Besieged::start("l2", Family::V4, "always")?;
     let (client, target) = (besieged.family.host(9, 1).to_string(), besieged.target(WEB_PORT).to_string());
@@ -228,14 +301,7 @@ fn an_explanation_says_who_would_be_asked() -> anyhow::Result<()> {
 #[test]
 fn a_client_whose_resets_are_filtered_gets_in_when_it_tries_again() -> anyhow::Result<()> {
     let besieged = Besieged::start("l2", Family::V4, "always")?;
-    let client = &besieged.site.client;
-    for rule in [
-        "add table inet filter",
-        "add chain inet filter out { type filter hook output priority 0; }",
-        "add rule inet filter out tcp flags & rst == rst drop",
-    ] {
-        client.run("nft", &[rule])?;
-    }
+    filter_resets(&besieged.site.client)?;
     let _flood = besieged.flood()?;
     for tries in 1..=3 {
         let took = besieged.ask()?;

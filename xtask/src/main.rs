@@ -34,7 +34,11 @@ enum Verb {
     /// Check formatting, lints on host and BPF, documentation, licences and advisories.
     Check,
     /// Run all tests (as root: they use network namespaces and BPF).
-    Test,
+    Test {
+        /// Also those with a real browser, which is installed if it is not there (some hundred megabytes).
+        #[arg(long)]
+        browser: bool,
+    },
     /// Show the main job on real HTTP traffic between network namespaces (as root).
     Demo {
         /// Leave the network up when the steps are done, and print commands to play with it.
@@ -85,7 +89,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
             ExitCode::SUCCESS
         }),
         Verb::Check => check::run_all(),
-        Verb::Test => test::run(),
+        Verb::Test { browser } => test::run(browser),
         Verb::Demo { keep } => build::demo(keep),
         Verb::Bench { arguments } => build::bench(&arguments),
         Verb::Sim { arguments } => build::run_bin("sim", &arguments),

@@ -32,6 +32,9 @@ const PROGRAMS: [Wanted; 6] = [
 const OTHERS: [Wanted; 2] =
     [("haproxy", "haproxy"), ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream")];
 
+/// What `test --browser` alone needs.
+const BROWSER: [Wanted; 1] = [("chromium-headless-shell", "chromium-headless-shell")];
+
 /// A package whose programs tests run and which is unpacked, not installed: it would register this machine with its makers.
 const UNPACKED: (&str, [&str; 2]) = ("crowdsec", ["crowdsec", "cscli"]);
 
@@ -46,6 +49,11 @@ pub(crate) fn step() -> Step {
 /// What `bench traffic` alone needs.
 pub(crate) fn others() -> Step {
     Step::new(names(&OTHERS), || Ok(missing(&OTHERS).is_empty()), || install(&missing(&OTHERS)))
+}
+
+/// See [`BROWSER`].
+pub(crate) fn browser() -> Step {
+    Step::new(names(&BROWSER), || Ok(missing(&BROWSER).is_empty()), || install(&missing(&BROWSER)))
 }
 
 /// See [`UNPACKED`].

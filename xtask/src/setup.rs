@@ -41,6 +41,11 @@ pub(crate) fn to_test() -> anyhow::Result<()> {
     perform(&[toolchain(), bpf_linker(), packages::step(), packages::unpacked()])
 }
 
+/// To test Sluice with a browser, beyond [`to_test`].
+pub(crate) fn to_browse() -> anyhow::Result<()> {
+    perform(&[packages::browser()])
+}
+
 /// To compare Sluice with other balancers.
 pub(crate) fn to_compare() -> anyhow::Result<()> {
     perform(&[toolchain(), bpf_linker(), packages::step(), packages::others()])

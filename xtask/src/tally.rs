@@ -7,11 +7,12 @@ use std::{
 
 use anyhow::Context;
 
-/// How many tests passed and failed.
+/// How many tests passed, failed and were left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
+    pub(crate) ignored: u64,
 }
 
 impl Tally {
@@ -34,6 +35,7 @@ impl Tally {
         }
         self.passed += run.passed;
         self.failed += run.failed;
+        self.ignored += run.ignored;
         Ok(())
     }
 
@@ -46,6 +48,7 @@ impl Tally {
             match count.split_once(' ') {
                 Some((number, "passed")) => self.passed += number.parse().unwrap_or(0),
                 Some((number, "failed")) => self.failed += number.parse().unwrap_or(0),
+                Some((number, "ignored")) => self.ignored += number.parse().unwrap_or(0),
                 _ => {}
             }
         }
@@ -57,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn result_lines_are_summed_and_others_ignored() {
+    fn result_lines_are_summed_and_others_pass_by() {
         let mut tally = Tally::default();
         for line in [
             "running 3 tests",
@@ -67,7 +70,7 @@ mod tests {
         ] {
             tally.add_line(line);
         }
-        assert_eq!(tally, Tally { passed: 15, failed: 2 });
+        assert_eq!(tally, Tally { passed: 15, failed: 2, ignored: 1 });
     }
 
     #[test]
@@ -75,6 +78,6 @@ mod tests {
         let mut tally = Tally::default();
         tally.run(&mut Command::new("false")).unwrap();
         tally.run(&mut Command::new("true")).unwrap();
-        assert_eq!(tally, Tally { passed: 0, failed: 1 });
+        assert_eq!(tally, Tally { passed: 0, failed: 1, ignored: 0 });
     }
 }

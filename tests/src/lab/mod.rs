@@ -9,6 +9,7 @@
 
 mod agent;
 mod bpffs;
+mod browser;
 mod crowdsec;
 mod curl;
 mod document;
@@ -25,6 +26,7 @@ mod switch;
 mod wait;
 
 pub use agent::Agent;
+pub use browser::browse;
 pub use crowdsec::CrowdSec;
 pub use curl::curl;
 pub use document::{node_section, service_section, service_with_port};
