@@ -314,6 +314,7 @@ impl State {
             Request::ListTest(name, address, reply) => drop(reply.send(self.list_test(&name, address))),
             Request::ListExport(name, reply) => drop(reply.send(self.list_export(&name))),
             Request::ListImport(name, text, force, reply) => drop(reply.send(self.list_import(&name, &text, force))),
+            Request::ListRefresh(name, reply) => drop(reply.send(self.refresh(&name))),
             Request::Plan(request, reply) => drop(reply.send(self.plan(request).await)),
             Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
             Request::Apply(request, reply) => drop(reply.send(self.apply(request).await)),
