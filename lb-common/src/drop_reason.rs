@@ -144,6 +144,13 @@ drop_reasons! {
     /// A packet for the node itself, which is protected, that belongs to no connection of the node's and that the firewall does not let in.
     /// `sluice explain` shows it. To let it in: a `[[rule]]` with `action = "pass"`, or the allow list; or `protect = "services"` in `[firewall]`.
     NodeProtected = "node_protected",
+    /// A segment or datagram to a service comes from port 0, or is for port 0.
+    /// No socket has that port: it is forged, or sent by hand. The switch is `port_zero` in `[firewall.sanity]`, or in a service's
+    /// `sanity`.
+    PortZero = "port_zero",
+    /// A packet to a service says which way it takes: it has a source route, or IPv6's routing header of type 0.
+    /// Hosts and routers refuse such packets anyway. The switch is `source_routes` in `[firewall.sanity]`, or in a service's `sanity`.
+    SourceRoute = "source_route",
 }
 
 #[cfg(test)]

@@ -18,6 +18,10 @@ impl Sanity {
     pub const AMPLIFIERS: u64 = 8;
     /// Fragments that nobody needs to make so small.
     pub const TINY_FRAGMENTS: u64 = 16;
+    /// Segments and datagrams from or to port 0.
+    pub const PORT_ZERO: u64 = 32;
+    /// Packets that say which way they take.
+    pub const SOURCE_ROUTES: u64 = 64;
 
     /// The element of what is for no service in particular: what comes to an address, later fragments, and what is for the
     /// protected node, which knows no amplifiers. Those of services stand before it, by id.

@@ -10,7 +10,7 @@ use lb_common::{Address, DropReason, Sanity, ServiceValue, Settings};
 
 use crate::{
     frame::Frame,
-    parse::{Packet, Transport},
+    parse::{Packet, Transport, source_route},
     tables::Tables,
     wire::{
         ipv4::Ipv4,
@@ -41,7 +41,8 @@ pub(crate) const fn element(service: &ServiceValue) -> u32 {
     if service.is_address() { Sanity::OF_NODE } else { service.id as u32 }
 }
 
-/// Whether a packet may make no sense: its source, its TCP flags or its source port; and every fragment.
+/// Whether a packet may make no sense: its source, its TCP flags or its ports; and every fragment, and whatever has options or
+/// extension headers.
 ///
 /// Each question is put as a number that is negative if the answer is yes, and all of them are answered by one test: every
 /// test of its own would have the verifier follow what comes behind it once more.
@@ -53,7 +54,8 @@ fn is_suspect(packet: &Packet, settings: &Settings) -> bool {
         Transport::EchoRequest | Transport::Error | Transport::Other => (0, 0),
     };
     let by_transport = -((mask >> bit & 1) as i64);
-    (martian(packet) | land(packet) | by_transport | -i64::from(packet.rare)) < 0
+    let by_network = martian(packet) | land(packet) | source_route::has_extensions(packet) | -i64::from(packet.rare);
+    (by_network | by_transport | port_zero(packet)) < 0
 }
 
 /// What is wrong with a packet, if one of the checks that are switched on (bits of [`Sanity`]) finds something.
@@ -72,7 +74,13 @@ pub fn judge(frame: &impl Frame, packet: &Packet, checks: u64, settings: &Settin
     if checks & Sanity::TINY_FRAGMENTS != 0 && packet.is_fragment() && is_tiny(frame, packet) {
         return Err(DropReason::TinyFragment);
     }
+    if checks & Sanity::SOURCE_ROUTES != 0 && source_route::is_in(frame, packet) {
+        return Err(DropReason::SourceRoute);
+    }
     match packet.transport {
+        Transport::Tcp { .. } | Transport::Udp if checks & Sanity::PORT_ZERO != 0 && port_zero(packet) < 0 => {
+            Err(DropReason::PortZero)
+        }
         Transport::Tcp { flags } if checks & Sanity::TCP_FLAGS != 0 && NONSENSE >> (flags & 0x3f) & 1 != 0 => {
             Err(DropReason::TcpFlags)
         }
@@ -106,6 +114,12 @@ fn land(packet: &Packet) -> i64 {
         | (source[2] ^ destination[2])
         | (source[3] ^ destination[3]);
     is_zero(differs.into())
+}
+
+/// Negative if one of the packet's ports is 0, which is nobody's; and if it has no ports.
+#[inline(always)]
+fn port_zero(packet: &Packet) -> i64 {
+    is_zero(i64::from(packet.source_port) * i64::from(packet.destination_port))
 }
 
 /// Negative if a number that is not negative is zero.

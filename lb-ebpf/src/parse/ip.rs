@@ -14,7 +14,7 @@ use crate::{
 
 /// How many IPv6 extension headers are walked over. RFC 8504 section 5.3 lets a node limit them; more than these
 /// do not occur in honest traffic to a service.
-const MAX_EXTENSIONS: u32 = 4;
+pub(super) const MAX_EXTENSIONS: u32 = 4;
 
 /// What the IPv4 header at `offset` says.
 #[inline(always)]
@@ -114,17 +114,23 @@ const fn is_extension(number: u8) -> bool {
     )
 }
 
+/// The length of an extension header with this number, in bytes.
+#[inline(always)]
+pub(super) const fn extension_bytes(number: u8, extension: &Extension) -> u32 {
+    match number {
+        protocol::FRAGMENT => size_of::<Fragment>() as u32,
+        // RFC 4302, section 2.2: in units of four bytes, minus two.
+        protocol::AUTHENTICATION => (extension.length as u32 + 2) * 4,
+        _ => (extension.length as u32 + 1) * 8,
+    }
+}
+
 /// Moves on behind the extension header at the transport offset.
 #[inline(always)]
 fn skip_extension(frame: &impl Frame, packet: &mut Packet) -> Result<(), DropReason> {
     let offset = packet.transport_offset;
     let extension = frame.header::<Extension>(offset).ok_or(DropReason::MalformedIp)?;
-    let bytes = match packet.protocol {
-        protocol::FRAGMENT => size_of::<Fragment>() as u32,
-        // RFC 4302, section 2.2: in units of four bytes, minus two.
-        protocol::AUTHENTICATION => (extension.length as u32 + 2) * 4,
-        _ => (extension.length as u32 + 1) * 8,
-    };
+    let bytes = extension_bytes(packet.protocol, extension);
     if packet.protocol == protocol::FRAGMENT {
         let fragment = frame.header::<Fragment>(offset).ok_or(DropReason::MalformedIp)?;
         if fragment.is_fragmented() {

@@ -5,6 +5,7 @@
 
 mod ip;
 pub mod quoted;
+pub(crate) mod source_route;
 mod transport;
 
 use core::hint::black_box;

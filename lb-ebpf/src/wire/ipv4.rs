@@ -23,6 +23,30 @@ pub struct Ipv4 {
 /// The length of a header without options, in bytes.
 pub const HEADER_BYTES: u32 = size_of::<Ipv4>() as u32;
 
+/// The room for options, in bytes.
+pub const MAX_OPTION_BYTES: u32 = 40;
+
+/// What an option begins with; the first two kinds are no longer than that byte.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, packed(2))]
+pub struct OptionHead {
+    /// Its kind.
+    pub kind: u8,
+    /// Its length, in bytes, with these two.
+    pub length: u8,
+}
+
+impl OptionHead {
+    /// The kind of what stands behind the last one.
+    pub const END: u8 = 0;
+    /// The kind of what fills gaps.
+    pub const NOTHING: u8 = 1;
+    /// The kind of a loose source route.
+    pub const LOOSE_ROUTE: u8 = 131;
+    /// The kind of a strict source route.
+    pub const STRICT_ROUTE: u8 = 137;
+}
+
 const MORE_FRAGMENTS: u16 = 0x2000;
 const DONT_FRAGMENT: u16 = 0x4000;
 const OFFSET: u16 = 0x1fff;

@@ -29,6 +29,20 @@ pub struct Extension {
     pub length: u8,
 }
 
+/// What a routing header begins with (RFC 8200, section 4.4).
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, packed(2))]
+pub struct Routing {
+    extension: Extension,
+    /// Its type.
+    pub kind: u8,
+}
+
+impl Routing {
+    /// The type that RFC 5095 has abolished.
+    pub const SOURCE_ROUTE: u8 = 0;
+}
+
 /// The fragment header (RFC 8200, section 4.5).
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, packed(2))]

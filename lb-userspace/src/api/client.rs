@@ -25,7 +25,7 @@ use super::{
     ClientError, DropStream, MAX_BODY_BYTES, Operator, operator,
     types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
-        Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+        Imported, LimitStatus, List, ListTest, Refreshed, RuleStatus, ServiceStatus, Status, TopDrops,
     },
 };
 use crate::telemetry::By;
@@ -161,6 +161,11 @@ impl Client {
     pub async fn list_import(&self, name: &str, text: Vec<u8>, force: bool) -> Result<Imported, ClientError> {
         let path = format!("{}/import?force={force}", list_path(name));
         self.json(Method::POST, &path, text.into()).await
+    }
+
+    /// Fetches a list from its server at once.
+    pub async fn list_refresh(&self, name: &str) -> Result<Refreshed, ClientError> {
+        self.json(Method::POST, &format!("{}/refresh", list_path(name)), Bytes::new()).await
     }
 
     /// Makes one edit of the configuration.

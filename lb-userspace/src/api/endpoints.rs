@@ -20,7 +20,7 @@ use super::{
     problem::Problem,
     types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropFilter, Drops, ExplainQuery, Explanation,
-        Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+        Imported, LimitStatus, List, ListTest, Refreshed, RuleStatus, ServiceStatus, Status, TopDrops,
     },
 };
 use crate::telemetry::By;
@@ -28,7 +28,7 @@ use crate::telemetry::By;
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every endpoint, with its method and path for people who ask for one that there is not.
-fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 18] {
+fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 19] {
     [
         ("GET", "/v1/status", get(status::<C>)),
         ("GET", "/v1/services", get(services::<C>)),
@@ -44,6 +44,7 @@ fn endpoints<C: Control>() -> [(&'static str, &'static str, MethodRouter<C>); 18
         ("GET", "/v1/lists/{name}/test", get(list_test::<C>)),
         ("GET", "/v1/lists/{name}/export", get(list_export::<C>)),
         ("POST", "/v1/lists/{name}/import", post(list_import::<C>).layer(DefaultBodyLimit::max(MAX_IMPORT_BYTES))),
+        ("POST", "/v1/lists/{name}/refresh", post(list_refresh::<C>)),
         ("POST", "/v1/change", post(change::<C>)),
         ("POST", "/v1/apply", post(apply::<C>)),
         ("POST", "/v1/plan", post(plan::<C>)),
@@ -196,6 +197,14 @@ async fn list_import<C: Control>(
 ) -> Answer<Imported> {
     let name = known(&control, name).await?;
     Ok(Json(control.list_import(name, text?.into(), force, operator).await?))
+}
+
+async fn list_refresh<C: Control>(
+    State(control): State<C>,
+    name: Result<Path<String>, PathRejection>,
+) -> Answer<Refreshed> {
+    let name = known(&control, name).await?;
+    Ok(Json(control.list_refresh(name).await?))
 }
 
 async fn change<C: Control>(

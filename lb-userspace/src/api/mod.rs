@@ -33,7 +33,7 @@ use tokio::sync::mpsc;
 use crate::telemetry::By;
 use types::{
     ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
-    Explanation, Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+    Explanation, Imported, LimitStatus, List, ListTest, Refreshed, RuleStatus, ServiceStatus, Status, TopDrops,
 };
 
 /// The largest body of a request: a configuration with half a million list prefixes.
@@ -88,6 +88,9 @@ pub trait Control: Clone + Send + Sync + 'static {
         force: bool,
         operator: Option<Operator>,
     ) -> impl Future<Output = Result<Imported, ApiError>> + Send;
+
+    /// Fetches a list from its server at once, and waits for what becomes of it.
+    fn list_refresh(&self, name: String) -> impl Future<Output = Result<Refreshed, ApiError>> + Send;
 
     /// Makes one edit of the configuration and puts it into effect, or does nothing at all.
     ///

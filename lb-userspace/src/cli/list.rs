@@ -12,7 +12,7 @@ use super::{
     units::{bytes, count, duration},
 };
 use crate::{
-    api::types::{Edit, Imported, List, ListEntry, ListFound, ListSource, ListTerms, ListTest},
+    api::types::{Edit, Imported, List, ListEntry, ListFound, ListSource, ListTerms, ListTest, Refreshed},
     model::ListKind,
 };
 
@@ -24,10 +24,14 @@ Examples:
   sluice allow add 198.51.100.7               let it in again, whatever the deny list says
   sluice deny test 203.0.113.9                what happens to packets from there, and why?
   sluice deny import blocked.netset           in place of the last import
+  sluice deny refresh pests                   fetch it from its server now, not on schedule
   sluice deny list --list pests               another list than the one called `deny`";
 
 /// An import of ten million prefixes takes some seconds.
 const IMPORT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A fetch takes five minutes at the most, and may have to wait for one that has begun already.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(11 * 60);
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -63,6 +67,14 @@ enum Action {
         /// Take it although it covers services, backends, this node, or everything, or cuts off your SSH connection.
         #[arg(long)]
         force: bool,
+    },
+    /// Fetch a list from its server, or read its file, at once, and say what has changed.
+    ///
+    /// For lists with a `url`, which are fetched on schedule otherwise. What is wrong with it is kept back as ever, and the
+    /// command fails.
+    Refresh {
+        /// The list, by its name in the configuration.
+        list: String,
     },
     /// Print every prefix of the list, one a line, with its reason as a comment.
     Export,
@@ -119,6 +131,12 @@ impl ListVerb {
                 let client = session.changer(force).with_timeout(IMPORT_TIMEOUT);
                 let imported = client.list_import(&list, text, force).await?;
                 session.show(&imported, |imported, _| imported_text(&list, imported))
+            }
+            // To clap, its argument is the option of the same name.
+            Action::Refresh { .. } => {
+                let client = session.client.clone().with_timeout(REFRESH_TIMEOUT);
+                let refreshed = client.list_refresh(&list).await?;
+                session.show(&refreshed, |refreshed, _| refreshed_text(&list, refreshed))
             }
             Action::Export => {
                 let client = session.client.clone().with_timeout(IMPORT_TIMEOUT);
@@ -216,6 +234,14 @@ fn imported_text(list: &str, imported: &Imported) -> String {
         "{}.\nThe {list} list has them now, in place of those of the last import. Done in {took}.",
         source_text(&imported.source)
     )
+}
+
+fn refreshed_text(list: &str, Refreshed { source, added, removed }: &Refreshed) -> String {
+    let source = source_text(source);
+    match (added, removed) {
+        (0, 0) => format!("{source}.\nNothing has changed on the {list} list."),
+        _ => format!("{source}.\nThe {list} list has them now: {added} added, {removed} removed."),
+    }
 }
 
 const LISTS: [Column; 6] = [

@@ -10,6 +10,7 @@ use std::{
 use super::{
     DaemonError, clock, interfaces,
     listed::{Listed, Source},
+    local_ports,
     state::State,
     trial::Trial,
 };
@@ -131,6 +132,7 @@ impl State {
         let files = self.list_files(&model).await?;
         let wanted = self.wanted_interfaces(&model).await?;
         let new = interfaces::attach(&mut self.kernel, &wanted, false).await?;
+        self.ephemeral = local_ports::now();
         let before = self.replace(model, wanted, files);
         let effective = match self.adopt_model(saved).await {
             Ok(effective) => effective,

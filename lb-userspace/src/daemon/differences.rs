@@ -26,6 +26,11 @@ pub(super) fn differences(from: &Model, to: &Model) -> Vec<String> {
         (Protect::Node, Protect::Services) => Some("the node itself is no longer protected".to_owned()),
         _ => None,
     });
+    sentences.extend(match (&from.firewall.crowdsec, &to.firewall.crowdsec) {
+        (None, Some(_)) => Some("CrowdSec is asked whom to ban".to_owned()),
+        (Some(_), None) => Some("CrowdSec is no longer asked whom to ban".to_owned()),
+        (old, new) => (old != new).then(|| "changed the settings of CrowdSec".to_owned()),
+    });
     sentences.extend(list_differences(&from.firewall, &to.firewall));
     sentences.extend(sanity_differences(&from.firewall.sanity, &to.firewall.sanity));
     sentences.extend(super::rules::differences(&from.firewall, &to.firewall));
@@ -98,4 +103,24 @@ fn service_differences(old: &Service, new: &Service) -> Vec<String> {
         sentences.push(format!("changed service {}", new.name));
     }
     sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Document;
+
+    fn model(text: &str) -> Model {
+        Document::parse("test", text).unwrap_or_else(|errors| panic!("{errors}")).1
+    }
+
+    #[test]
+    fn the_settings_of_crowdsec_are_told() {
+        let asked = |key: &str| model(&format!("[crowdsec]\nurl = \"http://127.0.0.1:8080\"\napi_key = \"{key}\"\n"));
+        let (without, one, two) = (model(""), asked("one"), asked("two"));
+        assert_eq!(differences(&without, &one), ["CrowdSec is asked whom to ban"]);
+        assert_eq!(differences(&one, &two), ["changed the settings of CrowdSec"]);
+        assert_eq!(differences(&two, &without), ["CrowdSec is no longer asked whom to ban"]);
+        assert!(differences(&one, &one).is_empty());
+    }
 }

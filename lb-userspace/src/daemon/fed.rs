@@ -1,8 +1,9 @@
 //! What feeds bring: what is taken, and what is kept back.
 
-use std::{collections::BTreeSet, fs, io, path::Path};
+use std::{collections::BTreeSet, fs, io, path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
 use super::{
     guard::{Guard, own_addresses},
@@ -11,8 +12,8 @@ use super::{
     state::State,
 };
 use crate::{
-    api::types::ListSource,
-    feeds::{Content, Fetched, News, Version},
+    api::types::{ApiError, ListSource, Refreshed},
+    feeds::{Content, Fetched, News, Outcome, Version},
     lists::{Prefixes, formats},
     model::{Feed, ListKind, Moment, NamedList},
 };
@@ -61,10 +62,25 @@ impl State {
         self.feeds.follow(wanted, |list| listed.feeds.get(list).map(|fed| fed.version.clone()).unwrap_or_default());
     }
 
+    /// Has a list fetched at once.
+    pub(super) fn refresh(&self, list: &str) -> Result<oneshot::Receiver<Outcome>, ApiError> {
+        self.kind_of(list)?;
+        self.feeds.refresh(list).ok_or_else(|| {
+            let fed: Vec<&str> = self.listed.feeds.keys().map(String::as_str).collect();
+            let others = if fed.is_empty() {
+                "no list has one".to_owned()
+            } else {
+                format!("there is one for {}", fed.join(", "))
+            };
+            ApiError::usage(format_args!("the list `{list}` has no feed (a `url` in the configuration): {others}"))
+        })
+    }
+
     /// Takes what was fetched, or says why not, and leaves the list as it is.
-    pub(super) fn take_feed(&mut self, Fetched { list, url, result, taken }: Fetched) {
+    pub(super) fn take_feed(&mut self, Fetched { list, url, result, taken, askers }: Fetched) {
         let is_wanted = |named: &&NamedList| named.name == list && named.feed.as_ref().is_some_and(|f| f.url == url);
         let Some(named) = self.model.firewall.lists.iter().find(is_wanted).cloned() else { return };
+        let before = self.listed.feeds.get(&list).map(|fed| Arc::clone(&fed.source.prefixes)).unwrap_or_default();
         let problem = match result {
             Ok(News::Unchanged) => Ok(()),
             Ok(News::Fresh(content)) => self.take_content(&named, &url, content),
@@ -72,6 +88,11 @@ impl State {
         };
         let _ = taken.send(problem.is_ok());
         self.listed.note_fetch(&list, problem);
+        let Some(fed) = self.listed.feeds.get(&list).filter(|_| !askers.is_empty()) else { return };
+        let outcome = fed.outcome(&list, &before);
+        for asker in askers {
+            let _ = asker.send(outcome.clone());
+        }
     }
 
     fn take_content(&mut self, list: &NamedList, url: &str, content: Content) -> Result<(), String> {
@@ -142,6 +163,27 @@ impl Fed {
     pub(super) fn new(url: &str) -> Self {
         let nothing = formats::Parsed { prefixes: Prefixes::default(), duplicates: 0 };
         Self { source: Source::new(url, nothing), version: Version::default() }
+    }
+
+    /// What the last fetch has made of the feed of a list, which had these prefixes before.
+    fn outcome(&self, list: &str, before: &Prefixes) -> Outcome {
+        if let Some(warning) = self.warning(list) {
+            return Err(ApiError::failure(warning));
+        }
+        let Source { told, prefixes } = &self.source;
+        let all = before.union(prefixes).len();
+        Ok(Refreshed { source: told.clone(), added: all - before.len(), removed: all - prefixes.len() })
+    }
+
+    /// What could not be taken for a list, and why.
+    pub(super) fn warning(&self, list: &str) -> Option<String> {
+        let ListSource { name, prefixes, fetched, problem, .. } = &self.source.told;
+        let problem = problem.as_ref()?;
+        let holds = match fetched {
+            Some(fetched) => format!("the list keeps the {prefixes} prefixes of {fetched}"),
+            None => "nothing was fetched yet".to_owned(),
+        };
+        Some(format!("the feed of list {list}, {name}: {problem}; {holds}"))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         Control, Operator,
         types::{
             ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, ExplainQuery,
-            Explanation, Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
+            Explanation, Imported, LimitStatus, List, ListTest, Refreshed, RuleStatus, ServiceStatus, Status, TopDrops,
         },
     },
     telemetry::By,
@@ -101,6 +101,12 @@ impl Control for Handle {
         operator: Option<Operator>,
     ) -> Result<Imported, ApiError> {
         self.ask_for(operator, |reply| Request::ListImport(name, text, force, reply)).await
+    }
+
+    async fn list_refresh(&self, name: String) -> Result<Refreshed, ApiError> {
+        let outcome = self.ask(|reply| Request::ListRefresh(name, reply)).await?;
+        let gone = "the list's feed was changed or removed before it was fetched, or the daemon is stopping";
+        outcome.await.map_err(|_| ApiError::failure(gone))?
     }
 
     async fn plan(&self, document: Option<ApplyRequest>, operator: Option<Operator>) -> Result<Changed, ApiError> {

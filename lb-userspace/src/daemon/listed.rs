@@ -194,15 +194,7 @@ impl Listed {
 
     /// What could not be taken, and why.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        let feeds = self.feeds.iter().filter_map(|(list, fed)| {
-            let ListSource { name, prefixes, fetched, problem, .. } = &fed.source.told;
-            let problem = problem.as_ref()?;
-            let holds = match fetched {
-                Some(fetched) => format!("the list keeps the {prefixes} prefixes of {fetched}"),
-                None => "nothing was fetched yet".to_owned(),
-            };
-            Some(format!("the feed of list {list}, {name}: {problem}; {holds}"))
-        });
+        let feeds = self.feeds.iter().filter_map(|(list, fed)| fed.warning(list));
         feeds.chain(self.crowdsec_problem.clone())
     }
 

@@ -166,7 +166,7 @@ impl State {
         self.listed.write(&path).map_err(|source| DaemonError::State { path, source })
     }
 
-    fn kind_of(&self, list: &str) -> Result<ListKind, ApiError> {
+    pub(super) fn kind_of(&self, list: &str) -> Result<ListKind, ApiError> {
         let firewall = &self.model.firewall;
         let unknown = || ApiError::usage(format_args!("no list `{list}`: there are {}", firewall.names().join(", ")));
         firewall.list(list).map(|(kind, _)| kind).ok_or_else(unknown)

@@ -1,8 +1,15 @@
 //! The ports that the node's kernel chooses from for connections of the node's own.
 
+use std::fs;
+
 use lb_common::PortSpan;
 
 use crate::plan;
+
+/// What the kernel chooses from now.
+pub(super) fn now() -> PortSpan {
+    ephemeral(|path| fs::read_to_string(path).unwrap_or_default())
+}
 
 /// What the kernel is told to choose from, or what it does if that cannot be read.
 pub(super) fn ephemeral(read: impl Fn(&str) -> String) -> PortSpan {

@@ -12,6 +12,7 @@ use crate::{
             Explanation, Imported, LimitStatus, List, ListTest, RuleStatus, ServiceStatus, Status, TopDrops,
         },
     },
+    feeds::Outcome,
     telemetry::By,
 };
 
@@ -36,6 +37,7 @@ pub(super) enum Request {
     ListTest(String, IpAddr, Reply<ListTest>),
     ListExport(String, Reply<String>),
     ListImport(String, Vec<u8>, bool, Reply<Imported>),
+    ListRefresh(String, Reply<oneshot::Receiver<Outcome>>),
     Plan(Option<ApplyRequest>, Reply<Changed>),
     Change(ChangeRequest, Reply<Changed>),
     Apply(Option<ApplyRequest>, Reply<Changed>),

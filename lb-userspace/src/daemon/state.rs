@@ -2,14 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     net::IpAddr,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use lb_common::{BackendFlags, DropSample, HashKey, Row};
+use lb_common::{BackendFlags, DropSample, HashKey, PortSpan, Row};
 use tokio::{
     signal::unix::Signal,
     sync::{mpsc, watch},
@@ -83,6 +82,8 @@ pub(super) struct State {
     /// The interfaces that the program is attached to, by name.
     pub(super) interfaces: BTreeMap<String, u32>,
     pub(super) routes: Arc<Routes>,
+    /// The ports that the kernel chose from when the configuration was taken.
+    pub(super) ephemeral: PortSpan,
     pub(super) checker: Checker,
     /// What the last scan of the flow table found; empty when there was nothing to look for.
     pub(super) census: Census,
@@ -170,6 +171,7 @@ impl State {
             destinations: BTreeSet::new(),
             interfaces: BTreeMap::new(),
             routes,
+            ephemeral: local_ports::now(),
             checker: Checker::new(report),
             census: Census::default(),
             drains: Drains::default(),
@@ -314,6 +316,7 @@ impl State {
             Request::ListTest(name, address, reply) => drop(reply.send(self.list_test(&name, address))),
             Request::ListExport(name, reply) => drop(reply.send(self.list_export(&name))),
             Request::ListImport(name, text, force, reply) => drop(reply.send(self.list_import(&name, &text, force))),
+            Request::ListRefresh(name, reply) => drop(reply.send(self.refresh(&name))),
             Request::Plan(request, reply) => drop(reply.send(self.plan(request).await)),
             Request::Change(request, reply) => drop(reply.send(self.change(request).await)),
             Request::Apply(request, reply) => drop(reply.send(self.apply(request).await)),
@@ -378,7 +381,7 @@ impl State {
             devices: &devices,
             macs: &macs,
             interfaces: &self.interfaces,
-            ephemeral: local_ports::ephemeral(|path| fs::read_to_string(path).unwrap_or_default()),
+            ephemeral: self.ephemeral,
             patience: Patience::default(),
             guard: &self.floods.guard,
             census,

@@ -1,8 +1,9 @@
 //! Lists from URLs, of servers or of files: fetched on schedule, one task each.
 //!
 //! A task only asks and reads; whether an answer is taken is decided by who gets the message, and the task is told, so that it
-//! asks again for what was not taken. Schedules are jittered, or a thousand nodes that an update has restarted at once would ask
-//! at once from then on.
+//! asks again for what was not taken. Whoever does not want to wait for the schedule asks the task, which then fetches at once
+//! and has the outcome told. Schedules are jittered, or a thousand nodes that an update has restarted at once would ask at once
+//! from then on.
 
 mod client;
 mod fetch;
@@ -19,11 +20,16 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot},
     task::AbortHandle,
+    time::timeout,
 };
 
 pub use self::client::FetchError;
 pub(crate) use self::client::{Client, body};
-use crate::{lists::formats::Parsed, model::Feed};
+use crate::{
+    api::types::{ApiError, Refreshed},
+    lists::formats::Parsed,
+    model::Feed,
+};
 
 /// After a failure the next attempt is not later than this.
 const RETRY: Duration = Duration::from_secs(60);
@@ -40,6 +46,9 @@ pub struct Version {
     pub modified: Option<String>,
 }
 
+/// What became of a fetch that somebody has asked for.
+pub type Outcome = Result<Refreshed, ApiError>;
+
 /// What a task has to say.
 #[derive(Debug)]
 pub struct Fetched {
@@ -51,6 +60,8 @@ pub struct Fetched {
     pub result: Result<News, FetchError>,
     /// To be told whether the answer was taken.
     pub taken: oneshot::Sender<bool>,
+    /// Who has asked for it, to be told what became of it.
+    pub askers: Vec<oneshot::Sender<Outcome>>,
 }
 
 /// An answer.
@@ -76,8 +87,21 @@ pub struct Content {
 /// The tasks, by list and feed.
 #[derive(Debug)]
 pub struct Feeds {
-    tasks: BTreeMap<(String, Feed), AbortHandle>,
+    tasks: BTreeMap<(String, Feed), Task>,
     fetched: mpsc::UnboundedSender<Fetched>,
+}
+
+/// A task, which ends with this.
+#[derive(Debug)]
+struct Task {
+    handle: AbortHandle,
+    askers: mpsc::UnboundedSender<oneshot::Sender<Outcome>>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
 }
 
 impl Feeds {
@@ -88,31 +112,36 @@ impl Feeds {
 
     /// Follows these feeds, by list, and no others. `held` says which version of a list is there already.
     pub fn follow(&mut self, wanted: BTreeSet<(String, Feed)>, held: impl Fn(&str) -> Version) {
-        self.tasks.retain(|key, task| {
-            let stays = wanted.contains(key);
-            if !stays {
-                task.abort();
-            }
-            stays
-        });
+        self.tasks.retain(|key, _| wanted.contains(key));
         for key in wanted {
             if !self.tasks.contains_key(&key) {
                 let (list, feed) = key.clone();
                 let version = held(&list);
-                let task = tokio::spawn(follow(list, feed, version, self.fetched.clone()));
-                self.tasks.insert(key, task.abort_handle());
+                let (askers, asking) = mpsc::unbounded_channel();
+                let task = tokio::spawn(follow(list, feed, version, asking, self.fetched.clone()));
+                self.tasks.insert(key, Task { handle: task.abort_handle(), askers });
             }
         }
     }
-}
 
-impl Drop for Feeds {
-    fn drop(&mut self) {
-        self.tasks.values().for_each(AbortHandle::abort);
+    /// Has a list fetched at once, if it has a feed. No outcome comes if the feed is no longer followed by then.
+    pub fn refresh(&self, list: &str) -> Option<oneshot::Receiver<Outcome>> {
+        let (_, task) = self.tasks.iter().find(|((name, _), _)| name == list)?;
+        let (asker, outcome) = oneshot::channel();
+        // Of a task that has ended no outcome comes.
+        let _ = task.askers.send(asker);
+        Some(outcome)
     }
 }
 
-async fn follow(list: String, feed: Feed, mut version: Version, fetched: mpsc::UnboundedSender<Fetched>) {
+async fn follow(
+    list: String,
+    feed: Feed,
+    mut version: Version,
+    mut asking: mpsc::UnboundedReceiver<oneshot::Sender<Outcome>>,
+    fetched: mpsc::UnboundedSender<Fetched>,
+) {
+    let mut waiting = Vec::new();
     loop {
         let (url, known) = (feed.url.clone(), version.clone());
         let result = tokio::task::spawn_blocking(move || fetch::fetch(&url, &known)).await;
@@ -123,7 +152,8 @@ async fn follow(list: String, feed: Feed, mut version: Version, fetched: mpsc::U
             Err(_) => None,
         };
         let (taken, answer) = oneshot::channel();
-        let message = Fetched { list: list.clone(), url: feed.url.clone(), result, taken };
+        let askers = std::mem::take(&mut waiting);
+        let message = Fetched { list: list.clone(), url: feed.url.clone(), result, taken, askers };
         if fetched.send(message).is_err() {
             return;
         }
@@ -132,7 +162,9 @@ async fn follow(list: String, feed: Feed, mut version: Version, fetched: mpsc::U
             version = next;
         }
         let pause = if is_taken { feed.interval } else { feed.interval.min(RETRY) };
-        tokio::time::sleep(jittered(pause, std::hash::RandomState::new().hash_one(&list))).await;
+        let pause = jittered(pause, std::hash::RandomState::new().hash_one(&list));
+        // Who has asked during a fetch waits for another one: what came may be older than the question.
+        let _ = timeout(pause, asking.recv_many(&mut waiting, usize::MAX)).await;
     }
 }
 

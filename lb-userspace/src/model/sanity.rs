@@ -17,14 +17,26 @@ pub enum SanityCheck {
     Amplifiers,
     /// Fragments that nobody needs to make so small.
     TinyFragments,
+    /// Segments and datagrams from or to port 0.
+    PortZero,
+    /// Packets that say which way they take.
+    SourceRoutes,
     /// The source is an address that is not in use on the internet: a list of its own ([`super::BOGONS`]).
     Bogons,
 }
 
 impl SanityCheck {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Martians, Self::Land, Self::TcpFlags, Self::Amplifiers, Self::TinyFragments, Self::Bogons];
+    pub const ALL: [Self; 8] = [
+        Self::Martians,
+        Self::Land,
+        Self::TcpFlags,
+        Self::Amplifiers,
+        Self::TinyFragments,
+        Self::PortZero,
+        Self::SourceRoutes,
+        Self::Bogons,
+    ];
 
     /// The word for it in the configuration.
     pub const fn name(self) -> &'static str {
@@ -34,6 +46,8 @@ impl SanityCheck {
             Self::TcpFlags => "tcp_flags",
             Self::Amplifiers => "amplifiers",
             Self::TinyFragments => "tiny_fragments",
+            Self::PortZero => "port_zero",
+            Self::SourceRoutes => "source_routes",
             Self::Bogons => "bogons",
         }
     }
@@ -46,6 +60,8 @@ impl SanityCheck {
             DropReason::TcpFlags => Some(Self::TcpFlags),
             DropReason::Amplifier => Some(Self::Amplifiers),
             DropReason::TinyFragment => Some(Self::TinyFragments),
+            DropReason::PortZero => Some(Self::PortZero),
+            DropReason::SourceRoute => Some(Self::SourceRoutes),
             _ => None,
         }
     }
@@ -58,6 +74,8 @@ impl SanityCheck {
             Self::TcpFlags => Bits::TCP_FLAGS,
             Self::Amplifiers => Bits::AMPLIFIERS,
             Self::TinyFragments => Bits::TINY_FRAGMENTS,
+            Self::PortZero => Bits::PORT_ZERO,
+            Self::SourceRoutes => Bits::SOURCE_ROUTES,
             Self::Bogons => 0,
         }
     }
@@ -77,14 +95,14 @@ pub struct Sanity {
 
 impl Sanity {
     /// Ports that services answer from which have been used as amplifiers: chargen, portmap, NetBIOS, SNMP and its traps, CLDAP and
-    /// RIP; and 0, which is nobody's.
+    /// RIP.
     ///
     /// All are below 1024, where no client and no address translator gets a port by chance. Higher ones are for the operator to
     /// name: a client that chooses from all ports has one of five such ports in one flow of 13,000, and would lose it.
     ///
     /// Not among them are ports that honest clients send from unless they are told otherwise: 53 and 123 (resolvers, NTP), and
     /// 500 (IPsec).
-    pub const AMPLIFIERS: [u16; 8] = [0, 19, 111, 137, 161, 162, 389, 520];
+    pub const AMPLIFIERS: [u16; 7] = [19, 111, 137, 161, 162, 389, 520];
 
     /// Whether a check is on, for who has this exception from it, or none.
     pub fn has(&self, check: SanityCheck, exception: Option<bool>) -> bool {

@@ -300,7 +300,7 @@ fn checks(text: &str) -> (u64, BTreeMap<String, u64>) {
 
 #[test]
 fn a_service_has_the_nodes_checks_but_for_its_exceptions() {
-    let all = Sanity::MARTIANS | Sanity::LAND | Sanity::TCP_FLAGS | Sanity::AMPLIFIERS | Sanity::TINY_FRAGMENTS;
+    let all = crate::model::Sanity::default().bits(&crate::model::Exceptions::new());
     let text = service("a", "80", "") + &service("b", "81", "sanity = { land = false, martians = true }");
     let (node, services) = checks(&text);
     let of_node = all & !Sanity::AMPLIFIERS;

@@ -3,7 +3,8 @@
 
 use lb_common::{
     DropReason::{
-        Denied, ExtensionHeaders, Land, MalformedTransport, MartianSource, NodeProtected, TcpFlags, TinyFragment,
+        Denied, ExtensionHeaders, Land, MalformedTransport, MartianSource, NodeProtected, PortZero, SourceRoute,
+        TcpFlags, TinyFragment,
     },
     ListKind::{Allow, Deny},
 };
@@ -159,6 +160,9 @@ fn nonsense() -> Vec<Case> {
             .drops(MartianSource),
         enters("an echo request of the node's own address", Packet::v4(NODE, NODE).echo_request(1)).drops(Land),
         enters("a tiny fragment of an answer", tiny).drops(TinyFragment),
+        enters("an answer from port 0", to_node(CLIENT).udp(0, 32_768)).drops(PortZero),
+        enters("an answer with a source route", Packet::v4(CLIENT, NODE).options(&[131, 3, 4, 0]).udp(53, 32_768))
+            .drops(SourceRoute),
         enters("an answer of an agent of SNMP", to_node(CLIENT).udp(161, 32_768)),
     ]
 }

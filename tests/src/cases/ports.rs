@@ -4,6 +4,7 @@ use lb_common::DropReason::{FragmentUnknown, MalformedIp, MalformedTransport, No
 use lb_userspace::model::{
     Delivery::{Ipip, L2, Nat},
     Protocol::{Tcp, Udp},
+    SanityCheck,
 };
 
 use super::{
@@ -66,7 +67,7 @@ fn ranges() -> Vec<Case> {
         SERVICES.forwarded("rest", "10.9.0.111", 7999),
         SERVICES.forwarded("rest", "10.9.0.111", 8101),
         SERVICES.forwarded("rest", "10.9.0.111", 65535),
-        SERVICES.forwarded("rest", "10.9.0.111", 0),
+        SERVICES.forwarded("rest", "10.9.0.111", 0).with(super::sanity::node(SanityCheck::PortZero, false)),
     ]
 }
 

@@ -7,6 +7,7 @@ use lb_common::{
 use lb_userspace::model::{
     Delivery::{Ipip, L2},
     Protocol::{Tcp, Udp},
+    SanityCheck,
 };
 
 use super::{
@@ -90,7 +91,7 @@ fn ports() -> Vec<Case> {
         // What the longer prefix, or the exact address, does not have is the shorter one's.
         SERVICES.forwarded("net16", "10.20.0.5", 8101),
         SERVICES.forwarded("net16", "10.20.0.200", 443),
-        SERVICES.forwarded("net16", "10.20.0.130", 0),
+        SERVICES.forwarded("net16", "10.20.0.130", 0).with(super::sanity::node(SanityCheck::PortZero, false)),
         SERVICES.case("a prefix of TCP does not take UDP", Packet::v4(CLIENT, "10.20.0.5").udp(40000, 80)),
         SERVICES
             .case("a service without a prefix is found as ever", to("10.9.0.100", 80))

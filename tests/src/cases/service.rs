@@ -1,7 +1,7 @@
 //! Which service a packet is for, and which backend of it.
 
 use lb_common::{DropReason::NoBackend, Flow, HashKey};
-use lb_userspace::model::AdminState;
+use lb_userspace::model::{AdminState, SanityCheck};
 
 use super::Case;
 use crate::{
@@ -24,7 +24,7 @@ fn ports() -> Vec<Case> {
             .counts("web", "10.9.0.11"),
         any("service: any port takes the others", 81),
         any("service: any port takes the largest", 65535),
-        any("service: any port takes port 0", 0),
+        any("service: any port takes port 0", 0).with(super::sanity::node(SanityCheck::PortZero, false)),
         Case::new("service: any port of TCP does not take UDP", Packet::v4(CLIENT, "10.9.0.100").udp(40000, 80)),
         Case::new("service: the source port does not make a service", Packet::v4(CLIENT, "10.9.0.200").tcp(80, 80)),
         Case::new("service: a port that is no service's passes", Packet::v4(CLIENT, "10.9.0.101").tcp(40000, 81).syn()),

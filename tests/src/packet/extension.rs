@@ -46,6 +46,11 @@ impl Packet {
         self.extended(ip_number::IPV6_ROUTE_HEADER.0, vec![0, 253, 0, 0, 0, 0, 0])
     }
 
+    /// Adds a routing header of type 0 with one address.
+    pub fn routing_type_0(self, segments_left: u8) -> Self {
+        self.extended(ip_number::IPV6_ROUTE_HEADER.0, [&[2, 0, segments_left][..], &[0; 20]].concat())
+    }
+
     /// Adds an authentication header with an integrity check value of `4 * words` bytes (RFC 4302).
     pub fn authentication(self, words: u8) -> Self {
         let rest = [vec![words + 1], vec![0; 10 + 4 * usize::from(words)]].concat();

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use lb_common::Mac;
+use lb_common::{Address, Mac};
 use lb_ebpf::{parse::Packet, tables::Route};
 
 use super::{BACK, FAR, FRONT, SIDE, interface_mac, mac_of};
@@ -127,6 +127,9 @@ fn covers(prefix: &str, address: IpAddr) -> bool {
 
 /// What the kernel answers about a packet's destination.
 pub fn route(packet: &Packet, ingress: u32) -> Route {
+    if [packet.source, packet.destination].into_iter().any(stays_on_link) {
+        return Route::Local;
+    }
     if !interface(ingress).forwards {
         return Route::Unreachable;
     }
@@ -140,6 +143,14 @@ pub fn route(packet: &Packet, ingress: u32) -> Route {
         Some(Way::Direct { ifindex, known }) => neighbour(ifindex, destination, known),
         Some(Way::Via { mtu, .. }) if packet.ip_bytes > mtu => Route::TooBig { mtu: mtu as u16 },
         Some(Way::Via { ifindex, router, known, .. }) => neighbour(ifindex, router.parse().expect("a router"), known),
+    }
+}
+
+/// Whether an address is one of those of IPv6 from or to which the kernel forwards nothing: multicast, of a link, or loopback.
+fn stays_on_link(address: Address) -> bool {
+    match address.into() {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_multicast() || address.is_unicast_link_local() || address.is_loopback(),
     }
 }
 

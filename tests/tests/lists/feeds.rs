@@ -3,7 +3,7 @@
 use std::{fs, net::IpAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use lb_userspace::api::types::{List, Status};
+use lb_userspace::api::types::{List, Refreshed, Status};
 use nix::sys::signal::Signal;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tests::lab::{Family, Nginx, NginxOptions, until};
@@ -25,11 +25,11 @@ struct Fed {
 }
 
 impl Fed {
-    fn start(scheme: &str, nginx: NginxOptions) -> anyhow::Result<Self> {
+    fn start(scheme: &str, interval: &str, nginx: NginxOptions) -> anyhow::Result<Self> {
         let edge = Edge::start()?;
         let nginx = Nginx::start(&edge.site.servers[0], "web1", nginx)?;
         let section = format!(
-            "\n[[list]]\nname = \"feed\"\naction = \"deny\"\nurl = \"{scheme}://{}/files/feed.netset\"\ninterval = \"1s\"\n",
+            "\n[[list]]\nname = \"feed\"\naction = \"deny\"\nurl = \"{scheme}://{}/files/feed.netset\"\ninterval = \"{interval}\"\n",
             Family::V4.server(0)
         );
         let configuration = edge.sluice.configuration();
@@ -74,7 +74,7 @@ impl Fed {
 
 #[test]
 fn a_feed_is_followed_and_a_bad_one_keeps_the_last_good_one() -> anyhow::Result<()> {
-    let mut fed = Fed::start("http", NginxOptions::default())?;
+    let mut fed = Fed::start("http", "1s", NginxOptions::default())?;
     fed.publish(&prefixes(0, MANY))?;
     fed.edge.sluice.succeed(&["apply"])?;
     fed.await_prefixes("the feed should be there", |count| count > MANY as usize)?;
@@ -124,11 +124,44 @@ fn a_feed_is_followed_and_a_bad_one_keeps_the_last_good_one() -> anyhow::Result<
 }
 
 #[test]
+fn a_feed_is_fetched_at_once_and_what_became_of_it_is_said() -> anyhow::Result<()> {
+    let fed = Fed::start("http", "10h", NginxOptions::default())?;
+    let sluice = &fed.edge.sluice;
+    fed.publish("192.0.2.1\n192.0.2.2\n192.0.2.3\n")?;
+    sluice.succeed(&["apply"])?;
+    fed.await_prefixes("the feed should be there", |count| count == 3)?;
+
+    fed.publish("192.0.2.2\n192.0.2.3\n192.0.2.4\n192.0.2.5\n")?;
+    let said = sluice.succeed(&["deny", "refresh", "feed"])?;
+    assert!(said.ends_with("The feed list has them now: 2 added, 1 removed.\n"), "{said}");
+    assert_eq!(fed.list()?.prefixes, 4);
+    let unchanged: Refreshed = sluice.json(&["deny", "refresh", "feed"])?;
+    assert_eq!((unchanged.source.prefixes, unchanged.added, unchanged.removed), (4, 0, 0));
+
+    let refused = |words: &str| {
+        let answer = sluice.cli(&["deny", "refresh", "feed"])?;
+        assert!(answer.code == 1 && answer.stderr.contains(words), "{words}: {answer:?}");
+        anyhow::ensure!(answer.stderr.contains("; the list keeps the 4 prefixes of "), "{answer:?}");
+        anyhow::Ok(())
+    };
+    fed.publish("192.0.2.9\n")?;
+    refused("it has 1 prefixes, and had 4: less than half; if that is right, say `may_shrink = true` with the list")?;
+    fs::remove_file(fed.file())?;
+    refused("the server answers with status 404")?;
+    assert_eq!(fed.list()?.prefixes, 4);
+
+    let unfed = sluice.cli(&["deny", "refresh", "deny"])?;
+    let words = "the list `deny` has no feed (a `url` in the configuration): there is one for feed";
+    assert!(unfed.code == 2 && unfed.stderr.contains(words), "{unfed:?}");
+    Ok(())
+}
+
+#[test]
 fn a_feed_comes_over_https_from_whom_the_system_trusts() -> anyhow::Result<()> {
     let name = Family::V4.server(0).to_string();
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name])?;
     let certificate = Some([cert.pem(), signing_key.serialize_pem()]);
-    let mut fed = Fed::start("https", NginxOptions { certificate, ..NginxOptions::default() })?;
+    let mut fed = Fed::start("https", "1s", NginxOptions { certificate, ..NginxOptions::default() })?;
     fed.publish(&prefixes(0, MANY))?;
     fed.edge.sluice.succeed(&["apply"])?;
     fed.await_problem("it could not be fetched", 0)?;

@@ -52,9 +52,9 @@ pub(crate) fn interfaces() -> impl Strategy<Value = u32> {
     prop::sample::select(vec![FRONT, BACK, SIDE, FAR])
 }
 
-/// Ports that clients have, and amplifiers have not.
+/// Ports that clients have, and amplifiers have not; 0, which is nobody's, is no neighbour of theirs.
 pub(crate) fn client_ports() -> impl Strategy<Value = u16> {
-    any::<u16>().prop_filter("a client's port", |port| !Sanity::AMPLIFIERS.contains(port))
+    (2u16..).prop_filter("a client's port", |port| !Sanity::AMPLIFIERS.contains(port))
 }
 
 /// What a run shows.

@@ -20,11 +20,14 @@ use super::{
     Client, Control, Operator, bind, serve,
     types::{
         ApiError, ApplyRequest, ChangeRequest, Changed, ConfirmRequest, DropEvent, DropFilter, Drops, Edit,
-        ExplainQuery, Explanation, Imported, LimitStatus, List, ListEntry, ListFound, ListSource, ListTest, RuleStatus,
-        ServiceStatus, Status, TopDrops,
+        ExplainQuery, Explanation, Imported, LimitStatus, List, ListEntry, ListFound, ListSource, ListTest, Refreshed,
+        RuleStatus, ServiceStatus, Status, TopDrops,
     },
 };
-use crate::{model::ListKind, telemetry::By};
+use crate::{
+    model::{ListKind, Moment},
+    telemetry::By,
+};
 
 /// What was asked of a [`Memory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub(crate) enum Asked {
     Confirm(ConfirmRequest),
     /// An import: the list, how many bytes, and whether somebody insists.
     Import(String, usize, bool),
+    /// A fetch of a list.
+    Refresh(String),
     /// Drops as they come.
     Follow(DropFilter),
     /// Who is behind most of the drops.
@@ -179,6 +184,28 @@ impl Control for Memory {
             problem: None,
         };
         Ok(Imported { source, microseconds: 1_500 })
+    }
+
+    /// Only the list `allow` has a feed, which has brought something new the first time.
+    async fn list_refresh(&self, name: String) -> Result<Refreshed, ApiError> {
+        let is_first = self.asked().is_empty();
+        self.note(Asked::Refresh(name.clone()));
+        if name != "allow" {
+            return Err(ApiError::failure(format!("the feed of list {name}: it is empty")));
+        }
+        let source = ListSource {
+            name: "https://lists.example/friends".to_owned(),
+            prefixes: 7,
+            duplicates: 0,
+            covered: 1,
+            fetched: Some(Moment::from_seconds(1_800_000_000)),
+            problem: None,
+        };
+        Ok(if is_first {
+            Refreshed { source, added: 3, removed: 2 }
+        } else {
+            Refreshed { source, added: 0, removed: 0 }
+        })
     }
 
     /// Knows the service `web` and no interface that could be attached to.

@@ -89,6 +89,17 @@ pub struct ListFound {
     pub entry: ListEntry,
 }
 
+/// The answer to `POST /v1/lists/{name}/refresh`: what a fetch at once has made of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refreshed {
+    /// What its feed has.
+    pub source: ListSource,
+    /// How many of the feed's prefixes are new.
+    pub added: usize,
+    /// How many of those that it had are gone.
+    pub removed: usize,
+}
+
 /// The answer to an import: what the list has now from imports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {

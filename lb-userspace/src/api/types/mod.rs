@@ -14,7 +14,7 @@ pub use self::{
     changes::{ApplyRequest, ChangeRequest, Changed, ConfirmRequest, Edit, ListTerms},
     drops::{DropCount, DropEvent, DropFilter, Drops, TopDrops, TopEntry},
     explain::{ExplainProtocol, ExplainQuery, ExplainStep, Explanation},
-    lists::{Imported, List, ListEntry, ListFound, ListSource, ListTest},
+    lists::{Imported, List, ListEntry, ListFound, ListSource, ListTest, Refreshed},
     services::{BackendState, BackendStatus, DrainStatus, ServiceStatus, SynStatus, TrafficStatus},
 };
 use crate::model::Moment;

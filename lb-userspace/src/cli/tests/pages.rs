@@ -203,6 +203,25 @@ fn an_entry_can_be_for_a_time() {
 }
 
 #[test]
+fn a_list_is_fetched_at_once() {
+    let daemon = Daemon::start();
+    let source = "https://lists.example/friends: 7 prefixes, of which 1 lie in others; 0 stood there twice; fetched \
+                  2027-01-15T08:00:00Z.\n";
+    let first = format!("{source}The allow list has them now: 3 added, 2 removed.\n");
+    assert_eq!(output(&daemon, "allow refresh allow"), first);
+    let second = format!("{source}Nothing has changed on the allow list.\n");
+    assert_eq!(output(&daemon, "allow refresh allow"), second);
+    let kept_back = ask(&daemon, "deny refresh deny");
+    assert_eq!((kept_back.code, kept_back.errors.as_str()), (1, "error: the feed of list deny: it is empty\n"));
+    let asked = ["allow", "allow", "deny"].map(|list| Asked::Refresh(list.to_owned()));
+    assert_eq!(daemon.memory.asked(), asked);
+    assert_eq!(ask(&daemon, "deny refresh allow").code, 2);
+    assert_eq!(ask(&daemon, "deny refresh block").code, 2);
+    assert_eq!(ask(&daemon, "deny refresh").code, 2);
+    assert_eq!(daemon.memory.asked(), asked);
+}
+
+#[test]
 fn lists_are_counted_exported_and_imported() {
     let daemon = Daemon::start();
     assert_eq!(

@@ -8,7 +8,13 @@ use crate::{
     model::{BOGONS, Firewall, Model, Sanity, SanityCheck},
 };
 
-const ALL: u64 = Bits::MARTIANS | Bits::LAND | Bits::TCP_FLAGS | Bits::AMPLIFIERS | Bits::TINY_FRAGMENTS;
+const ALL: u64 = Bits::MARTIANS
+    | Bits::LAND
+    | Bits::TCP_FLAGS
+    | Bits::AMPLIFIERS
+    | Bits::TINY_FRAGMENTS
+    | Bits::PORT_ZERO
+    | Bits::SOURCE_ROUTES;
 
 fn service(name: &str, protocol: &str, more: &str) -> String {
     format!(
@@ -45,7 +51,10 @@ fn each_check_has_a_switch() {
     assert_eq!(bits("tcp_flags = false"), ALL & !Bits::TCP_FLAGS);
     assert_eq!(bits("amplifiers = false"), ALL & !Bits::AMPLIFIERS);
     assert_eq!(bits("tiny_fragments = false"), ALL & !Bits::TINY_FRAGMENTS);
-    let all_off = "martians = false, land = false, tcp_flags = false, amplifiers = false, tiny_fragments = false";
+    assert_eq!(bits("port_zero = false"), ALL & !Bits::PORT_ZERO);
+    assert_eq!(bits("source_routes = false"), ALL & !Bits::SOURCE_ROUTES);
+    let all_off = "martians = false, land = false, tcp_flags = false, amplifiers = false, tiny_fragments = false, \
+                   port_zero = false, source_routes = false";
     assert_eq!(bits(all_off), 0);
     assert_eq!(bits("martians = true, bogons = true"), ALL);
 }
