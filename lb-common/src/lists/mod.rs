@@ -3,8 +3,9 @@
 //! Problem: a kernel LPM trie takes about a microsecond a look-up with a million prefixes, loading ten million takes twenty
 //! seconds, and both are system calls by the million. Mechanism: arrays that the daemon maps and writes with plain stores.
 //!
-//! - `hints`: what there is in each /24 of IPv4 ([`Hint`]). Most packets end there, in one access, and the others read no table
-//!   in which there is nothing for them.
+//! - `sieve`: a bit per /22 of IPv4, set if there is anything in it. Most packets end there, in one access to half a megabyte,
+//!   which stays in the processor's own cache.
+//! - `hints`: what there is in each /24 ([`Hint`]): the others read no table in which there is nothing for them.
 //! - `dir` and `blocks`: for each /20, what covers all of it ([`Slot`]), or a block of a slot for each of its /24s, which is
 //!   one cache line. A slot has the class of the prefixes up to /24 that cover it, and which lengths from 25 to 31 there are.
 //! - `lines_v4`: longer entries, eight to a 64-byte line ([`LongEntry`]): cuckoo hashing with two lines for each key, of
@@ -26,7 +27,7 @@ mod v6;
 pub use self::{
     class::{ListClass, ListMatch, MAX_CHAIN, MAX_CLASSES},
     head::{LIST_LENGTH_WORDS, LIST_SHORT_LENGTH_WORDS, ListHead},
-    slot::{Hint, LIST_BLOCK_WORDS, LIST_DIR_WORDS, LIST_HINT_WORDS, Slot, SlotPlace},
+    slot::{Hint, LIST_BLOCK_WORDS, LIST_DIR_WORDS, LIST_HINT_WORDS, LIST_SIEVE_WORDS, Slot, SlotPlace},
     v4::{LIST_LINE_WORDS, LongEntry},
     v6::{FINGERPRINTS_PER_LINE, Fingerprint, Guard},
 };

@@ -15,6 +15,9 @@ pub trait ListTable {
     /// A word of [`ListHead::lengths_v6`].
     fn lengths_v6(&self, word: u32) -> u64;
 
+    /// A word of the bits for each /22.
+    fn sieve(&self, word: u32) -> Option<u64>;
+
     /// A word of the hints for each /24.
     fn hints(&self, word: u32) -> Option<u64>;
 
@@ -42,7 +45,7 @@ pub trait ListTable {
     /// What some lists say of an IPv4 address that may be listed: what [`find_v4`] says.
     ///
     /// This and the next six are asked of the tables so that the verifier looks at each once: they have many ways out.
-    fn find_v4(&self, address: u32, hint: Hint, lists: u64) -> ListMatch;
+    fn find_v4(&self, address: u32, lists: u64) -> ListMatch;
 
     /// What some lists say of an IPv6 address: what [`find_v6`] says.
     fn find_v6(&self, address: &Address, lists: u64) -> ListMatch;
@@ -69,24 +72,28 @@ pub trait Line {
     fn word(&self, number: u32) -> u64;
 }
 
-/// What the lists say of a source, if only some of them are asked. Most packets end at the hint of their /24.
+/// What the lists say of a source, if only some of them are asked. Most packets end at the bit of their /22.
 #[inline(always)]
 pub fn find(source: &Address, lists: u64, table: &impl ListTable) -> ListMatch {
     if !source.is_v4() {
         return table.find_v6(source, lists);
     }
-    let slash24 = source.low() >> 8;
+    let slash22 = source.low() >> 10;
+    if !table.sieve(slash22 / 64).is_some_and(|word| word >> (slash22 % 64) & 1 != 0) {
+        return ListMatch::NONE;
+    }
+    table.find_v4(source.low(), lists)
+}
+
+/// What the lists say of an IPv4 address in whose /22 there is something.
+#[inline(always)]
+pub fn find_v4(address: u32, lists: u64, table: &impl ListTable) -> ListMatch {
+    let slash24 = address >> 8;
     let Some(word) = table.hints(slash24 / Hint::PER_WORD) else { return ListMatch::NONE };
     let hint = Hint::of_word(word, slash24);
     if hint.is_empty() {
         return ListMatch::NONE;
     }
-    table.find_v4(source.low(), hint, lists)
-}
-
-/// What the lists say of an IPv4 address in whose /24 there is something.
-#[inline(always)]
-pub fn find_v4(address: u32, hint: Hint, lists: u64, table: &impl ListTable) -> ListMatch {
     // Read before the others are: neither waits for the other.
     let single = if hint.has_singles() { single(address, table) } else { 0 };
     let mut found = ListMatch::NONE;

@@ -9,8 +9,8 @@ use aya_ebpf::{
     maps::{Array, PerCpuArray},
 };
 use lb_common::{
-    Address, COUNTED_ENTRIES, Hint, Hits, LIST_DIR_WORDS, LIST_HINT_WORDS, LIST_LINE_WORDS, LIST_NAME_BYTES, ListClass,
-    ListHead, ListLabel, ListMatch, MAX_LISTS, MAX_SERVICES,
+    Address, COUNTED_ENTRIES, Hits, LIST_DIR_WORDS, LIST_HINT_WORDS, LIST_LINE_WORDS, LIST_NAME_BYTES,
+    LIST_SIEVE_WORDS, ListClass, ListHead, ListLabel, ListMatch, MAX_LISTS, MAX_SERVICES,
 };
 use lb_ebpf::firewall::lists::{self, Line, ListTable};
 
@@ -18,6 +18,8 @@ use crate::flows::seconds;
 
 #[map(name = "list_head")]
 static HEAD: Array<ListHead> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map(name = "list_sieve")]
+static SIEVE: Array<u64> = Array::with_max_entries(LIST_SIEVE_WORDS, BPF_F_MMAPABLE);
 #[map(name = "list_hints")]
 static HINTS: Array<u64> = Array::with_max_entries(LIST_HINT_WORDS, BPF_F_MMAPABLE);
 #[map(name = "list_dir")]
@@ -84,8 +86,8 @@ fn add(hits: Option<*mut Hits>, bytes: u64) {
 /// [`lists::find_v4`] as a global function, and so are the six below: the verifier checks each once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn sluice_listed_v4(address: u32, hint: u64, lists: u64) -> u64 {
-    lists::find_v4(address, Hint::from_word(hint), lists, &KernelLists).word()
+extern "C" fn sluice_listed_v4(address: u32, lists: u64) -> u64 {
+    lists::find_v4(address, lists, &KernelLists).word()
 }
 
 /// See [`lists::find_v6`].
@@ -157,6 +159,11 @@ impl ListTable for KernelLists {
     }
 
     #[inline(always)]
+    fn sieve(&self, index: u32) -> Option<u64> {
+        word(SIEVE.get_ptr(index))
+    }
+
+    #[inline(always)]
     fn hints(&self, index: u32) -> Option<u64> {
         word(HINTS.get_ptr(index))
     }
@@ -199,8 +206,8 @@ impl ListTable for KernelLists {
     }
 
     #[inline(always)]
-    fn find_v4(&self, address: u32, hint: Hint, lists: u64) -> ListMatch {
-        ListMatch::from_word(sluice_listed_v4(address, hint.word(), lists))
+    fn find_v4(&self, address: u32, lists: u64) -> ListMatch {
+        ListMatch::from_word(sluice_listed_v4(address, lists))
     }
 
     #[inline(always)]

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use lb_common::{
-    COUNTED_ENTRIES, LIST_BLOCK_WORDS, LIST_DIR_WORDS, LIST_HINT_WORDS, LIST_LINE_WORDS, LIST_NAME_BYTES, ListClass,
-    ListHead, ListLabel, MAX_LISTS, MAX_SERVICES,
+    COUNTED_ENTRIES, LIST_BLOCK_WORDS, LIST_DIR_WORDS, LIST_HINT_WORDS, LIST_LINE_WORDS, LIST_NAME_BYTES,
+    LIST_SIEVE_WORDS, ListClass, ListHead, ListLabel, MAX_LISTS, MAX_SERVICES,
 };
 
 use super::Sizes;
@@ -14,6 +14,8 @@ use super::Sizes;
 pub enum Region {
     /// See [`ListHead`].
     Head,
+    /// A bit for each /22.
+    Sieve,
     /// What there is in each /24.
     Hints,
     /// A slot for each /20.
@@ -38,8 +40,9 @@ pub enum Region {
 
 impl Region {
     /// Those of which each set of tables has its own.
-    pub const OF_A_SET: [Self; 9] = [
+    pub const OF_A_SET: [Self; 10] = [
         Self::Head,
+        Self::Sieve,
         Self::Hints,
         Self::Dir,
         Self::Blocks,
@@ -57,6 +60,7 @@ impl Region {
     pub const fn map(self) -> &'static str {
         match self {
             Self::Head => "list_head",
+            Self::Sieve => "list_sieve",
             Self::Hints => "list_hints",
             Self::Dir => "list_dir",
             Self::Blocks => "list_blocks",
@@ -78,7 +82,7 @@ impl Region {
             Self::Classes => size_of::<ListClass>(),
             Self::Labels => size_of::<ListLabel>(),
             Self::Names => LIST_NAME_BYTES,
-            Self::Hints | Self::Dir | Self::Blocks | Self::Guards | Self::Scopes => 8,
+            Self::Sieve | Self::Hints | Self::Dir | Self::Blocks | Self::Guards | Self::Scopes => 8,
         };
         bytes / 8
     }
@@ -87,6 +91,7 @@ impl Region {
     pub const fn elements(self, sizes: &Sizes) -> u32 {
         match self {
             Self::Head => 1,
+            Self::Sieve => LIST_SIEVE_WORDS,
             Self::Hints => LIST_HINT_WORDS,
             Self::Dir => LIST_DIR_WORDS,
             Self::Blocks => sizes.blocks * LIST_BLOCK_WORDS,

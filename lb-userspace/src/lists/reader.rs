@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use lb_common::{Address, Hint, LIST_LINE_WORDS, ListClass, ListHead, ListMatch, MAX_SERVICES};
+use lb_common::{Address, LIST_LINE_WORDS, ListClass, ListHead, ListMatch, MAX_SERVICES};
 use lb_ebpf::firewall::lists::{self, Line, ListTable};
 
 use super::{Memory, Region};
@@ -55,6 +55,10 @@ impl<M: Memory> ListTable for Reader<'_, M> {
         self.word(Region::Head, ListHead::LENGTHS_WORD as u32 + word).unwrap_or(0)
     }
 
+    fn sieve(&self, word: u32) -> Option<u64> {
+        self.word(Region::Sieve, word)
+    }
+
     fn hints(&self, word: u32) -> Option<u64> {
         self.word(Region::Hints, word)
     }
@@ -88,8 +92,8 @@ impl<M: Memory> ListTable for Reader<'_, M> {
         self.now_s
     }
 
-    fn find_v4(&self, address: u32, hint: Hint, lists: u64) -> ListMatch {
-        lists::find_v4(address, hint, lists, self)
+    fn find_v4(&self, address: u32, lists: u64) -> ListMatch {
+        lists::find_v4(address, lists, self)
     }
 
     fn find_v6(&self, address: &Address, lists: u64) -> ListMatch {

@@ -32,7 +32,7 @@ const MAX_LINES: u32 = 1 << 24;
 const BITS_PER_FINGERPRINT: usize = 16;
 
 impl Sizes {
-    /// The smallest: 8.9 MB, of which the hints and a slot for each /20 are 8.4 MB.
+    /// The smallest: 9.5 MB, of which the sieve, the hints and a slot for each /20 are 8.9 MB.
     pub const LEAST: Self =
         Self { lines_v4: 1024, blocks: 2048, lines_v6: 512, guard_bits: 15, classes: COUNTED_ENTRIES + 4096 };
 

@@ -1,4 +1,6 @@
-//! The hints: what there is in each /24.
+//! What there is in each /24, and whether there is anything in a /22.
+
+use std::sync::atomic::AtomicU64;
 
 use lb_common::{Hint, LIST_HINT_WORDS};
 
@@ -43,9 +45,9 @@ impl Touched {
 }
 
 impl<M: Memory> ListTables<M> {
-    /// Writes the hints that a change may concern; unless they are `kept`, those of what is gone are cleared.
+    /// Writes the hints that a change may concern, and then the sieve; unless they are `kept`, those of what is gone are cleared.
     pub(super) fn write_hints(&self, touched: &Touched, to: &Lists, kept: bool) {
-        let words = self.memory.words(Region::Hints);
+        let [words, sieve] = [Region::Hints, Region::Sieve].map(|region| self.memory.words(region));
         let mut members = Members::new(to, content::LONG);
         for index in touched.0.iter().flat_map(|&(from, to)| from..to.min(LIST_HINT_WORDS)) {
             let first = index << WORD_SHIFT;
@@ -53,12 +55,24 @@ impl<M: Memory> ListTables<M> {
             let longs = members.between(Net4::new(first, 0), Net4::new(last, 0xff));
             let singles = longs.filter(|net| net.length() == 32);
             let singles = singles.fold(0, |bits, net| bits | 1 << ((net.address() >> 8) % Hint::PER_WORD));
-            let wanted = Hint::word_of(singles, slots::in_use(&self.memory, index * Hint::PER_WORD));
+            let wanted = Hint::word(singles, slots::in_use(&self.memory, index * Hint::PER_WORD));
             let old = load(words, index as usize);
             let new = if kept { old | wanted } else { wanted };
             if new != old {
                 store(words, index as usize, new);
             }
+            sift(sieve, index, new);
         }
+    }
+}
+
+/// Writes the bits of the sieve for a word of hints.
+fn sift(sieve: &[AtomicU64], index: u32, hints: u64) {
+    let first = index * Hint::SIEVED;
+    let (place, shift) = ((first / 64) as usize, first % 64);
+    let old = load(sieve, place);
+    let new = old & !(((1 << Hint::SIEVED) - 1) << shift) | Hint::sieved(hints) << shift;
+    if new != old {
+        store(sieve, place, new);
     }
 }

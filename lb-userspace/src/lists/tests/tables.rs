@@ -104,7 +104,9 @@ proptest! {
             agree(&tables, state, &sources);
         }
         tables.bring_to(&Arc::default()).unwrap();
-        prop_assert!(tables.memory().words(Region::Hints).iter().all(|word| word.load(std::sync::atomic::Ordering::Relaxed) == 0));
+        for region in [Region::Sieve, Region::Hints] {
+            prop_assert!(tables.memory().words(region).iter().all(|word| word.load(std::sync::atomic::Ordering::Relaxed) == 0));
+        }
     }
 }
 
