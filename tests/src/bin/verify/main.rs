@@ -16,10 +16,10 @@ use tests::bench::sandbox;
 use self::stack::{Chain, Functions};
 
 /// How many instructions the verifier may walk, by program. It refuses a million; a program that grows towards that loads
-/// slowly, and one more feature doubles it. Measured with rustc 1.99.1 on Linux 6.18: 229,069 (a third of
+/// slowly, and one more feature doubles it. Measured with rustc 1.99.1 on Linux 6.18: 224,195 (a third of
 /// them in `full-nat`'s functions and a quarter in those of rules and limits, which are walked once, by themselves),
-/// 3,902, 402, 402, 2, 2, 41, 380, 35, 18, 496, 149, 70, 88 and 506.
-const BUDGETS: [(&str, u32); 15] = [
+/// 3,902, 402, 402, 2, 2, 41, 380, 35, 18, 496, 149, 70, 68, 88 and 506.
+const BUDGETS: [(&str, u32); 16] = [
     ("sluice_lb", 300_000),
     ("sluice_agent", 10_000),
     ("sluice_wrapper", 2_000),
@@ -33,6 +33,7 @@ const BUDGETS: [(&str, u32); 15] = [
     ("sluice_sources", 1_000),
     ("sluice_trie", 200),
     ("sluice_trie_floor", 200),
+    ("sluice_source_sink", 200),
     ("sluice_trie_sink", 200),
     ("sluice_crowd", 1_000),
 ];
