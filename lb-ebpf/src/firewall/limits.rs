@@ -6,7 +6,7 @@
 
 use lb_common::{
     Address, Bucket, DropReason, HashKey, LIMIT_WAYS, LimitBy, LimitFlags, LimitLine, LimitMeasure, MAX_LIMITS,
-    MAX_SERVICES, MAX_WINDOW_NS, NOTICE_TOTAL, RuleBlock, Settings, Subject, Traits,
+    MAX_SERVICES, MAX_WINDOW_NS, NOTICE_TOTAL, RuleBlock, Subject, Traits,
 };
 
 use super::rules::told;
@@ -46,18 +46,18 @@ pub trait Buckets {
     fn replace(&self, number: u32, old: Bucket, new: Bucket) -> bool;
 }
 
-/// Lets a packet go on that is within all limits for its service and for all packets.
+/// Lets a packet go on that is within all limits for its service and, a bit each, for all packets.
 #[inline(always)]
 pub fn hold(
     subject: &Subject,
     packet: &Packet,
     block: &RuleBlock,
-    settings: &Settings,
+    of_all: u16,
     tables: &impl Tables,
 ) -> Result<(), Way> {
     let service = subject.service();
     let own = block.scopes.get(Traits::service_index(subject.traits)).copied().unwrap_or(0);
-    let applying = settings.rules.limits | own;
+    let applying = of_all | own;
     if applying == 0 {
         return Ok(());
     }

@@ -7,6 +7,8 @@ pub mod limits;
 pub mod lists;
 pub mod rules;
 
+use core::hint::black_box;
+
 use lb_common::{DropReason, Features, ListKind, Settings};
 
 use self::rules::Ruling;
@@ -42,12 +44,14 @@ pub fn admit(frame: &impl Frame, packet: &mut Packet, settings: &Settings, table
 /// What the rest of the firewall says of a packet that no list knows.
 #[inline(always)]
 pub fn screen(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Result<Ruling, Way> {
-    let Some(block) = tables.rules(settings.rules.bank.into()) else { return Ok(Ruling::Undecided) };
-    let subject = rules::subject(frame, packet, settings, tables);
-    if rules::judge(&subject, packet, block, settings, tables)? == Ruling::Pass {
+    // Read once: user space may be about to name another block, of which there are other numbers.
+    let applying = black_box(settings.rules);
+    let Some(block) = tables.rules(applying.bank.into()) else { return Ok(Ruling::Undecided) };
+    let subject = rules::subject(frame, packet, applying, settings, tables);
+    if rules::judge(&subject, packet, block, applying.lines, tables)? == Ruling::Pass {
         return Ok(Ruling::Pass);
     }
-    limits::hold(&subject, packet, block, settings, tables)?;
+    limits::hold(&subject, packet, block, applying.limits, tables)?;
     Ok(Ruling::Undecided)
 }
 

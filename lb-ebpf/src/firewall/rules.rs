@@ -1,6 +1,6 @@
 //! The operator's rules, one after the other: the first that drops or passes decides.
 
-use lb_common::{DropReason, MAX_RULE_LINES, RuleAction, RuleBlock, Settings, Subject, Traits};
+use lb_common::{DropReason, MAX_RULE_LINES, RuleAction, RuleBlock, RuleSettings, Settings, Subject, Traits};
 
 use crate::{
     frame::Frame,
@@ -15,7 +15,13 @@ const NONE: u8 = u8::MAX;
 
 /// What of a packet rules are compared with. The service is looked up if a rule asks for one.
 #[inline(always)]
-pub fn subject(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: &impl Tables) -> Subject {
+pub fn subject(
+    frame: &impl Frame,
+    packet: &Packet,
+    applying: RuleSettings,
+    settings: &Settings,
+    tables: &impl Tables,
+) -> Subject {
     let mut traits = Traits::protocol(packet.protocol) | Traits::interface(frame.ingress()) | transport(frame, packet);
     if !packet.is_v4() {
         traits |= Traits::V6;
@@ -25,7 +31,7 @@ pub fn subject(frame: &impl Frame, packet: &Packet, settings: &Settings, tables:
     } else if packet.is_fragment() {
         traits |= Traits::FRAGMENT;
     }
-    if settings.rules.is_scoped != 0
+    if applying.is_scoped != 0
         && let Some(service) = super::service_of(packet, settings, tables)
     {
         traits |= Traits::service(service);
@@ -64,19 +70,19 @@ pub enum Ruling {
     Undecided,
 }
 
-/// What the rules say, or what becomes of a packet that they drop. Rules that match count it.
+/// What the rules of so many lines say, or what becomes of a packet that they drop. Rules that match count it.
 #[inline(always)]
 pub fn judge(
     subject: &Subject,
     packet: &Packet,
     block: &RuleBlock,
-    settings: &Settings,
+    lines: u16,
     tables: &impl Tables,
 ) -> Result<Ruling, Way> {
     let bytes = packet.frame_bytes as u64;
     let mut counted = NONE;
     for index in 0..MAX_RULE_LINES {
-        if index >= settings.rules.lines as usize {
+        if index >= lines as usize {
             break;
         }
         let Some(line) = block.lines.get(index) else { break };
