@@ -4,7 +4,7 @@
 //! seconds, and both are system calls by the million. Mechanism: arrays that the daemon maps and writes with plain stores.
 //!
 //! - `sieve`: a bit per /22 of IPv4, set if there is anything in it. Most packets end there, in one access to half a megabyte,
-//!   which stays in the processor's own cache.
+//!   an eighth of what the hints take.
 //! - `hints`: what there is in each /24 ([`Hint`]): the others read no table in which there is nothing for them.
 //! - `dir` and `blocks`: for each /20, what covers all of it ([`Slot`]), or a block of a slot for each of its /24s, which is
 //!   one cache line. A slot has the class of the prefixes up to /24 that cover it, and which lengths from 25 to 31 there are.
