@@ -174,9 +174,9 @@ pub trait Tables {
     /// [`Tables::steer`].
     fn matches(&self, line: &RuleLine, subject: &Subject) -> bool;
 
-    /// Charges a packet of a service, or of none, to the limit with a number: what [`crate::firewall::limits::charge`] says. It is
-    /// asked of the tables for the same reason as [`Tables::steer`].
-    fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool;
+    /// Charges a packet of a service, or of none, to the limit with a number in a block: what [`crate::firewall::limits::charge`]
+    /// says. It is asked of the tables for the same reason as [`Tables::steer`].
+    fn charge(&self, packet: &Packet, bank: u16, limit: u32, service: Option<u32>) -> bool;
 
     /// The socket of the node's that the packet, of TCP or UDP, is for.
     fn socket(&self, packet: &Packet) -> Socket;

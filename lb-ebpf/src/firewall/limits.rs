@@ -6,7 +6,7 @@
 
 use lb_common::{
     Address, Bucket, DropReason, HashKey, LIMIT_WAYS, LimitBy, LimitFlags, LimitLine, LimitMeasure, MAX_LIMITS,
-    MAX_SERVICES, MAX_WINDOW_NS, NOTICE_TOTAL, RuleBlock, Subject, Traits,
+    MAX_SERVICES, MAX_WINDOW_NS, NOTICE_TOTAL, RuleBlock, RuleSettings, Subject, Traits,
 };
 
 use super::rules::told;
@@ -46,23 +46,23 @@ pub trait Buckets {
     fn replace(&self, number: u32, old: Bucket, new: Bucket) -> bool;
 }
 
-/// Lets a packet go on that is within all limits for its service and, a bit each, for all packets.
+/// Lets a packet go on that is within all limits for its service and for all packets.
 #[inline(always)]
 pub fn hold(
     subject: &Subject,
     packet: &Packet,
     block: &RuleBlock,
-    of_all: u16,
+    applying: RuleSettings,
     tables: &impl Tables,
 ) -> Result<(), Way> {
     let service = subject.service();
     let own = block.scopes.get(Traits::service_index(subject.traits)).copied().unwrap_or(0);
-    let applying = of_all | own;
-    if applying == 0 {
+    let limits = applying.limits | own;
+    if limits == 0 {
         return Ok(());
     }
     for number in 0..MAX_LIMITS as u32 {
-        if applying >> number & 1 != 0 && !tables.charge(packet, number, service) {
+        if limits >> number & 1 != 0 && !tables.charge(packet, applying.bank, number, service) {
             return Err(Way::drop_by(DropReason::RateLimited, told(number as u8)));
         }
     }

@@ -48,10 +48,10 @@ pub fn screen(frame: &impl Frame, packet: &Packet, settings: &Settings, tables: 
     let applying = black_box(settings.rules);
     let Some(block) = tables.rules(applying.bank.into()) else { return Ok(Ruling::Undecided) };
     let subject = rules::subject(frame, packet, applying, settings, tables);
-    if rules::judge(&subject, packet, block, applying.lines, tables)? == Ruling::Pass {
+    if rules::judge(&subject, packet, block, applying, tables)? == Ruling::Pass {
         return Ok(Ruling::Pass);
     }
-    limits::hold(&subject, packet, block, applying.limits, tables)?;
+    limits::hold(&subject, packet, block, applying, tables)?;
     Ok(Ruling::Undecided)
 }
 

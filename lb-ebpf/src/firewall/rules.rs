@@ -70,19 +70,19 @@ pub enum Ruling {
     Undecided,
 }
 
-/// What the rules of so many lines say, or what becomes of a packet that they drop. Rules that match count it.
+/// What the rules say, or what becomes of a packet that they drop. Rules that match count it.
 #[inline(always)]
 pub fn judge(
     subject: &Subject,
     packet: &Packet,
     block: &RuleBlock,
-    lines: u16,
+    applying: RuleSettings,
     tables: &impl Tables,
 ) -> Result<Ruling, Way> {
     let bytes = packet.frame_bytes as u64;
     let mut counted = NONE;
     for index in 0..MAX_RULE_LINES {
-        if index >= lines as usize {
+        if index >= applying.lines as usize {
             break;
         }
         let Some(line) = block.lines.get(index) else { break };
@@ -96,7 +96,7 @@ pub fn judge(
             RuleAction::Pass => return Ok(Ruling::Pass),
             RuleAction::Count => counted = line.rule,
             RuleAction::Limit(limit) => {
-                if !tables.charge(packet, limit.into(), subject.service()) {
+                if !tables.charge(packet, applying.bank, limit.into(), subject.service()) {
                     return Err(Way::drop_by(DropReason::RateLimited, told(limit)));
                 }
                 counted = line.rule;

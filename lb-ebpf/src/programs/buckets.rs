@@ -34,20 +34,21 @@ const NO_SERVICE: u32 = u32::MAX;
 /// [`limits::charge`] as a global function, for the same reason as `flows::sluice_steer`. 1 if the packet is within.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn sluice_charge(packet: *const PacketWords, limit: u32, service: u32) -> u32 {
+pub(crate) extern "C" fn sluice_charge(packet: *const PacketWords, bank: u32, limit: u32, service: u32) -> u32 {
     // SAFETY: the only caller made the words from a packet that lives as long as the call. The verifier asks for the test.
     let packet = unsafe { packet.cast::<Packet>().as_ref() };
     let (Some(packet), Some(settings)) = (packet, SETTINGS.get(0)) else { return 1 };
-    let block = screen::rules(settings.rules.bank.into());
-    let Some(line) = block.and_then(|block| block.limits.get(limit as usize)) else { return 1 };
+    // The mask tells the verifier what the callers know.
+    let limit = limit & (lb_common::MAX_LIMITS as u32 - 1);
+    let Some(line) = screen::rules(bank).and_then(|block| block.limits.get(limit as usize)) else { return 1 };
     let service = (service != NO_SERVICE).then_some(service);
     u32::from(limits::charge(packet, line, limit, service, &settings.hash_key, &KernelLimits))
 }
 
 /// Asks [`sluice_charge`].
 #[inline(always)]
-pub(crate) fn charge(packet: &Packet, limit: u32, service: Option<u32>) -> bool {
-    sluice_charge(core::ptr::from_ref(packet).cast(), limit, service.unwrap_or(NO_SERVICE)) != 0
+pub(crate) fn charge(packet: &Packet, bank: u16, limit: u32, service: Option<u32>) -> bool {
+    sluice_charge(core::ptr::from_ref(packet).cast(), bank.into(), limit, service.unwrap_or(NO_SERVICE)) != 0
 }
 
 struct KernelLimits;

@@ -303,8 +303,8 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool {
-        buckets::charge(packet, limit, service)
+    fn charge(&self, packet: &Packet, bank: u16, limit: u32, service: Option<u32>) -> bool {
+        buckets::charge(packet, bank, limit, service)
     }
 
     #[inline(always)]

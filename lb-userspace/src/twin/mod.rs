@@ -383,10 +383,9 @@ impl Tables for SnapshotTables<'_> {
         line.matches(subject)
     }
 
-    fn charge(&self, packet: &Packet, limit: u32, service: Option<u32>) -> bool {
-        let settings = &self.snapshot.settings;
-        let line = self.rules(settings.rules.bank.into()).and_then(|block| block.limits.get(limit as usize));
-        line.is_none_or(|line| limits::charge(packet, line, limit, service, &settings.hash_key, self))
+    fn charge(&self, packet: &Packet, bank: u16, limit: u32, service: Option<u32>) -> bool {
+        let line = self.rules(bank.into()).and_then(|block| block.limits.get(limit as usize));
+        line.is_none_or(|line| limits::charge(packet, line, limit, service, &self.snapshot.settings.hash_key, self))
     }
 
     fn socket(&self, packet: &Packet) -> Socket {
