@@ -20,6 +20,7 @@
 
 mod class;
 mod head;
+mod hint;
 mod slot;
 mod v4;
 mod v6;
@@ -27,7 +28,8 @@ mod v6;
 pub use self::{
     class::{ListClass, ListMatch, MAX_CHAIN, MAX_CLASSES},
     head::{LIST_LENGTH_WORDS, LIST_SHORT_LENGTH_WORDS, ListHead},
-    slot::{Hint, LIST_BLOCK_WORDS, LIST_DIR_WORDS, LIST_HINT_WORDS, LIST_SIEVE_WORDS, Slot, SlotPlace},
+    hint::{Hint, LIST_HINT_WORDS, LIST_SIEVE_WORDS},
+    slot::{LIST_BLOCK_WORDS, LIST_DIR_WORDS, Slot, SlotPlace},
     v4::{LIST_LINE_WORDS, LongEntry},
     v6::{FINGERPRINTS_PER_LINE, Fingerprint, Guard},
 };

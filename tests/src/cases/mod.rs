@@ -47,6 +47,7 @@ pub mod samples;
 mod sanity;
 mod service;
 mod sockets;
+mod source_routes;
 mod sources;
 mod syn;
 mod syn_memory;
