@@ -15,9 +15,13 @@ pub const LIST_SHORT_LENGTH_WORDS: usize = ListHead::BLOCK_BITS as usize / 8;
 pub struct ListHead {
     /// The key of the hash of IPv4 entries.
     pub key_v4: [u64; 2],
+    /// The key of the bijection of single addresses.
+    pub key_singles: [u64; 2],
     /// The key of the fingerprints of IPv6 prefixes.
     pub key_v6: [u64; 18],
-    /// Lines for IPv4 entries.
+    /// Lines for single addresses of IPv4.
+    pub singles: u64,
+    /// Lines for other long entries of IPv4.
     pub lines_v4: u64,
     /// Lines for fingerprints.
     pub lines_v6: u64,
@@ -30,17 +34,19 @@ pub struct ListHead {
 
 impl ListHead {
     /// Where `lengths_v6` begins, in words.
-    pub const LENGTHS_WORD: usize = 23;
+    pub const LENGTHS_WORD: usize = 26;
 
     /// The head of tables with keys made from some seed.
-    pub fn new(seed: [u64; 2], lines_v4: u32, lines_v6: u32, guard_bits: u32) -> Self {
+    pub fn new(seed: [u64; 2], singles: u32, lines_v4: u32, lines_v6: u32, guard_bits: u32) -> Self {
         let (first, second) = (crate::HashKey::expand(seed).0, crate::HashKey::expand([seed[1], !seed[0]]).0);
         let mut key_v6 = [0; 18];
         key_v6[..9].copy_from_slice(&first[2..]);
         key_v6[9..].copy_from_slice(&second[2..]);
         Self {
             key_v4: [first[0], first[1] | 1],
+            key_singles: [second[0], second[1]],
             key_v6,
+            singles: singles.into(),
             lines_v4: lines_v4.into(),
             lines_v6: lines_v6.into(),
             guard_bits: guard_bits.into(),

@@ -8,8 +8,10 @@
 //! - `hints`: what there is in each /24 ([`Hint`]): the others read no table in which there is nothing for them.
 //! - `dir` and `blocks`: for each /20, what covers all of it ([`Slot`]), or a block of a slot for each of its /24s, which is
 //!   one cache line. A slot has the class of the prefixes up to /24 that cover it, and which lengths from 25 to 31 there are.
-//! - `lines_v4`: longer entries, eight to a 64-byte line ([`LongEntry`]): cuckoo hashing with two lines for each key, of
-//!   which the second is read only if the first has once been full.
+//! - `singles`: entries of single addresses, sixteen to a 64-byte line ([`SingleEntry`]): cuckoo hashing with two lines for
+//!   each key, of which the second is read only if the first has once been full.
+//! - `lines_v4`: the same for entries from /25 to /31, and for single addresses whose class is not in the short entry; eight to
+//!   a line ([`LongEntry`]).
 //! - `guards` and `lines_v6`: two bits for each hashed prefix of IPv6, and behind them the [`Fingerprint`]s, four to a line, at
 //!   each length in use. Another two bits say whether anything is inside a /32, which ends most look-ups in one access.
 //! - `classes`: what an entry means ([`ListClass`]): which lists it is on, until when, and what else covers it.
@@ -21,6 +23,7 @@
 mod class;
 mod head;
 mod hint;
+mod single;
 mod slot;
 mod v4;
 mod v6;
@@ -29,6 +32,7 @@ pub use self::{
     class::{ListClass, ListMatch, MAX_CHAIN, MAX_CLASSES},
     head::{LIST_LENGTH_WORDS, LIST_SHORT_LENGTH_WORDS, ListHead},
     hint::{Hint, LIST_HINT_WORDS, LIST_SIEVE_WORDS},
+    single::{LEAST_SINGLE_LINES, Single, SingleEntry},
     slot::{LIST_BLOCK_WORDS, LIST_DIR_WORDS, Slot, SlotPlace},
     v4::{LIST_LINE_WORDS, LongEntry},
     v6::{FINGERPRINTS_PER_LINE, Fingerprint, Guard},

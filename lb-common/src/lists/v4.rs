@@ -1,4 +1,4 @@
-//! Entries of IPv4 longer than a /24.
+//! Entries of IPv4 longer than a /24, but for most of those of single addresses (see [`super::SingleEntry`]).
 
 use super::{ListHead, head::two_lines};
 
@@ -105,7 +105,7 @@ mod tests {
     /// Neighbours are the worst natural input: each line must get its share.
     #[test]
     fn neighbours_fill_the_lines_evenly() {
-        let head = ListHead::new([3, 4], 1000, 1, 6);
+        let head = ListHead::new([3, 4], 1, 1000, 1, 6);
         let mut counts = [0u32; 1000];
         for address in 0..1_000_000 {
             for line in head.long_lines(0x0a00_0000 + address, 32) {

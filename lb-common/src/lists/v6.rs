@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn lengths_and_addresses_differ() {
-        let head = ListHead::new([1, 2], 1, 1 << 20, 20);
+        let head = ListHead::new([1, 2], 1, 1, 1 << 20, 20);
         let of = |low: u32, bits| head.fingerprint(&Address::v6([0x2001_0db8, 0, 0, low]), bits);
         assert_eq!(of(1, 128), of(1, 128));
         assert!(of(1, 128) != of(2, 128) && of(0, 64) != of(0, 65));
@@ -142,7 +142,7 @@ mod tests {
     /// Neighbours are the worst natural input: as few strangers as by chance may find both bits set.
     #[test]
     fn neighbours_spread_over_the_guards() {
-        let head = ListHead::new([1, 2], 1, 1024, 16);
+        let head = ListHead::new([1, 2], 1, 1, 1024, 16);
         let mut words = [0; 1 << 10];
         let guard = |low: u32| head.guard(&Address::v6([0x2001_0db8, 0, 0, low]), 128);
         for guard in (0..1 << 12).map(guard) {

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use lb_common::{
     Address, FINGERPRINTS_PER_LINE, Fingerprint, Guard, Hint, LIST_LENGTH_WORDS, LIST_LINE_WORDS,
-    LIST_SHORT_LENGTH_WORDS, ListClass, ListHead, ListMatch, LongEntry, MAX_CHAIN, Slot, SlotPlace,
+    LIST_SHORT_LENGTH_WORDS, ListClass, ListHead, ListMatch, LongEntry, MAX_CHAIN, Single, SingleEntry, Slot, SlotPlace,
 };
 
 /// The tables of the lists. User space writes them while they are read: every word is read once.
@@ -27,7 +27,10 @@ pub trait ListTable {
     /// A word of the blocks of slots for each /24.
     fn block(&self, word: u32) -> Option<u64>;
 
-    /// A line of entries of IPv4.
+    /// A line of single addresses.
+    fn singles(&self, line: u32) -> Option<impl Line>;
+
+    /// A line of other entries of IPv4.
     fn line_v4(&self, line: u32) -> Option<impl Line>;
 
     /// A line of fingerprints.
@@ -212,11 +215,26 @@ fn may_be(guard: Guard, table: &impl ListTable) -> bool {
 #[inline(always)]
 fn single(address: u32, table: &impl ListTable) -> u32 {
     let Some(head) = table.head() else { return 0 };
-    let [first, _] = head.long_lines(address, 32);
-    let Some(line) = table.line_v4(first) else { return 0 };
-    let (class, is_spilled) = long_in(&line, address, 32);
-    // Few lines are, so this is foretold right.
-    if is_spilled { table.long(address, 32) } else { class }
+    let single = head.single(address);
+    let [first, second] = single.lines(head);
+    let Some(line) = table.singles(first) else { return 0 };
+    let mut code = code_in(&line, single, false);
+    // Few lines are, so this is foretold right. The mark is read behind the entries: whoever moves one marks the line first.
+    if SingleEntry::is_spilled(line.word(0)) && code == 0 {
+        let Some(line) = table.singles(second) else { return 0 };
+        code = code_in(&line, single, true);
+    }
+    match code {
+        0 => 0,
+        SingleEntry::ELSEWHERE => table.long(address, 32),
+        code => SingleEntry::class_of(code),
+    }
+}
+
+/// The code of an address if it stands in a line; 0 if it does not.
+#[inline(always)]
+fn code_in(line: &impl Line, single: Single, is_second: bool) -> u32 {
+    (0..LIST_LINE_WORDS as u32).fold(0, |code, number| code | single.code_in(line.word(number), is_second))
 }
 
 /// The class of the entry with exactly this prefix of 25 to 32 bits; 0 if there is none.

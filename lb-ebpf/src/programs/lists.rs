@@ -24,9 +24,11 @@ static SIEVE: Array<u64> = Array::with_max_entries(LIST_SIEVE_WORDS, BPF_F_MMAPA
 static HINTS: Array<u64> = Array::with_max_entries(LIST_HINT_WORDS, BPF_F_MMAPABLE);
 #[map(name = "list_dir")]
 static DIR: Array<u64> = Array::with_max_entries(LIST_DIR_WORDS, BPF_F_MMAPABLE);
-// The sizes of the next five are set when they are loaded.
+// The sizes of the next six are set when they are loaded.
 #[map(name = "list_blocks")]
 static BLOCKS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map(name = "list_singles")]
+static SINGLES: Array<[u64; LIST_LINE_WORDS]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map(name = "list_lines_v4")]
 static LINES_V4: Array<[u64; LIST_LINE_WORDS]> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map(name = "list_lines_v6")]
@@ -176,6 +178,11 @@ impl ListTable for KernelLists {
     #[inline(always)]
     fn block(&self, index: u32) -> Option<u64> {
         word(BLOCKS.get_ptr(index))
+    }
+
+    #[inline(always)]
+    fn singles(&self, line: u32) -> Option<impl Line> {
+        SINGLES.get_ptr(line).map(KernelLine)
     }
 
     #[inline(always)]

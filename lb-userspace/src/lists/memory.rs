@@ -22,7 +22,9 @@ pub enum Region {
     Dir,
     /// Slots for the /24s of a /20.
     Blocks,
-    /// Lines of long entries of IPv4.
+    /// Lines of single addresses of IPv4.
+    Singles,
+    /// Lines of other long entries of IPv4.
     LinesV4,
     /// Lines of fingerprints.
     LinesV6,
@@ -40,12 +42,13 @@ pub enum Region {
 
 impl Region {
     /// Those of which each set of tables has its own.
-    pub const OF_A_SET: [Self; 10] = [
+    pub const OF_A_SET: [Self; 11] = [
         Self::Head,
         Self::Sieve,
         Self::Hints,
         Self::Dir,
         Self::Blocks,
+        Self::Singles,
         Self::LinesV4,
         Self::LinesV6,
         Self::Guards,
@@ -64,6 +67,7 @@ impl Region {
             Self::Hints => "list_hints",
             Self::Dir => "list_dir",
             Self::Blocks => "list_blocks",
+            Self::Singles => "list_singles",
             Self::LinesV4 => "list_lines_v4",
             Self::LinesV6 => "list_lines_v6",
             Self::Guards => "list_guards",
@@ -78,7 +82,7 @@ impl Region {
     const fn element_words(self) -> usize {
         let bytes = match self {
             Self::Head => size_of::<ListHead>(),
-            Self::LinesV4 | Self::LinesV6 => LIST_LINE_WORDS * 8,
+            Self::Singles | Self::LinesV4 | Self::LinesV6 => LIST_LINE_WORDS * 8,
             Self::Classes => size_of::<ListClass>(),
             Self::Labels => size_of::<ListLabel>(),
             Self::Names => LIST_NAME_BYTES,
@@ -95,6 +99,7 @@ impl Region {
             Self::Hints => LIST_HINT_WORDS,
             Self::Dir => LIST_DIR_WORDS,
             Self::Blocks => sizes.blocks * LIST_BLOCK_WORDS,
+            Self::Singles => sizes.singles,
             Self::LinesV4 => sizes.lines_v4,
             Self::LinesV6 => sizes.lines_v6,
             Self::Guards => 1 << (sizes.guard_bits - 6),
@@ -136,36 +141,26 @@ pub(super) fn store(words: &[AtomicU64], index: usize, word: u64) {
     words[index].store(word, Ordering::Release);
 }
 
-/// Tables on the heap.
-pub struct Heap<G = fn()> {
+/// Tables on the heap that nobody reads while they are written.
+pub struct Heap {
     regions: Vec<Box<[AtomicU64]>>,
-    grace: G,
 }
 
 impl Heap {
-    /// Tables that nobody reads while they are written.
+    /// Empty tables.
     pub fn new(sizes: &Sizes) -> Self {
-        Self::with_grace(sizes, || {})
-    }
-}
-
-impl<G: Fn()> Heap<G> {
-    /// Tables whose readers are waited for like this.
-    pub fn with_grace(sizes: &Sizes, grace: G) -> Self {
         let regions = Region::OF_A_SET.into_iter().chain(Region::PINNED);
         let zeros = |region: Region| std::iter::repeat_with(AtomicU64::default).take(region.words(sizes)).collect();
-        Self { regions: regions.map(zeros).collect(), grace }
+        Self { regions: regions.map(zeros).collect() }
     }
 }
 
-impl<G: Fn()> Memory for Heap<G> {
+impl Memory for Heap {
     fn words(&self, region: Region) -> &[AtomicU64] {
         &self.regions[region as usize]
     }
 
-    fn grace(&self) {
-        (self.grace)();
-    }
+    fn grace(&self) {}
 
     fn reset_entry(&self, _: u32) {}
 

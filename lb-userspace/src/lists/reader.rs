@@ -71,6 +71,10 @@ impl<M: Memory> ListTable for Reader<'_, M> {
         self.word(Region::Blocks, word)
     }
 
+    fn singles(&self, line: u32) -> Option<impl Line> {
+        self.line(Region::Singles, line).map(Words)
+    }
+
     fn line_v4(&self, line: u32) -> Option<impl Line> {
         self.line(Region::LinesV4, line).map(Words)
     }

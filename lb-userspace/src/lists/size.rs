@@ -1,13 +1,15 @@
 //! How large the tables are: as their entries need, so that somebody with ten entries does not pay for ten million.
 
-use lb_common::{COUNTED_ENTRIES, FINGERPRINTS_PER_LINE, LIST_LINE_WORDS, MAX_CLASSES};
+use lb_common::{COUNTED_ENTRIES, FINGERPRINTS_PER_LINE, LEAST_SINGLE_LINES, LIST_LINE_WORDS, MAX_CLASSES, SingleEntry};
 
 use super::{content::Lists, prefixes::Net4};
 
 /// How large a set of tables is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Lines of long entries of IPv4.
+    /// Lines of single addresses of IPv4.
+    pub singles: u32,
+    /// Lines of other long entries of IPv4.
     pub lines_v4: u32,
     /// Blocks of slots.
     pub blocks: u32,
@@ -20,7 +22,10 @@ pub struct Sizes {
 }
 
 /// Lines are made for twice their entries, and refuse more when they are this full, in hundredths. A line of eight with two
-/// choices works up to 99 % and one of four up to 98 % (Dietzfelbinger and others), but near that moves become long.
+/// choices works up to 99 % and one of four up to 98 % (Dietzfelbinger and others), but near that moves become long. Lines of
+/// single addresses are filled more, because what is nearer is read sooner: to so many hundredths when they are made.
+const MADE_SINGLES_PERCENT: usize = 75;
+const FULL_SINGLES_PERCENT: usize = 90;
 const FULL_V4_PERCENT: usize = 75;
 const FULL_V6_PERCENT: usize = 65;
 
@@ -32,13 +37,13 @@ const MAX_LINES: u32 = 1 << 24;
 const BITS_PER_FINGERPRINT: usize = 16;
 
 impl Sizes {
-    /// The smallest: 9.5 MB, of which the sieve, the hints and a slot for each /20 are 8.9 MB.
+    /// The smallest: 10.5 MB, of which the sieve, the hints and a slot for each /20 are 8.9 MB.
     pub const LEAST: Self =
-        Self { lines_v4: 1024, blocks: 2048, lines_v6: 512, guard_bits: 15, classes: COUNTED_ENTRIES + 4096 };
+        Self { singles: LEAST_SINGLE_LINES, lines_v4: 1024, blocks: 2048, lines_v6: 512, guard_bits: 15, classes: COUNTED_ENTRIES + 4096 };
 
-    /// Those that a program begins with: 38 MB, so that a list of a million prefixes of IPv4 as they are in use (four of five are
+    /// Those that a program begins with: 31 MB, so that a list of a million prefixes of IPv4 as they are in use (four of five are
     /// single addresses) needs no other program, whose verification alone takes longer than filling them.
-    pub const FIRST: Self = Self { lines_v4: 192 << 10, blocks: 256 << 10, ..Self::LEAST };
+    pub const FIRST: Self = Self { singles: 72 << 10, lines_v4: 8 << 10, blocks: 256 << 10, ..Self::LEAST };
 
     /// What some lists need, with room to grow: during a change, what was there and what will be there stand side by side.
     pub(crate) fn of(lists: &Lists) -> Self {
@@ -46,6 +51,9 @@ impl Sizes {
         lists.0.values().for_each(|list| need.add(list));
         let guard_bits = (need.v6 * BITS_PER_FINGERPRINT).next_power_of_two().ilog2();
         Self {
+            singles: Self::LEAST.singles.max(
+                (need.singles * 100 / (MADE_SINGLES_PERCENT * SingleEntry::PER_LINE)) as u32,
+            ),
             lines_v4: Self::LEAST.lines_v4.max((2 * need.long / LIST_LINE_WORDS) as u32),
             blocks: Self::LEAST.blocks.max((need.blocks + need.blocks / 4 + 1024).min(1 << 20) as u32),
             lines_v6: Self::LEAST.lines_v6.max((2 * need.v6 / FINGERPRINTS_PER_LINE) as u32),
@@ -58,6 +66,7 @@ impl Sizes {
     pub(crate) fn larger(self) -> Option<Self> {
         let more = |size: u32| size.checked_add(size / 2).filter(|&size| size <= MAX_LINES);
         Some(Self {
+            singles: more(self.singles)?,
             lines_v4: more(self.lines_v4)?,
             blocks: (self.blocks + self.blocks / 2).min(1 << 20),
             lines_v6: more(self.lines_v6)?,
@@ -66,7 +75,12 @@ impl Sizes {
         })
     }
 
-    /// How many long entries of IPv4 it takes.
+    /// How many single addresses of IPv4 it takes.
+    pub(super) const fn most_singles(&self) -> usize {
+        self.singles as usize * SingleEntry::PER_LINE * FULL_SINGLES_PERCENT / 100
+    }
+
+    /// How many other long entries of IPv4 it takes.
     pub(super) const fn most_v4(&self) -> usize {
         self.lines_v4 as usize * LIST_LINE_WORDS * FULL_V4_PERCENT / 100
     }
@@ -85,6 +99,7 @@ impl Sizes {
 /// What entries need at the most; a prefix on several lists counts several times.
 #[derive(Default)]
 struct Need {
+    singles: usize,
     long: usize,
     blocks: usize,
     v6: usize,
@@ -94,7 +109,10 @@ struct Need {
 impl Need {
     fn add(&mut self, list: &super::List) {
         let (bulk, own) = (&list.bulk, &list.own);
-        self.long += bulk.long.len() + own.long.nets.len();
+        let singles = bulk.long.iter().filter(|net| net.length() == 32).count();
+        self.singles += singles + own.long.nets.len();
+        // What has a counter of its own needs a long entry, too.
+        self.long += bulk.long.len() - singles + own.long.nets.len();
         self.v6 += bulk.v6.len() + own.v6.nets.len();
         for (short, long) in [(&bulk.short, &bulk.long), (&own.short.nets, &own.long.nets)] {
             self.blocks += blocks(short.iter().filter(|net| net.length() > 20));

@@ -4,140 +4,21 @@
 //! the second only where it matters. Where both are full, somebody in them is copied to his other line; once every packet
 //! that read there before is through, the newcomer takes his old place. So whoever is on a list is found all the time.
 
-use std::{collections::HashSet, hint::black_box, iter, sync::atomic::AtomicU64};
+use std::{collections::HashSet, hint::black_box, iter};
 
-use lb_common::{FINGERPRINTS_PER_LINE, Fingerprint, LIST_LINE_WORDS, ListHead, LongEntry};
+use lb_common::{LIST_LINE_WORDS, ListHead};
 
-use super::Full;
-use crate::lists::{
-    Memory, Region,
-    memory::{load, store},
+use super::{
+    Full,
+    shapes::{Line, Shape},
 };
+use crate::lists::{Memory, memory::load};
 
 /// Entries whose lines are fetched before the first of them is written.
 pub(super) const BATCH: usize = 64;
 
 /// Rounds in which entries make room for others, each of which waits for the packets.
 const ROUNDS: usize = 12;
-
-/// What stands in lines, and how.
-pub(super) trait Shape {
-    /// An entry. Two are of the same key if [`Shape::is_same`] says so.
-    type Entry: Copy;
-    /// The table.
-    const REGION: Region;
-    /// Entries of a line.
-    const WAYS: usize;
-
-    fn lines(entry: Self::Entry, head: &ListHead) -> [u32; 2];
-    fn read(line: &[AtomicU64], way: usize) -> Option<Self::Entry>;
-    fn is_same(one: Self::Entry, other: Self::Entry) -> bool;
-    fn write(line: &[AtomicU64], way: usize, entry: Self::Entry);
-    fn clear(line: &[AtomicU64], way: usize);
-    fn spill(line: &[AtomicU64]);
-    /// Whether entries of which this is the first line may stand in their second.
-    fn is_spilled(line: &[AtomicU64]) -> bool;
-}
-
-/// Entries of IPv4 from /25 on.
-pub(super) enum V4 {}
-
-impl Shape for V4 {
-    type Entry = LongEntry;
-    const REGION: Region = Region::LinesV4;
-    const WAYS: usize = LIST_LINE_WORDS;
-
-    fn lines(entry: LongEntry, head: &ListHead) -> [u32; 2] {
-        head.long_lines(entry.address(), entry.length())
-    }
-
-    fn read(line: &[AtomicU64], way: usize) -> Option<LongEntry> {
-        Some(LongEntry::from_word(load(line, way))).filter(|entry| entry.class() != 0)
-    }
-
-    fn is_same(one: LongEntry, other: LongEntry) -> bool {
-        one.class_of(other.address(), other.length()) != 0
-    }
-
-    fn write(line: &[AtomicU64], way: usize, entry: LongEntry) {
-        let word = entry.word();
-        let old = load(line, way);
-        let word = if LongEntry::is_spilled(old) { LongEntry::spilled(word) } else { word };
-        if old != word {
-            store(line, way, word);
-        }
-    }
-
-    fn clear(line: &[AtomicU64], way: usize) {
-        let empty = LongEntry::NONE.word();
-        store(line, way, if LongEntry::is_spilled(load(line, way)) { LongEntry::spilled(empty) } else { empty });
-    }
-
-    fn spill(line: &[AtomicU64]) {
-        if !Self::is_spilled(line) {
-            store(line, 0, LongEntry::spilled(load(line, 0)));
-        }
-    }
-
-    fn is_spilled(line: &[AtomicU64]) -> bool {
-        LongEntry::is_spilled(load(line, 0))
-    }
-}
-
-/// Prefixes of IPv6.
-pub(super) enum V6 {}
-
-impl Shape for V6 {
-    type Entry = (Fingerprint, u32);
-    const REGION: Region = Region::LinesV6;
-    const WAYS: usize = FINGERPRINTS_PER_LINE;
-
-    fn lines((fingerprint, _): Self::Entry, head: &ListHead) -> [u32; 2] {
-        fingerprint.lines(head)
-    }
-
-    fn read(line: &[AtomicU64], way: usize) -> Option<Self::Entry> {
-        let (word, value) = (load(line, 2 * way), load(line, 2 * way + 1));
-        let fingerprint = Fingerprint::from_words(word, value);
-        (word != 0).then_some((fingerprint, fingerprint.class_of(word, value)))
-    }
-
-    fn is_same((one, _): Self::Entry, (other, _): Self::Entry) -> bool {
-        one == other
-    }
-
-    /// The value first: whoever finds the fingerprint finds its class.
-    fn write(line: &[AtomicU64], way: usize, (fingerprint, class): Self::Entry) {
-        let value = fingerprint.value(class);
-        let is_spilled = Fingerprint::is_spilled(load(line, 2 * way + 1));
-        store(line, 2 * way + 1, if is_spilled { Fingerprint::spilled(value) } else { value });
-        store(line, 2 * way, fingerprint.word());
-    }
-
-    fn clear(line: &[AtomicU64], way: usize) {
-        store(line, 2 * way, 0);
-    }
-
-    fn spill(line: &[AtomicU64]) {
-        if !Self::is_spilled(line) {
-            store(line, 1, Fingerprint::spilled(load(line, 1)));
-        }
-    }
-
-    fn is_spilled(line: &[AtomicU64]) -> bool {
-        Fingerprint::is_spilled(load(line, 1))
-    }
-}
-
-/// What became of an entry that was to be put.
-pub(super) enum Place {
-    /// It is in its place.
-    Found,
-    /// Its lines are full: see [`Lines::settle`].
-    Crowded,
-    /// The table is.
-    Full,
-}
 
 /// A table of lines.
 pub(super) struct Lines<S: Shape> {
@@ -151,103 +32,29 @@ impl<S: Shape> Default for Lines<S> {
     }
 }
 
-/// A line's words.
-fn line<S: Shape>(memory: &impl Memory, number: u32) -> &[AtomicU64] {
-    &memory.words(S::REGION)[number as usize * LIST_LINE_WORDS..][..LIST_LINE_WORDS]
-}
-
-/// Lets the processor fetch the first lines of many entries at once, where it would otherwise wait for each.
-pub(super) fn fetch<S: Shape>(memory: &impl Memory, head: &ListHead, entries: impl Iterator<Item = S::Entry>) {
-    let words = memory.words(S::REGION);
-    let first_words = entries.map(|entry| load(words, S::lines(entry, head)[0] as usize * LIST_LINE_WORDS));
-    black_box(first_words.fold(0, u64::wrapping_add));
-}
-
 /// The lines of an entry's two in which it may stand.
-fn in_use<'a, S: Shape>([first, second]: &[&'a [AtomicU64]; 2]) -> impl Iterator<Item = &'a [AtomicU64]> {
-    iter::once(*first).chain(S::is_spilled(first).then_some(*second))
+fn in_use<S: Shape>([first, second]: [Line<'_>; 2]) -> impl Iterator<Item = Line<'_>> {
+    iter::once(first).chain(S::is_spilled(first).then_some(second))
 }
 
-fn way_of<S: Shape>(line: &[AtomicU64], entry: S::Entry) -> Option<usize> {
-    (0..S::WAYS).find(|&way| S::read(line, way).is_some_and(|other| S::is_same(other, entry)))
+fn way_of<S: Shape>(line: Line<'_>, entry: S::Entry, head: &ListHead) -> Option<usize> {
+    (0..S::WAYS).find(|&way| S::read(line, way, head).is_some_and(|other| S::is_same(other, entry)))
 }
 
-fn vacant<S: Shape>(line: &[AtomicU64]) -> Option<usize> {
-    (0..S::WAYS).find(|&way| S::read(line, way).is_none())
+fn vacant<S: Shape>(line: Line<'_>, head: &ListHead) -> Option<usize> {
+    (0..S::WAYS).find(|&way| S::read(line, way, head).is_none())
 }
 
 impl<S: Shape> Lines<S> {
-    /// Whether there is none.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.entries == 0
-    }
-
-    /// Writes an entry over its former state, or into a vacant place if fewer than `room` are there. `is_new`: it has no
-    /// former state.
-    pub(super) fn put(
-        &mut self,
-        memory: &impl Memory,
-        head: &ListHead,
-        entry: S::Entry,
-        is_new: bool,
+    /// Begins to put entries into a table that takes `room` of them.
+    pub(super) const fn fill<'a, M: Memory>(
+        &'a mut self,
+        memory: &'a M,
+        head: &'a ListHead,
         room: usize,
-    ) -> Place {
-        let [first, second] = S::lines(entry, head).map(|number| line::<S>(memory, number));
-        if !is_new && self.update(&[first, second], entry) {
-            return Place::Found;
-        }
-        if self.entries == room {
-            return Place::Full;
-        }
-        self.entries += 1;
-        if let Some(way) = vacant::<S>(first) {
-            S::write(first, way, entry);
-            return Place::Found;
-        }
-        let Some(way) = vacant::<S>(second) else { return Place::Crowded };
-        S::spill(first);
-        S::write(second, way, entry);
-        Place::Found
-    }
-
-    /// Writes every copy that there is of an entry.
-    fn update(&self, lines: &[&[AtomicU64]; 2], entry: S::Entry) -> bool {
-        let mut is_there = false;
-        for line in in_use::<S>(lines) {
-            if let Some(way) = way_of::<S>(line, entry) {
-                S::write(line, way, entry);
-                is_there = true;
-            }
-        }
-        is_there
-    }
-
-    /// Finds places for entries whose lines are full.
-    pub(super) fn settle(
-        &mut self,
-        memory: &impl Memory,
-        head: &ListHead,
-        mut pending: Vec<S::Entry>,
-        is_quiet: bool,
-    ) -> Result<(), Full> {
-        for _ in 0..ROUNDS {
-            if pending.is_empty() {
-                return Ok(());
-            }
-            let mut moves = Moves { memory, head, claimed: HashSet::new(), writes: Vec::new() };
-            pending.retain(|&entry| !moves.admit::<S>(entry));
-            if !is_quiet {
-                memory.grace();
-            }
-            for (number, way, entry) in std::mem::take(&mut moves.writes) {
-                let [first, _] = S::lines(entry, head);
-                if first != number {
-                    S::spill(line::<S>(memory, first));
-                }
-                S::write(line::<S>(memory, number), way, entry);
-            }
-        }
-        if pending.is_empty() { Ok(()) } else { Err(Full) }
+    ) -> Filling<'a, S, M> {
+        let is_new = self.entries == 0;
+        Filling { lines: self, memory, head, room, is_new, crowded: Vec::new() }
     }
 
     /// Removes entries.
@@ -255,10 +62,10 @@ impl<S: Shape> Lines<S> {
         for entries in entries.chunks(BATCH) {
             fetch::<S>(memory, head, entries.iter().copied());
             for &entry in entries {
-                let lines = S::lines(entry, head).map(|number| line::<S>(memory, number));
+                let lines = lines_of::<S>(memory, head, entry);
                 let mut was_there = false;
-                for line in in_use::<S>(&lines) {
-                    if let Some(way) = way_of::<S>(line, entry) {
+                for line in in_use::<S>(lines) {
+                    if let Some(way) = way_of::<S>(line, entry, head) {
                         S::clear(line, way);
                         was_there = true;
                     }
@@ -267,6 +74,106 @@ impl<S: Shape> Lines<S> {
             }
         }
     }
+}
+
+/// Entries that are being put into a table.
+pub(super) struct Filling<'a, S: Shape, M> {
+    lines: &'a mut Lines<S>,
+    memory: &'a M,
+    head: &'a ListHead,
+    room: usize,
+    /// None of them has a former state.
+    is_new: bool,
+    /// Those whose lines are full.
+    crowded: Vec<S::Entry>,
+}
+
+impl<S: Shape, M: Memory> Filling<'_, S, M> {
+    /// Lets the processor fetch the first lines of many entries at once, where it would otherwise wait for each.
+    pub(super) fn fetch(&self, entries: impl Iterator<Item = S::Entry>) {
+        fetch::<S>(self.memory, self.head, entries);
+    }
+
+    /// Whether there was an entry of the same key.
+    pub(super) fn has(&self, entry: S::Entry) -> bool {
+        let mut lines = in_use::<S>(lines_of::<S>(self.memory, self.head, entry));
+        !self.is_new && lines.any(|line| way_of::<S>(line, entry, self.head).is_some())
+    }
+
+    /// Writes an entry over its former state, or into a vacant place.
+    ///
+    /// # Errors
+    ///
+    /// The table has no room for it.
+    pub(super) fn put(&mut self, entry: S::Entry) -> Result<(), Full> {
+        let [first, second] = lines_of::<S>(self.memory, self.head, entry);
+        if !self.is_new && update::<S>([first, second], entry, self.head) {
+            return Ok(());
+        }
+        if self.lines.entries == self.room {
+            return Err(Full);
+        }
+        self.lines.entries += 1;
+        if let Some(way) = vacant::<S>(first, self.head) {
+            S::write(first, way, entry, self.head);
+        } else if let Some(way) = vacant::<S>(second, self.head) {
+            S::spill(first);
+            S::write(second, way, entry, self.head);
+        } else {
+            self.crowded.push(entry);
+        }
+        Ok(())
+    }
+
+    /// Finds places for those whose lines were full.
+    ///
+    /// # Errors
+    ///
+    /// Some found none.
+    pub(super) fn settle(self, is_quiet: bool) -> Result<(), Full> {
+        let Self { memory, head, mut crowded, .. } = self;
+        for _ in 0..ROUNDS {
+            if crowded.is_empty() {
+                return Ok(());
+            }
+            let mut moves = Moves { memory, head, claimed: HashSet::new(), writes: Vec::new() };
+            crowded.retain(|&entry| !moves.admit::<S>(entry));
+            if !is_quiet {
+                memory.grace();
+            }
+            for (number, way, entry) in std::mem::take(&mut moves.writes) {
+                let [first, _] = S::lines(entry, head);
+                if first != number {
+                    S::spill(Line::of::<S>(memory, first));
+                }
+                S::write(Line::of::<S>(memory, number), way, entry, head);
+            }
+        }
+        if crowded.is_empty() { Ok(()) } else { Err(Full) }
+    }
+}
+
+fn fetch<S: Shape>(memory: &impl Memory, head: &ListHead, entries: impl Iterator<Item = S::Entry>) {
+    let words = memory.words(S::REGION);
+    let first_words = entries.map(|entry| load(words, S::lines(entry, head)[0] as usize * LIST_LINE_WORDS));
+    black_box(first_words.fold(0, u64::wrapping_add));
+}
+
+/// The two lines of an entry.
+fn lines_of<'a, S: Shape>(memory: &'a impl Memory, head: &ListHead, entry: S::Entry) -> [Line<'a>; 2] {
+    S::lines(entry, head).map(|number| Line::of::<S>(memory, number))
+}
+
+/// Writes every copy that there is of an entry.
+fn update<S: Shape>(lines: [Line<'_>; 2], entry: S::Entry, head: &ListHead) -> bool {
+    let mut is_there = false;
+    for line in in_use::<S>(lines) {
+        if let Some(way) = way_of::<S>(line, entry, head) {
+            S::write(line, way, entry, head);
+            is_there = true;
+        }
+    }
+    is_there
 }
 
 /// A round of moves.
@@ -311,9 +218,9 @@ impl<E: Copy, M: Memory> Moves<'_, M, E> {
     }
 
     fn in_line<S: Shape<Entry = E>>(&self, number: u32) -> Vec<(u32, usize, E)> {
-        let line = line::<S>(self.memory, number);
+        let line = Line::of::<S>(self.memory, number);
         let ways = (0..S::WAYS).filter(|&way| !self.claimed.contains(&(number, way)));
-        ways.filter_map(|way| Some((number, way, S::read(line, way)?))).collect()
+        ways.filter_map(|way| Some((number, way, S::read(line, way, self.head)?))).collect()
     }
 
     /// The line of an entry's two in which it does not stand.
@@ -325,18 +232,18 @@ impl<E: Copy, M: Memory> Moves<'_, M, E> {
     /// Makes sure that an entry also stands in its other line; false if there is no room.
     fn leaves<S: Shape<Entry = E>>(&self, number: u32, entry: E) -> bool {
         let away = self.away::<S>(number, entry);
-        let line_away = line::<S>(self.memory, away);
+        let line_away = Line::of::<S>(self.memory, away);
         if away == number {
             return false;
         }
-        if let Some(way) = way_of::<S>(line_away, entry) {
+        if let Some(way) = way_of::<S>(line_away, entry, self.head) {
             return !self.claimed.contains(&(away, way));
         }
-        let Some(way) = vacant::<S>(line_away) else { return false };
+        let Some(way) = vacant::<S>(line_away, self.head) else { return false };
         if away != S::lines(entry, self.head)[0] {
-            S::spill(line::<S>(self.memory, number));
+            S::spill(Line::of::<S>(self.memory, number));
         }
-        S::write(line_away, way, entry);
+        S::write(line_away, way, entry, self.head);
         true
     }
 }

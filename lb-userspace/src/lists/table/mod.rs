@@ -9,14 +9,16 @@
 mod classes;
 mod hints;
 mod lines;
+mod long;
 mod members;
+mod shapes;
 mod slots;
 mod sweep;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use lb_common::{
-    Guard, LIST_LENGTH_WORDS, LIST_NAME_BYTES, LIST_SHORT_LENGTH_WORDS, ListHead, LongEntry, MAX_SERVICES,
+    Guard, LIST_LENGTH_WORDS, LIST_NAME_BYTES, LIST_SHORT_LENGTH_WORDS, ListHead, MAX_SERVICES,
 };
 use zerocopy::IntoBytes;
 
@@ -24,8 +26,9 @@ pub use self::classes::Slots;
 use self::{
     classes::Classes,
     hints::Touched,
-    lines::{Lines, Place, V4, V6},
+    lines::Lines,
     members::Members,
+    shapes::{Singles, V4, V6},
     slots::SlotTable,
 };
 use super::{
@@ -55,6 +58,7 @@ pub struct ListTables<M> {
     scopes: Scopes,
     classes: Classes,
     slots: SlotTable,
+    singles: Lines<Singles>,
     long: Lines<V4>,
     v6: Lines<V6>,
     /// Prefixes of IPv6 that were removed since the guards were last computed.
@@ -67,7 +71,7 @@ impl<M: Memory> ListTables<M> {
     /// Empty tables that nobody reads yet, in memory full of zeros. `slots` are the counters of entries that are there
     /// already, and `names` the lists' names.
     pub fn new(memory: M, sizes: Sizes, seed: [u64; 2], slots: Slots, names: Arc<Lists>) -> Self {
-        let head = ListHead::new(seed, sizes.lines_v4, sizes.lines_v6, sizes.guard_bits);
+        let head = ListHead::new(seed, sizes.singles, sizes.lines_v4, sizes.lines_v6, sizes.guard_bits);
         let words = memory.words(Region::Head);
         for (index, bytes) in head.as_bytes().as_chunks::<8>().0.iter().enumerate() {
             store(words, index, u64::from_ne_bytes(*bytes));
@@ -80,6 +84,7 @@ impl<M: Memory> ListTables<M> {
             scopes: Scopes::default(),
             classes: Classes::new(sizes.classes, slots),
             slots: SlotTable::new(sizes.blocks),
+            singles: Lines::default(),
             long: Lines::default(),
             v6: Lines::default(),
             stale_guards: 0,
@@ -168,8 +173,7 @@ impl<M: Memory> ListTables<M> {
             self.write_hints(&touched, to, true);
         }
 
-        let doomed: Vec<LongEntry> = doomed.iter().map(|net| LongEntry::new(net.address(), net.length(), 1)).collect();
-        self.long.remove(&self.memory, &self.head, &doomed);
+        self.remove_long(&doomed);
         if step.removes {
             self.write_hints(&touched, to, false);
         }
@@ -180,59 +184,28 @@ impl<M: Memory> ListTables<M> {
         Ok(())
     }
 
-    /// Writes new and changed long entries of IPv4; returns those that are to be removed.
-    fn put_long(&mut self, nets: &[Net4], to: &Lists) -> Result<Vec<Net4>, Full> {
-        let Self { memory, head, classes, long, .. } = self;
-        let (room, is_new) = (self.sizes.most_v4(), long.is_empty());
-        let mut members = Members::new(to, content::LONG);
-        let (mut doomed, mut pending) = (Vec::new(), Vec::new());
-        for nets in nets.chunks(lines::BATCH) {
-            lines::fetch::<V4>(memory, head, nets.iter().map(|net| LongEntry::new(net.address(), net.length(), 0)));
-            for &net in nets {
-                let class = classes.of(memory, net, members.of(net), 0)?;
-                if class == 0 {
-                    doomed.push(net);
-                    continue;
-                }
-                let entry = LongEntry::new(net.address(), net.length(), class);
-                match long.put(memory, head, entry, is_new, room) {
-                    Place::Found => {}
-                    Place::Crowded => pending.push(entry),
-                    Place::Full => return Err(Full),
-                }
-            }
-        }
-        long.settle(memory, head, pending, self.is_quiet)?;
-        Ok(doomed)
-    }
-
-    /// The same of IPv6. An entry is written before the bit and the length that lead to it.
+    /// Writes new and changed prefixes of IPv6; returns those that are to be removed. An entry is written before the bit and the
+    /// length that lead to it.
     fn put_v6(&mut self, nets: &[Net6], to: &Lists) -> Result<Vec<Net6>, Full> {
-        let Self { memory, head, classes, v6, .. } = self;
-        let (room, is_new) = (self.sizes.most_v6(), v6.is_empty());
+        let Self { memory, head, classes, sizes, .. } = self;
+        let mut v6 = self.v6.fill(memory, head, sizes.most_v6());
         let mut members = Members::new(to, content::V6);
-        let (mut doomed, mut pending, mut lengths) = (Vec::new(), Vec::new(), [false; 129]);
-        let mut guards = Vec::new();
+        let (mut doomed, mut guards, mut lengths) = (Vec::new(), Vec::new(), [false; 129]);
         for nets in nets.chunks(lines::BATCH) {
             let fingerprint = |net: &Net6| head.fingerprint(&net.address(), net.length().into());
-            lines::fetch::<V6>(memory, head, nets.iter().map(|net| (fingerprint(net), 0)));
+            v6.fetch(nets.iter().map(|net| (fingerprint(net), 0)));
             for &net in nets {
                 let class = classes.of(memory, net, members.of(net), 0)?;
                 if class == 0 {
                     doomed.push(net);
                     continue;
                 }
-                let entry = (fingerprint(&net), class);
-                match v6.put(memory, head, entry, is_new, room) {
-                    Place::Found => {}
-                    Place::Crowded => pending.push(entry),
-                    Place::Full => return Err(Full),
-                }
+                v6.put((fingerprint(&net), class))?;
                 guards.extend(guards_of(head, net));
                 lengths[usize::from(net.length())] = true;
             }
         }
-        v6.settle(memory, head, pending, self.is_quiet)?;
+        v6.settle(self.is_quiet)?;
         let words = memory.words(Region::Guards);
         for guard in guards {
             let word = load(words, guard.word as usize);

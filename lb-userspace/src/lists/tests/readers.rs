@@ -12,32 +12,29 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lb_common::Address;
+use lb_common::{Address, ListHead, SingleEntry};
 
 use super::{model::lists, tables::mixed};
 use crate::lists::{Heap, ListTables, Lists, Memory, Reader, Region, Sizes, Slots};
 
-/// Look-ups that have ended. Two more than when somebody began to wait: what was running then is through.
-static ENDED: AtomicU64 = AtomicU64::new(0);
-
-fn grace() {
-    let (began, since) = (ENDED.load(Ordering::SeqCst), Instant::now());
-    while ENDED.load(Ordering::SeqCst) < began + 2 {
-        assert!(since.elapsed() < Duration::from_secs(10), "nobody looks anything up any more");
-        thread::yield_now();
-    }
+/// Tables on the heap that somebody reads.
+struct Shared {
+    heap: Heap,
+    /// Look-ups that have ended. Two more than when somebody began to wait: what was running then is through.
+    ended: AtomicU64,
 }
 
-/// The tables on the heap, shared with the reader.
-struct Shared(Arc<Heap<fn()>>);
-
-impl Memory for Shared {
+impl Memory for Arc<Shared> {
     fn words(&self, region: Region) -> &[AtomicU64] {
-        self.0.words(region)
+        self.heap.words(region)
     }
 
     fn grace(&self) {
-        self.0.grace();
+        let (began, since) = (self.ended.load(Ordering::SeqCst), Instant::now());
+        while self.ended.load(Ordering::SeqCst) < began + 2 {
+            assert!(since.elapsed() < Duration::from_secs(10), "nobody looks anything up any more");
+            thread::yield_now();
+        }
     }
 
     fn reset_entry(&self, _: u32) {}
@@ -92,29 +89,56 @@ fn state(round: u32, sources: &[IpAddr], sometimes: &[IpAddr]) -> Arc<Lists> {
 
 #[test]
 fn who_is_listed_is_found_all_the_time_and_who_is_not_never() {
-    // Small tables, so that entries have to move.
-    let sizes = Sizes { lines_v4: 900, lines_v6: 2500, ..Sizes::LEAST };
-    let memory = Arc::new(Heap::with_grace(&sizes, grace as fn()));
-    let slots = Slots::read(memory.words(Region::Labels));
-    let mut tables = ListTables::new(Shared(Arc::clone(&memory)), sizes, [1, 2], slots, Arc::default());
     let mut sources: Vec<IpAddr> = (0..1200).map(always).map(even).chain((0..800).map(always_v6)).collect();
     sources.sort_unstable();
     sources.dedup();
     // In another part of the address space, so that they never cover the sources' neighbours.
     let sometimes: Vec<IpAddr> =
         (0..500).map(|number| (0x0b00_0000 | mixed(number) & 0x3_ffff).to_be_bytes().into()).collect();
-    tables.bring_to(&state(0, &sources, &sometimes)).unwrap();
+    // Small tables, so that entries have to move.
+    let sizes = Sizes { lines_v4: 900, lines_v6: 2500, ..Sizes::LEAST };
+    while_changing(sizes, 40, |round| state(round, &sources, &sometimes), &sources);
+}
+
+/// No table of single addresses is small, so these are chosen so that they crowd a few of its lines, both of each.
+#[test]
+fn single_addresses_are_found_while_they_make_room_for_each_other() {
+    const LINES: u32 = 64;
+    let sizes = Sizes::LEAST;
+    let head = ListHead::new(SEED, sizes.singles, sizes.lines_v4, sizes.lines_v6, sizes.guard_bits);
+    let is_chosen = |address: &u32| head.single(*address).lines(&head).iter().all(|line| *line < LINES);
+    let room = LINES as usize * SingleEntry::PER_LINE;
+    let chosen = (0..u32::MAX).map(|number| number.wrapping_mul(0x9e37_79b1) << 2).filter(is_chosen);
+    let chosen: Vec<IpAddr> = chosen.take(room * 97 / 100).map(|address| IpAddr::from(address.to_be_bytes())).collect();
+    let (sources, sometimes) = chosen.split_at(room / 2);
+    let state = |round: u32| {
+        let is_there = |number: usize| !mixed(number as u32 ^ round << 12).is_multiple_of(4);
+        let come_and_go = sometimes.iter().enumerate().filter(|(number, _)| is_there(*number)).map(|(_, source)| source);
+        let nets: Vec<IpNet> = sources.iter().chain(come_and_go).map(|source| IpNet::from(*source)).collect();
+        lists(&[(50, &nets, &[])])
+    };
+    while_changing(sizes, 40, state, sources);
+}
+
+const SEED: [u64; 2] = [1, 2];
+
+/// Brings tables from one state to the next while somebody looks up sources that are in all of them.
+fn while_changing(sizes: Sizes, rounds: u32, state: impl Fn(u32) -> Arc<Lists>, sources: &[IpAddr]) {
+    let memory = Arc::new(Shared { heap: Heap::new(&sizes), ended: AtomicU64::default() });
+    let slots = Slots::read(memory.words(Region::Labels));
+    let mut tables = ListTables::new(Arc::clone(&memory), sizes, SEED, slots, Arc::default());
+    tables.bring_to(&state(0)).unwrap();
     tables.publish();
     let (is_over, looked) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                look(&memory, &sources);
+                look(&memory, sources);
                 looked.fetch_add(1, Ordering::Relaxed);
             }
         });
-        for round in 1..40 {
-            tables.bring_to(&state(round, &sources, &sometimes)).unwrap();
+        for round in 1..rounds {
+            tables.bring_to(&state(round)).unwrap();
         }
         is_over.store(true, Ordering::Relaxed);
     });
@@ -128,11 +152,11 @@ fn even(source: IpAddr) -> IpAddr {
     }
 }
 
-fn look(memory: &Heap<fn()>, sources: &[IpAddr]) {
+fn look(memory: &Arc<Shared>, sources: &[IpAddr]) {
     for &source in sources {
         let find = |source: IpAddr, lists: u64| {
             let found = Reader::new(memory, 1000).find(&Address::from(source), lists);
-            ENDED.fetch_add(1, Ordering::SeqCst);
+            memory.ended.fetch_add(1, Ordering::SeqCst);
             found
         };
         assert!(!find(source, u64::MAX).is_none(), "{source} has passed");

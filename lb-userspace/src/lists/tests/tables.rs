@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
-use lb_common::{COUNTED_ENTRIES, MAX_CHAIN};
+use lb_common::{COUNTED_ENTRIES, LongEntry, MAX_CHAIN, SingleEntry};
 use proptest::prelude::*;
 
 use super::model::{decide, list_of, lists};
@@ -131,31 +131,73 @@ fn single_v6(number: u32) -> IpNet {
     IpNet::new_assert(std::net::Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(mixed(number)) << 64).into(), 64)
 }
 
+fn pair(number: u32) -> IpNet {
+    // Beside each other, so that they need few blocks.
+    IpNet::new_assert(IpAddr::from((0x0a00_0000 + 2 * number).to_be_bytes()), 31)
+}
+
 /// Lines are filled as far as they may be, in small steps, so that entries must make room for others.
 #[test]
 fn a_table_takes_as_many_entries_as_it_says() {
     let mut tables = tables(Sizes::LEAST);
-    let (v4, v6) = (Sizes::LEAST.most_v4() as u32, Sizes::LEAST.most_v6() as u32);
-    for part in [100, 50, 10, 4, 2, 1] {
-        let nets: Vec<IpNet> = (0..v4 / part).map(single).chain((0..v6 / part).map(single_v6)).collect();
-        let state = lists(&[(40, &nets, &[])]);
-        tables.bring_to(&state).unwrap();
+    let (singles, v4, v6) = (Sizes::LEAST.most_singles(), Sizes::LEAST.most_v4(), Sizes::LEAST.most_v6());
+    let nets = |singles: usize, v4: usize, v6: usize| -> Vec<IpNet> {
+        let v4 = (0..singles as u32).map(single).chain((0..v4 as u32).map(pair));
+        v4.chain((0..v6 as u32).map(single_v6)).collect()
+    };
+    for part in [20, 10, 4, 2, 1] {
+        let nets = nets(singles / part, v4 / part, v6 / part);
+        tables.bring_to(&lists(&[(40, &nets, &[])])).unwrap();
         let reader = Reader::new(tables.memory(), NOW_S);
         assert!(nets.iter().all(|net| reader.find(&net.addr().into(), u64::MAX).list() == 40), "{part}");
     }
-    let more: Vec<IpNet> = (0..v4 + 1).map(single).collect();
-    assert_eq!(tables.bring_to(&lists(&[(40, &more, &[])])), Err(Full));
-    assert!(Sizes::of(&lists(&[(40, &more, &[])])).most_v4() > more.len());
+    for more in [nets(singles + 1, 0, 0), nets(0, v4 + 1, 0), nets(0, 0, v6 + 1)] {
+        let state = lists(&[(40, &more, &[])]);
+        assert_eq!(tables.bring_to(&state), Err(Full));
+        let sizes = Sizes::of(&state);
+        assert!([sizes.most_singles(), sizes.most_v4(), sizes.most_v6()].iter().any(|&most| most > more.len()));
+        tables.bring_to(&Arc::default()).unwrap();
+    }
+    let is_entry = |region, mark: u64| {
+        let words = tables.memory().words(region).iter();
+        words.filter(|word| word.load(std::sync::atomic::Ordering::Relaxed) & !mark != 0).count()
+    };
+    let marks = [LongEntry::spilled(0), SingleEntry::spilled(0)];
+    assert_eq!([is_entry(Region::LinesV4, marks[0]), is_entry(Region::Singles, marks[1])], [0, 0]);
+}
+
+/// A single address whose class has no short code, and one whose class has one again.
+#[test]
+fn classes_beyond_the_short_codes_are_found_among_the_longer_entries() {
+    let count = SingleEntry::ELSEWHERE + 200;
+    let nets: Vec<IpNet> = (0..count).map(single).collect();
+    // A class of its own for each: the bits of its number say on which of sixteen lists it is.
+    let state = |add: u32| {
+        let of_list = |bit: u32| -> Vec<IpNet> {
+            let on = |number: &u32| (number + add) >> bit & 1 != 0;
+            (0..count).filter(on).map(|number| nets[number as usize]).collect()
+        };
+        let contents: Vec<_> = (0..16).map(|bit| (32 + bit, of_list(bit))).collect();
+        let borrowed: Vec<_> = contents.iter().map(|(number, bulk)| (*number, &bulk[..], &[][..])).collect();
+        lists(&borrowed)
+    };
+    let mut tables = tables(Sizes { lines_v4: 4096, classes: COUNTED_ENTRIES + (1 << 16), ..Sizes::LEAST });
+    tables.publish();
+    for add in [1, 100, 1] {
+        let state = state(add);
+        tables.bring_to(&state).unwrap();
+        let reader = Reader::new(tables.memory(), NOW_S);
+        for (number, net) in (0..).zip(&nets) {
+            for bit in 0..16 {
+                let found = reader.find(&net.addr().into(), 1 << (32 + bit));
+                assert_eq!(!found.is_none(), (number + add) >> bit & 1 != 0, "{net} {bit}");
+            }
+        }
+    }
     tables.bring_to(&Arc::default()).unwrap();
-    assert_eq!(
-        tables
-            .memory()
-            .words(Region::LinesV4)
-            .iter()
-            .filter(|word| word.load(std::sync::atomic::Ordering::Relaxed) << 33 != 0)
-            .count(),
-        0
-    );
+    let words = tables.memory().words(Region::LinesV4).iter();
+    let mark = LongEntry::spilled(0);
+    assert!(words.into_iter().all(|word| word.load(std::sync::atomic::Ordering::Relaxed) & !mark == 0));
 }
 
 /// While a tenth is replaced, both stand in the tables. Larger ones would cost another program, and half a second.
