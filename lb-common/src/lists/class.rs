@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::MAX_LISTS;
+use crate::{COUNTED_ENTRIES, MAX_LISTS};
 
 /// Classes there can be; class 0 means nothing.
 pub const MAX_CLASSES: u32 = 1 << 24;
@@ -26,6 +26,26 @@ impl ListClass {
     /// the addresses, longest prefix first; 0 is nothing.
     pub const fn new(lists: u64, expires_s: u32, next: u32) -> Self {
         Self { lists, life: (next as u64) << 32 | expires_s as u64 }
+    }
+
+    /// Bits of a code.
+    pub const CODE_BITS: u32 = 12;
+    /// The code of every class that has no other.
+    pub const NO_CODE: u32 = (1 << Self::CODE_BITS) - 1;
+
+    /// A class in few bits: 0 for none, a number for each of the first that entries share, which large lists have.
+    pub const fn code(class: u32) -> u32 {
+        match class.checked_sub(COUNTED_ENTRIES) {
+            Some(number) if number + 1 < Self::NO_CODE => number + 1,
+            None if class == 0 => 0,
+            _ => Self::NO_CODE,
+        }
+    }
+
+    /// The class that a code stands for, but for [`ListClass::NO_CODE`].
+    #[inline(always)]
+    pub const fn of_code(code: u32) -> u32 {
+        if code == 0 { 0 } else { COUNTED_ENTRIES - 1 + code }
     }
 
     /// When it expires, in seconds since the machine started; 0 is never.
@@ -95,6 +115,15 @@ impl ListMatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_stand_for_the_first_shared_classes() {
+        assert_eq!([ListClass::code(0), ListClass::of_code(0)], [0, 0]);
+        assert!((1..ListClass::NO_CODE).all(|code| ListClass::code(ListClass::of_code(code)) == code));
+        for class in [1, COUNTED_ENTRIES - 1, ListClass::of_code(ListClass::NO_CODE), MAX_CLASSES - 1] {
+            assert_eq!(ListClass::code(class), ListClass::NO_CODE);
+        }
+    }
 
     #[test]
     fn the_lower_list_decides_then_the_longer_prefix_then_the_first() {

@@ -3,11 +3,10 @@
 //! Problem: a look-up waits for one read of a table, the longer the larger the table is. Mechanism: half a word for an entry. An
 //! address is replaced by its image under a keyed bijection, of which the line's number is one part; the entry keeps
 //! the other (quotienting, as in Knuth, The Art of Computer Programming, volume 3, 6.4, exercise 13, and cuckoo hashing with
-//! two lines as in [`super::LongEntry`]). What is left of the half has room for the classes that large lists need; an entry
-//! of another class says that it is found among the longer ones.
+//! two lines as in [`super::LongEntry`]). What is left of the half has room for the code of a class ([`ListClass::code`]); an entry
+//! whose class has none says that it is found among the longer ones.
 
-use super::{LIST_LINE_WORDS, ListHead};
-use crate::COUNTED_ENTRIES;
+use super::{LIST_LINE_WORDS, ListClass, ListHead};
 
 /// Lines there are at least: with fewer, a tag would not tell all addresses of a line apart.
 pub const LEAST_SINGLE_LINES: u32 = 1 << (32 - TAG_BITS);
@@ -15,7 +14,7 @@ pub const LEAST_SINGLE_LINES: u32 = 1 << (32 - TAG_BITS);
 const TAG_BITS: u32 = 18;
 const TAG: u32 = (1 << TAG_BITS) - 1;
 
-/// An entry, half a word: `{tag: 18 bits, in its second line, spilled, code: 12 bits}`; none if its code is 0.
+/// An entry, half a word: `{code: 12 bits, spilled, in its second line, tag: 18 bits}`; none if its code is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SingleEntry(u32);
 
@@ -23,27 +22,11 @@ impl SingleEntry {
     /// Entries of a line.
     pub const PER_LINE: usize = 2 * LIST_LINE_WORDS;
     /// The code of an entry whose class is found among the longer entries.
-    pub const ELSEWHERE: u32 = Self::CODE;
+    pub const ELSEWHERE: u32 = ListClass::NO_CODE;
 
-    const CODE: u32 = (1 << (Self::TAG_SHIFT - 2)) - 1;
-    const SPILLED: u32 = 1 << (Self::TAG_SHIFT - 2);
-    const SECOND: u32 = 1 << (Self::TAG_SHIFT - 1);
-    const TAG_SHIFT: u32 = 32 - TAG_BITS;
-
-    /// The code of a class, or [`SingleEntry::ELSEWHERE`]; 0 for 0.
-    pub const fn code_of(class: u32) -> u32 {
-        match class.checked_sub(COUNTED_ENTRIES) {
-            _ if class == 0 => 0,
-            Some(number) if number + 1 < Self::ELSEWHERE => number + 1,
-            _ => Self::ELSEWHERE,
-        }
-    }
-
-    /// The class that a code other than 0 and [`SingleEntry::ELSEWHERE`] stands for.
-    #[inline(always)]
-    pub const fn class_of(code: u32) -> u32 {
-        COUNTED_ENTRIES - 1 + code
-    }
+    const SECOND: u32 = 1 << TAG_BITS;
+    const SPILLED: u32 = Self::SECOND << 1;
+    const CODE_SHIFT: u32 = 32 - ListClass::CODE_BITS;
 
     /// The entry in a half of a word.
     pub const fn of_word(word: u64, half: u32) -> Self {
@@ -61,7 +44,7 @@ impl SingleEntry {
 
     /// The code; 0: there is no entry.
     pub const fn code(self) -> u32 {
-        self.0 & Self::CODE
+        self.0 >> Self::CODE_SHIFT
     }
 
     /// Whether this is the entry in the first half of a line which says that entries that should be here stand in their other line.
@@ -83,40 +66,49 @@ pub struct Single(u32);
 impl Single {
     /// Its entry in its first line, or in its second.
     pub const fn entry(self, is_second: bool, code: u32) -> SingleEntry {
-        SingleEntry(self.wanted(is_second) | code)
+        SingleEntry(code << SingleEntry::CODE_SHIFT | self.key(is_second))
     }
 
     #[inline(always)]
-    const fn wanted(self, is_second: bool) -> u32 {
-        (self.0 & TAG) << SingleEntry::TAG_SHIFT | if is_second { SingleEntry::SECOND } else { 0 }
+    const fn key(self, is_second: bool) -> u32 {
+        self.0 & TAG | if is_second { SingleEntry::SECOND } else { 0 }
     }
 
     /// The code that one of a word's entries has, if it is this address's in its first line, or in its second; else 0.
     ///
-    /// Without a branch, like [`super::LongEntry::class_of`], and for both halves at once: a difference of 19 bits is
-    /// subtracted from 1 << 19, of which that bit stays only if there is none.
+    /// Without a branch, like [`super::LongEntry::class_of`], and for both halves at once: from a bit in front of the key the
+    /// difference is subtracted, which leaves the bit only if there is none.
     #[inline(always)]
     pub const fn code_in(self, word: u64, is_second: bool) -> u32 {
         const BOTH: u64 = 1 << 32 | 1;
-        const KEY_SHIFT: u32 = SingleEntry::TAG_SHIFT - 1;
-        const ONE: u64 = BOTH << (32 - KEY_SHIFT);
-        let word = word ^ self.wanted(is_second) as u64 * BOTH;
-        let difference = word >> KEY_SHIFT & (ONE - BOTH);
-        let same = (ONE - difference & ONE) >> (32 - KEY_SHIFT);
-        let codes = word & same * SingleEntry::CODE as u64;
-        (codes >> 32 | codes) as u32
+        const FRONT: u64 = SingleEntry::SPILLED as u64 * BOTH;
+        let difference = (word ^ (self.key(is_second) as u64 * BOTH)) & (FRONT - BOTH);
+        let same = (FRONT - difference) & FRONT;
+        // The bits of the codes are those in front of this one.
+        let codes = word & (same * ((ListClass::NO_CODE as u64) << 1));
+        (codes >> 32 | codes) as u32 >> SingleEntry::CODE_SHIFT
     }
 
-    /// The two lines in which its entry may stand.
+    /// The line in which its entry stands, unless it is in the other.
     #[inline(always)]
+    pub const fn first_line(self, head: &ListHead) -> u32 {
+        scaled(self.0, head.singles)
+    }
+
+    /// The other line.
+    #[inline(always)]
+    pub const fn second_line(self, head: &ListHead) -> u32 {
+        other(self.first_line(head), self.0, head)
+    }
+
+    /// Both lines.
     pub const fn lines(self, head: &ListHead) -> [u32; 2] {
-        let first = scaled(self.0, head.singles);
-        [first, other(first, self.0, head)]
+        [self.first_line(head), self.second_line(head)]
     }
 
     /// The address whose entry this is, in a line with a number.
     pub const fn of_entry(entry: SingleEntry, line: u32, head: &ListHead) -> Self {
-        let tag = entry.0 >> SingleEntry::TAG_SHIFT;
+        let tag = entry.0 & TAG;
         let first = if entry.0 & SingleEntry::SECOND == 0 { line } else { other(line, tag, head) };
         // The images of a line are neighbours, and no more than there are tags.
         let least = (((first as u64) << 32).div_ceil(head.singles)) as u32;
@@ -144,7 +136,7 @@ const fn other(line: u32, image: u32, head: &ListHead) -> u32 {
 
 #[inline(always)]
 const fn scaled(number: u32, lines: u64) -> u32 {
-    (number as u64 * lines >> 32) as u32
+    ((number as u64 * lines) >> 32) as u32
 }
 
 #[cfg(test)]
@@ -157,7 +149,9 @@ mod tests {
 
     /// Addresses that are neighbours, and others.
     fn addresses() -> impl Iterator<Item = u32> {
-        (0..3000).map(|number| 0x0a00_0000 + number).chain((0..3000).map(|number: u32| number.wrapping_mul(0x9e37_79b1)))
+        (0..3000)
+            .map(|number| 0x0a00_0000 + number)
+            .chain((0..3000).map(|number: u32| number.wrapping_mul(0x9e37_79b1)))
     }
 
     #[test]
@@ -172,7 +166,10 @@ mod tests {
                     let words = [0, 1].map(|half| entry.into_word(SingleEntry::spilled(0), half));
                     assert_eq!(words.map(|word| single.code_in(word, is_second)), [77, 77]);
                     assert_eq!(words.map(|word| single.code_in(word, !is_second)), [0, 0]);
-                    assert_eq!([SingleEntry::of_word(words[0], 1), SingleEntry::of_word(words[1], 1)].map(SingleEntry::code), [0, 77]);
+                    assert_eq!(
+                        [SingleEntry::of_word(words[0], 1), SingleEntry::of_word(words[1], 1)].map(SingleEntry::code),
+                        [0, 77]
+                    );
                 }
             }
         }
@@ -200,16 +197,6 @@ mod tests {
         let word = SingleEntry::NONE.into_word(word, 0);
         assert!(SingleEntry::is_spilled(word));
         assert_eq!((one.code_in(word, false), two.code_in(word, true)), (0, SingleEntry::ELSEWHERE));
-    }
-
-    #[test]
-    fn codes_stand_for_the_first_shared_classes() {
-        let class = |code| SingleEntry::class_of(code);
-        assert!((1..SingleEntry::ELSEWHERE).all(|code| SingleEntry::code_of(class(code)) == code));
-        assert_eq!(SingleEntry::code_of(0), 0);
-        for class in [1, COUNTED_ENTRIES - 1, class(SingleEntry::ELSEWHERE), 0xff_ffff] {
-            assert_eq!(SingleEntry::code_of(class), SingleEntry::ELSEWHERE);
-        }
     }
 
     /// Neighbours are the worst natural input: each line must get its share.

@@ -4,7 +4,8 @@ use core::ops::Range;
 
 use lb_common::{
     Address, FINGERPRINTS_PER_LINE, Fingerprint, Guard, Hint, LIST_LENGTH_WORDS, LIST_LINE_WORDS,
-    LIST_SHORT_LENGTH_WORDS, ListClass, ListHead, ListMatch, LongEntry, MAX_CHAIN, Single, SingleEntry, Slot, SlotPlace,
+    LIST_SHORT_LENGTH_WORDS, ListClass, ListHead, ListMatch, LongEntry, MAX_CHAIN, Single, SingleEntry, Slot,
+    SlotPlace,
 };
 
 /// The tables of the lists. User space writes them while they are read: every word is read once.
@@ -137,7 +138,7 @@ pub fn around(address: u32, lists: u64, table: &impl ListTable) -> Option<ListMa
 /// The slot of a /24, where its /20 has this one.
 #[inline(always)]
 fn slot(all: Slot, slash24: u32, table: &impl ListTable) -> Option<Slot> {
-    let Some(block) = all.as_block() else { return Some(all) };
+    let Some(block) = all.as_block() else { return Some(all.at(slash24)) };
     let place = SlotPlace::in_block(block, slash24);
     Some(Slot::of_word(table.block(place.word)?, place))
 }
@@ -216,18 +217,17 @@ fn may_be(guard: Guard, table: &impl ListTable) -> bool {
 fn single(address: u32, table: &impl ListTable) -> u32 {
     let Some(head) = table.head() else { return 0 };
     let single = head.single(address);
-    let [first, second] = single.lines(head);
-    let Some(line) = table.singles(first) else { return 0 };
+    let Some(line) = table.singles(single.first_line(head)) else { return 0 };
     let mut code = code_in(&line, single, false);
     // Few lines are, so this is foretold right. The mark is read behind the entries: whoever moves one marks the line first.
     if SingleEntry::is_spilled(line.word(0)) && code == 0 {
-        let Some(line) = table.singles(second) else { return 0 };
+        let Some(line) = table.singles(single.second_line(head)) else { return 0 };
         code = code_in(&line, single, true);
     }
     match code {
         0 => 0,
         SingleEntry::ELSEWHERE => table.long(address, 32),
-        code => SingleEntry::class_of(code),
+        code => ListClass::of_code(code),
     }
 }
 

@@ -1,6 +1,8 @@
 //! How large the tables are: as their entries need, so that somebody with ten entries does not pay for ten million.
 
-use lb_common::{COUNTED_ENTRIES, FINGERPRINTS_PER_LINE, LEAST_SINGLE_LINES, LIST_LINE_WORDS, MAX_CLASSES, SingleEntry};
+use lb_common::{
+    COUNTED_ENTRIES, FINGERPRINTS_PER_LINE, LEAST_SINGLE_LINES, LIST_LINE_WORDS, MAX_CLASSES, SingleEntry,
+};
 
 use super::{content::Lists, prefixes::Net4};
 
@@ -38,24 +40,31 @@ const BITS_PER_FINGERPRINT: usize = 16;
 
 impl Sizes {
     /// The smallest: 10.5 MB, of which the sieve, the hints and a slot for each /20 are 8.9 MB.
-    pub const LEAST: Self =
-        Self { singles: LEAST_SINGLE_LINES, lines_v4: 1024, blocks: 2048, lines_v6: 512, guard_bits: 15, classes: COUNTED_ENTRIES + 4096 };
+    pub const LEAST: Self = Self {
+        singles: LEAST_SINGLE_LINES,
+        lines_v4: 1024,
+        blocks: 2048,
+        lines_v6: 512,
+        guard_bits: 15,
+        classes: COUNTED_ENTRIES + 4096,
+    };
 
-    /// Those that a program begins with: 31 MB, so that a list of a million prefixes of IPv4 as they are in use (four of five are
+    /// Those that a program begins with: 23 MB, so that a list of a million prefixes of IPv4 as they are in use (four of five are
     /// single addresses) needs no other program, whose verification alone takes longer than filling them.
-    pub const FIRST: Self = Self { singles: 72 << 10, lines_v4: 8 << 10, blocks: 256 << 10, ..Self::LEAST };
+    pub const FIRST: Self = Self { singles: 72 << 10, lines_v4: 8 << 10, blocks: 128 << 10, ..Self::LEAST };
 
     /// What some lists need, with room to grow: during a change, what was there and what will be there stand side by side.
     pub(crate) fn of(lists: &Lists) -> Self {
         let mut need = Need::default();
         lists.0.values().for_each(|list| need.add(list));
+        let blocks = if need.lists_with_blocks > 1 { need.shared_blocks } else { need.blocks };
         let guard_bits = (need.v6 * BITS_PER_FINGERPRINT).next_power_of_two().ilog2();
         Self {
-            singles: Self::LEAST.singles.max(
-                (need.singles * 100 / (MADE_SINGLES_PERCENT * SingleEntry::PER_LINE)) as u32,
-            ),
+            singles: Self::LEAST
+                .singles
+                .max((need.singles * 100 / (MADE_SINGLES_PERCENT * SingleEntry::PER_LINE)) as u32),
             lines_v4: Self::LEAST.lines_v4.max((2 * need.long / LIST_LINE_WORDS) as u32),
-            blocks: Self::LEAST.blocks.max((need.blocks + need.blocks / 4 + 1024).min(1 << 20) as u32),
+            blocks: Self::LEAST.blocks.max((blocks + blocks / 4 + 1024).min(1 << 20) as u32),
             lines_v6: Self::LEAST.lines_v6.max((2 * need.v6 / FINGERPRINTS_PER_LINE) as u32),
             guard_bits: guard_bits.clamp(Self::LEAST.guard_bits, 31),
             classes: (Self::LEAST.classes as usize + 4 * need.classes).min(MAX_CLASSES as usize) as u32,
@@ -101,7 +110,11 @@ impl Sizes {
 struct Need {
     singles: usize,
     long: usize,
+    /// If one list has prefixes between /20 and /32: a /20 with one of up to /24 needs no block.
     blocks: usize,
+    /// If several have: each may have put one more into the same /20.
+    shared_blocks: usize,
+    lists_with_blocks: usize,
     v6: usize,
     classes: usize,
 }
@@ -114,18 +127,28 @@ impl Need {
         // What has a counter of its own needs a long entry, too.
         self.long += bulk.long.len() - singles + own.long.nets.len();
         self.v6 += bulk.v6.len() + own.v6.nets.len();
-        for (short, long) in [(&bulk.short, &bulk.long), (&own.short.nets, &own.long.nets)] {
-            self.blocks += blocks(short.iter().filter(|net| net.length() > 20));
-            self.blocks += blocks(long.iter().filter(|net| net.length() < 32));
-        }
+        let longer = |nets: &[Net4], most: usize| slash20s(nets.iter().filter(|net| net.length() > 20), most);
+        let mids = |nets: &[Net4]| slash20s(nets.iter().filter(|net| net.length() < 32), 0);
+        // What has a counter of its own always needs a block.
+        let always = mids(&bulk.long) + mids(&own.long.nets) + longer(&own.short.nets, 0);
+        let all = always + longer(&bulk.short, 0);
+        self.blocks += always + longer(&bulk.short, 1);
+        self.shared_blocks += all;
+        self.lists_with_blocks += usize::from(all > 0);
         let lives = [&own.short.expiries_s, &own.long.expiries_s, &own.v6.expiries_s];
         let expiring: usize = lives.iter().map(|lives| lives.iter().filter(|&&expires_s| expires_s != 0).count()).sum();
         self.classes += expiring + own.short.nets.len();
     }
 }
 
-/// How many /20s some sorted prefixes are in.
-fn blocks<'a>(nets: impl Iterator<Item = &'a Net4>) -> usize {
-    let mut last = None;
-    nets.filter(|net| last.replace(net.address() >> 12) != Some(net.address() >> 12)).count()
+/// How many /20s there are that more than `most` of some sorted prefixes are in.
+fn slash20s<'a>(nets: impl Iterator<Item = &'a Net4>, most: usize) -> usize {
+    let (mut last, mut inside) = (None, 0);
+    nets.filter(|net| {
+        let slash20 = Some(net.address() >> 12);
+        inside = if last == slash20 { inside + 1 } else { 1 };
+        last = slash20;
+        inside == most + 1
+    })
+    .count()
 }

@@ -1,6 +1,6 @@
 //! Prefixes of IPv4 from /25 on: single addresses, and the others.
 
-use lb_common::{LongEntry, Single, SingleEntry};
+use lb_common::{ListClass, LongEntry, Single, SingleEntry};
 
 use super::{Full, ListTables, Members, lines};
 use crate::lists::{Lists, Memory, Net4, content};
@@ -28,7 +28,7 @@ impl<M: Memory> ListTables<M> {
             for &net in nets {
                 let class = classes.of(memory, net, members.of(net), 0)?;
                 let entry = LongEntry::new(net.address(), net.length(), class);
-                let code = SingleEntry::code_of(class);
+                let code = ListClass::code(class);
                 let is_single = net.length() == 32;
                 if class != 0 && (code == SingleEntry::ELSEWHERE || !is_single) {
                     long.put(entry)?;

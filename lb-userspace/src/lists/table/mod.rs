@@ -17,9 +17,7 @@ mod sweep;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use lb_common::{
-    Guard, LIST_LENGTH_WORDS, LIST_NAME_BYTES, LIST_SHORT_LENGTH_WORDS, ListHead, MAX_SERVICES,
-};
+use lb_common::{Guard, LIST_LENGTH_WORDS, LIST_NAME_BYTES, LIST_SHORT_LENGTH_WORDS, ListHead, MAX_SERVICES};
 use zerocopy::IntoBytes;
 
 pub use self::classes::Slots;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use lb_common::{Hint, LIST_BLOCK_WORDS, Slot, SlotPlace};
+use lb_common::{Hint, Slot, SlotPlace};
 
 use super::Full;
 use crate::lists::{
@@ -10,8 +10,7 @@ use crate::lists::{
     memory::{load, store},
 };
 
-/// /24s of a /20.
-pub(super) const PER_BLOCK: u32 = 16;
+const PER_BLOCK: u32 = Slot::PER_BLOCK;
 
 /// The slots, and which blocks are in use.
 pub(super) struct SlotTable {
@@ -32,45 +31,49 @@ impl SlotTable {
 
     /// The slot of a /24.
     pub(super) fn of(memory: &impl Memory, slash24: u32) -> Slot {
-        let slot = read(memory.words(Region::Dir), SlotPlace::in_dir(slash24 / PER_BLOCK));
-        match slot.as_block() {
-            Some(block) => read(memory.words(Region::Blocks), SlotPlace::in_block(block, slash24)),
-            None => slot,
-        }
+        slots_of(memory, slash24 / PER_BLOCK)[(slash24 % PER_BLOCK) as usize]
     }
 
     /// Writes the slot of a /24.
     pub(super) fn set(&mut self, memory: &impl Memory, slash24: u32, slot: Slot) -> Result<(), Full> {
-        let slash20 = slash24 / PER_BLOCK;
-        let all = read(memory.words(Region::Dir), SlotPlace::in_dir(slash20));
-        if let Some(block) = all.as_block() {
-            self.note(slash20);
-            write(memory.words(Region::Blocks), SlotPlace::in_block(block, slash24), slot);
-        } else if all != slot {
-            let block = self.take(memory)?;
-            for other in slash20 * PER_BLOCK..(slash20 + 1) * PER_BLOCK {
-                let slot = if other == slash24 { slot } else { all };
-                write(memory.words(Region::Blocks), SlotPlace::in_block(block, other), slot);
-            }
-            write(memory.words(Region::Dir), SlotPlace::in_dir(slash20), Slot::block(block));
-            self.note(slash20);
-        }
-        Ok(())
+        self.change(memory, slash24, slash24 + 1, |_| slot)
     }
 
     /// Writes the class of some /24s, and leaves the lengths behind it alone.
     pub(super) fn set_class(&mut self, memory: &impl Memory, mut from: u32, to: u32, class: u32) -> Result<(), Full> {
         while from < to {
+            let end = to.min((from / PER_BLOCK + 1) * PER_BLOCK);
             let place = SlotPlace::in_dir(from / PER_BLOCK);
-            let is_whole = from.is_multiple_of(PER_BLOCK) && to - from >= PER_BLOCK;
-            if is_whole && read(memory.words(Region::Dir), place).as_block().is_none() {
+            if end - from == PER_BLOCK && read(memory.words(Region::Dir), place).as_block().is_none() {
                 write(memory.words(Region::Dir), place, Slot::new(class, 0));
-                from += PER_BLOCK;
             } else {
-                let lengths = Self::of(memory, from).lengths();
-                self.set(memory, from, Slot::new(class, lengths))?;
-                from += 1;
+                self.change(memory, from, end, |slot| Slot::new(class, slot.lengths()))?;
             }
+            from = end;
+        }
+        Ok(())
+    }
+
+    /// Changes the slots of some /24s of one /20.
+    fn change(&mut self, memory: &impl Memory, from: u32, end: u32, new: impl Fn(Slot) -> Slot) -> Result<(), Full> {
+        let slash20 = from / PER_BLOCK;
+        let mut slots = slots_of(memory, slash20);
+        let changed = &mut slots[(from % PER_BLOCK) as usize..][..(end - from) as usize];
+        if changed.iter().all(|slot| new(*slot) == *slot) {
+            return Ok(());
+        }
+        changed.iter_mut().for_each(|slot| *slot = new(*slot));
+        let (dir, place) = (memory.words(Region::Dir), SlotPlace::in_dir(slash20));
+        if let Some(block) = read(dir, place).as_block() {
+            write_block(memory, block, &slots);
+            self.note(slash20);
+        } else if let Some(slot) = Slot::of_slash20(&slots) {
+            write(dir, place, slot);
+        } else {
+            let block = self.take(memory)?;
+            write_block(memory, block, &slots);
+            write(dir, place, Slot::block(block));
+            self.note(slash20);
         }
         Ok(())
     }
@@ -81,16 +84,15 @@ impl SlotTable {
         }
     }
 
-    /// Lets go of blocks whose slots have become the same.
+    /// Lets go of blocks whose slots the slot of the /20 can say.
     pub(super) fn collapse(&mut self, memory: &impl Memory) {
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         changed.dedup();
-        for place in changed.into_iter().map(SlotPlace::in_dir) {
+        for slash20 in changed {
+            let place = SlotPlace::in_dir(slash20);
             let Some(block) = read(memory.words(Region::Dir), place).as_block() else { continue };
-            let mut slots = slots_of(memory, block);
-            let slot = slots.next().unwrap_or_default();
-            if slot.lengths() == 0 && slots.all(|other| other == slot) {
+            if let Some(slot) = Slot::of_slash20(&slots_of(memory, slash20)) {
                 write(memory.words(Region::Dir), place, slot);
                 self.resting.push(block);
             }
@@ -115,31 +117,25 @@ impl SlotTable {
 
 /// Whether the slots of the /24s of a word of hints say anything, a bit each.
 pub(super) fn in_use(memory: &impl Memory, first: u32) -> u32 {
-    let mut bits = 0;
-    for (number, slash20) in (first / PER_BLOCK..).take((Hint::PER_WORD / PER_BLOCK) as usize).enumerate() {
-        let slot = read(memory.words(Region::Dir), SlotPlace::in_dir(slash20));
-        let sixteen = match slot.as_block() {
-            Some(block) => in_use_of(memory, block),
-            None if slot.is_empty() => 0,
-            None => 0xffff,
-        };
-        bits |= sixteen << (16 * number);
-    }
-    bits
+    let slash20s = (first / PER_BLOCK..).take((Hint::PER_WORD / PER_BLOCK) as usize);
+    let slots = slash20s.flat_map(|slash20| slots_of(memory, slash20));
+    slots.enumerate().fold(0, |bits, (number, slot)| bits | u32::from(!slot.is_empty()) << number)
 }
 
-fn in_use_of(memory: &impl Memory, block: u32) -> u32 {
-    slots_of(memory, block).enumerate().fold(0, |bits, (number, slot)| bits | u32::from(!slot.is_empty()) << number)
-}
-
-/// The slots of a block.
-fn slots_of(memory: &impl Memory, block: u32) -> impl Iterator<Item = Slot> {
-    let first = (block * LIST_BLOCK_WORDS) as usize;
-    let words = memory.words(Region::Blocks)[first..][..LIST_BLOCK_WORDS as usize].iter();
-    words.flat_map(|word| {
-        let word = load(std::slice::from_ref(word), 0);
-        [0, 1].map(|half| Slot::of_word(word, SlotPlace { word: 0, half }))
+/// The slots of the /24s of a /20.
+fn slots_of(memory: &impl Memory, slash20: u32) -> [Slot; PER_BLOCK as usize] {
+    let all = read(memory.words(Region::Dir), SlotPlace::in_dir(slash20));
+    let blocks = memory.words(Region::Blocks);
+    std::array::from_fn(|number| match all.as_block() {
+        Some(block) => read(blocks, SlotPlace::in_block(block, number as u32)),
+        None => all.at(number as u32),
     })
+}
+
+fn write_block(memory: &impl Memory, block: u32, slots: &[Slot; PER_BLOCK as usize]) {
+    for (number, slot) in (0..).zip(slots) {
+        write(memory.words(Region::Blocks), SlotPlace::in_block(block, number), *slot);
+    }
 }
 
 fn read(words: &[AtomicU64], place: SlotPlace) -> Slot {

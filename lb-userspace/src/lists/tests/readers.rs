@@ -113,7 +113,8 @@ fn single_addresses_are_found_while_they_make_room_for_each_other() {
     let (sources, sometimes) = chosen.split_at(room / 2);
     let state = |round: u32| {
         let is_there = |number: usize| !mixed(number as u32 ^ round << 12).is_multiple_of(4);
-        let come_and_go = sometimes.iter().enumerate().filter(|(number, _)| is_there(*number)).map(|(_, source)| source);
+        let come_and_go =
+            sometimes.iter().enumerate().filter(|(number, _)| is_there(*number)).map(|(_, source)| source);
         let nets: Vec<IpNet> = sources.iter().chain(come_and_go).map(|source| IpNet::from(*source)).collect();
         lists(&[(50, &nets, &[])])
     };
