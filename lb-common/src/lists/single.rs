@@ -47,6 +47,11 @@ impl SingleEntry {
         self.0 >> Self::CODE_SHIFT
     }
 
+    /// Whether it is an address's, in its first line or in its second.
+    pub const fn is_of(self, single: Single, is_second: bool) -> bool {
+        self.code() != 0 && (self.0 ^ single.key(is_second)) & (Self::SPILLED - 1) == 0
+    }
+
     /// Whether this is the entry in the first half of a line which says that entries that should be here stand in their other line.
     #[inline(always)]
     pub const fn is_spilled(word: u64) -> bool {

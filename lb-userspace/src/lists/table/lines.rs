@@ -38,11 +38,11 @@ fn in_use<S: Shape>([first, second]: [Line<'_>; 2]) -> impl Iterator<Item = Line
 }
 
 fn way_of<S: Shape>(line: Line<'_>, entry: S::Entry, head: &ListHead) -> Option<usize> {
-    (0..S::WAYS).find(|&way| S::read(line, way, head).is_some_and(|other| S::is_same(other, entry)))
+    (0..S::WAYS).find(|&way| S::holds(line, way, entry, head))
 }
 
-fn vacant<S: Shape>(line: Line<'_>, head: &ListHead) -> Option<usize> {
-    (0..S::WAYS).find(|&way| S::read(line, way, head).is_none())
+fn vacant<S: Shape>(line: Line<'_>) -> Option<usize> {
+    (0..S::WAYS).find(|&way| S::is_vacant(line, way))
 }
 
 impl<S: Shape> Lines<S> {
@@ -114,9 +114,9 @@ impl<S: Shape, M: Memory> Filling<'_, S, M> {
             return Err(Full);
         }
         self.lines.entries += 1;
-        if let Some(way) = vacant::<S>(first, self.head) {
+        if let Some(way) = vacant::<S>(first) {
             S::write(first, way, entry, self.head);
-        } else if let Some(way) = vacant::<S>(second, self.head) {
+        } else if let Some(way) = vacant::<S>(second) {
             S::spill(first);
             S::write(second, way, entry, self.head);
         } else {
@@ -239,7 +239,7 @@ impl<E: Copy, M: Memory> Moves<'_, M, E> {
         if let Some(way) = way_of::<S>(line_away, entry, self.head) {
             return !self.claimed.contains(&(away, way));
         }
-        let Some(way) = vacant::<S>(line_away, self.head) else { return false };
+        let Some(way) = vacant::<S>(line_away) else { return false };
         if away != S::lines(entry, self.head)[0] {
             S::spill(Line::of::<S>(self.memory, number));
         }

@@ -35,7 +35,7 @@ impl<'a> Line<'a> {
 
 /// What stands in lines, and how.
 pub(super) trait Shape {
-    /// An entry. Two are of the same key if [`Shape::is_same`] says so.
+    /// An entry.
     type Entry: Copy;
     /// The table.
     const REGION: Region;
@@ -44,7 +44,9 @@ pub(super) trait Shape {
 
     fn lines(entry: Self::Entry, head: &ListHead) -> [u32; 2];
     fn read(line: Line<'_>, way: usize, head: &ListHead) -> Option<Self::Entry>;
-    fn is_same(one: Self::Entry, other: Self::Entry) -> bool;
+    fn is_vacant(line: Line<'_>, way: usize) -> bool;
+    /// Whether an entry stands there, maybe with another class.
+    fn holds(line: Line<'_>, way: usize, entry: Self::Entry, head: &ListHead) -> bool;
     fn write(line: Line<'_>, way: usize, entry: Self::Entry, head: &ListHead);
     fn clear(line: Line<'_>, way: usize);
     fn spill(line: Line<'_>);
@@ -69,12 +71,17 @@ impl Shape for Singles {
         (entry.code() != 0).then(|| (Single::of_entry(entry, line.number, head), entry.code()))
     }
 
-    fn is_same((one, _): Self::Entry, (other, _): Self::Entry) -> bool {
-        one == other
+    fn is_vacant(line: Line<'_>, way: usize) -> bool {
+        SingleEntry::of_word(line.load(way / 2), (way % 2) as u32).code() == 0
+    }
+
+    fn holds(line: Line<'_>, way: usize, (single, _): Self::Entry, head: &ListHead) -> bool {
+        let is_second = single.first_line(head) != line.number;
+        SingleEntry::of_word(line.load(way / 2), (way % 2) as u32).is_of(single, is_second)
     }
 
     fn write(line: Line<'_>, way: usize, (single, code): Self::Entry, head: &ListHead) {
-        let is_second = single.lines(head)[0] != line.number;
+        let is_second = single.first_line(head) != line.number;
         let entry = single.entry(is_second, code);
         line.store(way / 2, entry.into_word(line.load(way / 2), (way % 2) as u32));
     }
@@ -108,8 +115,12 @@ impl Shape for V4 {
         Some(LongEntry::from_word(line.load(way))).filter(|entry| entry.class() != 0)
     }
 
-    fn is_same(one: LongEntry, other: LongEntry) -> bool {
-        one.class_of(other.address(), other.length()) != 0
+    fn is_vacant(line: Line<'_>, way: usize) -> bool {
+        LongEntry::from_word(line.load(way)).class() == 0
+    }
+
+    fn holds(line: Line<'_>, way: usize, entry: LongEntry, _: &ListHead) -> bool {
+        LongEntry::from_word(line.load(way)).class_of(entry.address(), entry.length()) != 0
     }
 
     fn write(line: Line<'_>, way: usize, entry: LongEntry, _: &ListHead) {
@@ -149,8 +160,12 @@ impl Shape for V6 {
         (word != 0).then_some((fingerprint, fingerprint.class_of(word, value)))
     }
 
-    fn is_same((one, _): Self::Entry, (other, _): Self::Entry) -> bool {
-        one == other
+    fn is_vacant(line: Line<'_>, way: usize) -> bool {
+        line.load(2 * way) == 0
+    }
+
+    fn holds(line: Line<'_>, way: usize, (fingerprint, _): Self::Entry, _: &ListHead) -> bool {
+        Fingerprint::from_words(line.load(2 * way), line.load(2 * way + 1)) == fingerprint
     }
 
     /// The value first: whoever finds the fingerprint finds its class.
