@@ -2,4 +2,5 @@
 
 mod model;
 mod readers;
+mod stopped;
 mod tables;

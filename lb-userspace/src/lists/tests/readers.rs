@@ -61,7 +61,7 @@ fn never(source: IpAddr) -> IpAddr {
 
 /// A state: of the sources that are covered always, and of others that come and go. Each is covered by another length, in
 /// another list, with other neighbours; the sources' last two bits are 0, so that a stranger is in the other half of a /30.
-fn state(round: u32, sources: &[IpAddr], sometimes: &[IpAddr]) -> Arc<Lists> {
+pub(super) fn state(round: u32, sources: &[IpAddr], sometimes: &[IpAddr]) -> Arc<Lists> {
     let length = |source: &IpAddr, number: u32| {
         let choice = mixed(number ^ round << 20);
         if source.is_ipv4() { [32, 31][choice as usize % 2] } else { [128, 127, 100, 64, 63][choice as usize % 5] }
@@ -87,41 +87,51 @@ fn state(round: u32, sources: &[IpAddr], sometimes: &[IpAddr]) -> Arc<Lists> {
     lists(&[(33, &nets[0], &[]), (40, &nets[1], &own), (50, &alone, &[]), (63, &nets[2], &[])])
 }
 
-#[test]
-fn who_is_listed_is_found_all_the_time_and_who_is_not_never() {
+/// Small tables, so that entries have to move; sources that are always covered, and others.
+pub(super) fn usual() -> (Sizes, Vec<IpAddr>, Vec<IpAddr>) {
     let mut sources: Vec<IpAddr> = (0..1200).map(always).map(even).chain((0..800).map(always_v6)).collect();
     sources.sort_unstable();
     sources.dedup();
     // In another part of the address space, so that they never cover the sources' neighbours.
-    let sometimes: Vec<IpAddr> =
-        (0..500).map(|number| (0x0b00_0000 | mixed(number) & 0x3_ffff).to_be_bytes().into()).collect();
-    // Small tables, so that entries have to move.
-    let sizes = Sizes { lines_v4: 900, lines_v6: 2500, ..Sizes::LEAST };
-    while_changing(sizes, 40, |round| state(round, &sources, &sometimes), &sources);
+    let sometimes = (0..500).map(|number| (0x0b00_0000 | mixed(number) & 0x3_ffff).to_be_bytes().into()).collect();
+    (Sizes { lines_v4: 900, lines_v6: 2500, ..Sizes::LEAST }, sources, sometimes)
 }
 
-/// No table of single addresses is small, so these are chosen so that they crowd a few of its lines, both of each.
-#[test]
-fn single_addresses_are_found_while_they_make_room_for_each_other() {
+/// No table of single addresses is small, so these are chosen so that they crowd a few of its lines, both of each: states,
+/// and those that are in all of them.
+pub(super) fn crowding() -> (Sizes, impl Fn(u32) -> Arc<Lists>, Vec<IpAddr>) {
     const LINES: u32 = 64;
     let sizes = Sizes::LEAST;
     let head = ListHead::new(SEED, sizes.singles, sizes.lines_v4, sizes.lines_v6, sizes.guard_bits);
     let is_chosen = |address: &u32| head.single(*address).lines(&head).iter().all(|line| *line < LINES);
     let room = LINES as usize * SingleEntry::PER_LINE;
     let chosen = (0..u32::MAX).map(|number| number.wrapping_mul(0x9e37_79b1) << 2).filter(is_chosen);
-    let chosen: Vec<IpAddr> = chosen.take(room * 97 / 100).map(|address| IpAddr::from(address.to_be_bytes())).collect();
-    let (sources, sometimes) = chosen.split_at(room / 2);
-    let state = |round: u32| {
+    let mut sources: Vec<IpAddr> = chosen.take(room * 97 / 100).map(|source| source.to_be_bytes().into()).collect();
+    let sometimes = sources.split_off(room / 2);
+    let always = sources.clone();
+    let state = move |round: u32| {
         let is_there = |number: usize| !mixed(number as u32 ^ round << 12).is_multiple_of(4);
         let come_and_go =
             sometimes.iter().enumerate().filter(|(number, _)| is_there(*number)).map(|(_, source)| source);
-        let nets: Vec<IpNet> = sources.iter().chain(come_and_go).map(|source| IpNet::from(*source)).collect();
+        let nets: Vec<IpNet> = always.iter().chain(come_and_go).map(|source| IpNet::from(*source)).collect();
         lists(&[(50, &nets, &[])])
     };
-    while_changing(sizes, 40, state, sources);
+    (sizes, state, sources)
 }
 
-const SEED: [u64; 2] = [1, 2];
+#[test]
+fn who_is_listed_is_found_all_the_time_and_who_is_not_never() {
+    let (sizes, sources, sometimes) = usual();
+    while_changing(sizes, 40, |round| state(round, &sources, &sometimes), &sources);
+}
+
+#[test]
+fn single_addresses_are_found_while_they_make_room_for_each_other() {
+    let (sizes, state, sources) = crowding();
+    while_changing(sizes, 40, state, &sources);
+}
+
+pub(super) const SEED: [u64; 2] = [1, 2];
 
 /// Brings tables from one state to the next while somebody looks up sources that are in all of them.
 fn while_changing(sizes: Sizes, rounds: u32, state: impl Fn(u32) -> Arc<Lists>, sources: &[IpAddr]) {
