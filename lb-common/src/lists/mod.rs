@@ -6,8 +6,9 @@
 //! - `sieve`: a bit per /22 of IPv4, set if there is anything in it. Most packets end there, in one access to half a megabyte,
 //!   an eighth of what the hints take.
 //! - `hints`: what there is in each /24 ([`Hint`]): the others read no table in which there is nothing for them.
-//! - `dir` and `blocks`: for each /20, what covers all of it ([`Slot`]), or all but one prefix in it; or else a block of a slot for
-//!   each of its /24s, which is one cache line. A slot has the class of the prefixes up to /24 that cover it, and which lengths from 25 to 31 there are.
+//! - `dir` and `blocks`: for each /20, what covers all of it ([`Slot`]), or all but one prefix in it; or else a block of a
+//!   slot for each of its /24s, which is one cache line. A slot has the class of the prefixes up to /24 that cover it, and
+//!   which lengths from 25 to 31 there are.
 //! - `singles`: entries of single addresses, sixteen to a 64-byte line ([`SingleEntry`]): cuckoo hashing with two lines for
 //!   each key, of which the second is read only if the first has once been full.
 //! - `lines_v4`: the same for entries from /25 to /31, and for single addresses whose class is not in the short entry; eight to

@@ -19,6 +19,8 @@ const TAG: u32 = (1 << TAG_BITS) - 1;
 pub struct SingleEntry(u32);
 
 impl SingleEntry {
+    /// No entry.
+    pub const NONE: Self = Self(0);
     /// Entries of a line.
     pub const PER_LINE: usize = 2 * LIST_LINE_WORDS;
     /// The code of an entry whose class is found among the longer entries.
@@ -39,9 +41,6 @@ impl SingleEntry {
         word & !(0xffff_ffff << shift) | ((self.0 & !Self::SPILLED | kept) as u64) << shift
     }
 
-    /// No entry.
-    pub const NONE: Self = Self(0);
-
     /// The code; 0: there is no entry.
     pub const fn code(self) -> u32 {
         self.0 >> Self::CODE_SHIFT
@@ -52,13 +51,13 @@ impl SingleEntry {
         self.code() != 0 && (self.0 ^ single.key(is_second)) & (Self::SPILLED - 1) == 0
     }
 
-    /// Whether this is the entry in the first half of a line which says that entries that should be here stand in their other line.
+    /// Whether the first word of a line says that entries which should be here stand in their other line.
     #[inline(always)]
     pub const fn is_spilled(word: u64) -> bool {
         word & Self::SPILLED as u64 != 0
     }
 
-    /// The first word of a line, of one that has been full.
+    /// The word, of a line that has been full.
     pub const fn spilled(word: u64) -> u64 {
         word | Self::SPILLED as u64
     }

@@ -96,8 +96,8 @@ impl<S: Shape, M: Memory> Filling<'_, S, M> {
 
     /// Whether there was an entry of the same key.
     pub(super) fn has(&self, entry: S::Entry) -> bool {
-        let mut lines = in_use::<S>(lines_of::<S>(self.memory, self.head, entry));
-        !self.is_new && lines.any(|line| way_of::<S>(line, entry, self.head).is_some())
+        let lines = || lines_of::<S>(self.memory, self.head, entry);
+        !self.is_new && in_use::<S>(lines()).any(|line| way_of::<S>(line, entry, self.head).is_some())
     }
 
     /// Writes an entry over its former state, or into a vacant place.

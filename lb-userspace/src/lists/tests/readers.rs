@@ -131,15 +131,21 @@ fn single_addresses_are_found_while_they_make_room_for_each_other() {
     while_changing(sizes, 40, state, &sources);
 }
 
-pub(super) const SEED: [u64; 2] = [1, 2];
+const SEED: [u64; 2] = [1, 2];
+
+/// Tables that hold a state, and are read from now on.
+pub(super) fn published<M: Memory>(memory: M, sizes: Sizes, state: &Arc<Lists>) -> ListTables<M> {
+    let slots = Slots::read(memory.words(Region::Labels));
+    let mut tables = ListTables::new(memory, sizes, SEED, slots, Arc::default());
+    tables.bring_to(state).unwrap();
+    tables.publish();
+    tables
+}
 
 /// Brings tables from one state to the next while somebody looks up sources that are in all of them.
 fn while_changing(sizes: Sizes, rounds: u32, state: impl Fn(u32) -> Arc<Lists>, sources: &[IpAddr]) {
     let memory = Arc::new(Shared { heap: Heap::new(&sizes), ended: AtomicU64::default() });
-    let slots = Slots::read(memory.words(Region::Labels));
-    let mut tables = ListTables::new(Arc::clone(&memory), sizes, SEED, slots, Arc::default());
-    tables.bring_to(&state(0)).unwrap();
-    tables.publish();
+    let mut tables = published(Arc::clone(&memory), sizes, &state(0));
     let (is_over, looked) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         scope.spawn(|| {

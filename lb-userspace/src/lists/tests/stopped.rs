@@ -12,8 +12,8 @@ use std::{
     },
 };
 
-use super::readers::{SEED, crowding, state, usual};
-use crate::lists::{Heap, ListTables, Lists, Memory, Reader, Region, Sizes, Slots};
+use super::readers::{crowding, published, state, usual};
+use crate::lists::{Heap, Lists, Memory, Reader, Region, Sizes};
 
 /// Tables, and how they were whenever somebody waited.
 struct Recorded {
@@ -81,10 +81,7 @@ fn look(copies: [&Heap; 2], source: IpAddr) {
 
 fn while_changing(sizes: Sizes, rounds: u32, state: impl Fn(u32) -> Arc<Lists>, sources: &[IpAddr]) {
     let memory = Recorded { sizes, heap: Heap::new(&sizes), copies: RefCell::default() };
-    let slots = Slots::read((&memory).words(Region::Labels));
-    let mut tables = ListTables::new(&memory, sizes, SEED, slots, Arc::default());
-    tables.bring_to(&state(0)).unwrap();
-    tables.publish();
+    let mut tables = published(&memory, sizes, &state(0));
     memory.record();
     for round in 1..rounds {
         tables.bring_to(&state(round)).unwrap();
